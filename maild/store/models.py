@@ -1,0 +1,307 @@
+"""The tables. They say what is kept; nothing here decides.
+
+    mail         bytes received or sent, once, with what was read from them      queue of the filer
+    raw          the bytes themselves, in pieces of at most 1 MiB
+    ticket       a status and a few instants                                     queue of the scheduler
+    history      old and new of every field of a ticket that ever changed
+    delivery     one mail to one recipient                                       queue of the sender
+    person       who writes; address: under which addresses
+    participant  who takes part in a ticket besides its requester
+    mailbox      an IMAP folder that is polled                                   queue of the poller
+    job          what is done every so often                                     queue of the scheduler
+    signing_key  what proofs in addresses and Message-IDs are signed with
+
+A queue is a table with `due_at` (null: nothing to do), `attempts` and an index on what is due; see `queues`.
+Rows are written by SQLAlchemy Core statements, a group at a time; the classes give the columns their types.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
+
+from sqlalchemy import JSON, Dialect, Enum, ForeignKey, Index, LargeBinary, MetaData, String, Text, UniqueConstraint
+from sqlalchemy import DateTime as SqlDateTime
+from sqlalchemy import text as sql_text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from maild.rules.ticket import Status
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant: aware, UTC, to the microsecond. SQLite forgets the zone; this puts it back."""
+
+    impl = SqlDateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Refuse a naive instant: it would be right in one zone only."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"naive instant {value!r}")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - as above
+        """Give the instant back in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Direction(StrEnum):
+    """Which way a mail went."""
+
+    IN = "in"
+    OUT = "out"
+
+
+class MailState(StrEnum):
+    """Where an inbound mail stands; `docs/flow.md` has the table of who moves it."""
+
+    STORED = "stored"  # durable, waits for the filer (leased while one works on it)
+    FILED = "filed"  # on a ticket
+    NOTED = "noted"  # looked at, belongs to no ticket; `reason` says why
+    HELD = "held"  # trust too low; waits for an agent
+    FAILED = "failed"  # set aside after too many attempts; `maild mail retry ID`
+    OUT = "out"  # ours: its deliveries say how far it got
+
+
+class DeliveryState(StrEnum):
+    """How far one mail has got to one recipient."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+def _text_enum(kind: type[StrEnum], length: int = 16) -> Enum:
+    def values(members: type[StrEnum]) -> list[str]:
+        return [member.value for member in members]
+
+    as_values: Callable[[Any], list[str]] = values
+    return Enum(kind, native_enum=False, length=length, values_callable=as_values, create_constraint=False)
+
+
+Email = Annotated[str, mapped_column(String(320))]  # RFC 5321 4.5.3.1: 64 + "@" + 255
+MessageId = Annotated[str, mapped_column(String(998))]  # RFC 5322 2.1.1: no line is longer
+
+
+class Base(DeclarativeBase):
+    """Base of all tables: instants are UTC, enums are text, constraints have names (so that they can be migrated)."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UtcDateTime(),
+        Status: _text_enum(Status),
+        Direction: _text_enum(Direction),
+        MailState: _text_enum(MailState),
+        DeliveryState: _text_enum(DeliveryState),
+        list[str]: JSON(),
+        dict[str, Any]: JSON(),
+    }
+
+
+class Due:
+    """Mixin of the tables that are queues."""
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    due_at: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+
+
+def _due_index(table: str) -> Index:
+    # Partial: what is not due costs nothing, so a look at an empty queue takes the same time at a million rows.
+    due = sql_text("due_at IS NOT NULL")
+    return Index(f"ix_{table}_due", "due_at", "id", sqlite_where=due, postgresql_where=due)
+
+
+class MailRow(Due, Base):
+    """A mail that came in or goes out. Its bytes are in `raw`; all columns but the first block can be rebuilt from them."""
+
+    __tablename__ = "mail"
+
+    direction: Mapped[Direction]
+    state: Mapped[MailState]
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)  # identity: `message.identity`
+    stored_at: Mapped[datetime]
+    source: Mapped[str] = mapped_column(String(80))  # "smtp 192.0.2.1", "lmtp", "imap support", "desk"
+    envelope_from: Mapped[Email | None]  # "" is the null sender, null is unknown (IMAP)
+    recipients: Mapped[list[str]]  # of the envelope; grows when the same mail comes by a second path
+    size_bytes: Mapped[int]
+
+    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id"), index=True)
+    kind: Mapped[str | None] = mapped_column(String(16))  # message.classify.Kind
+    purpose: Mapped[str | None] = mapped_column(String(24))  # of ours: acknowledgement, answer ...; of theirs: note, answer ...
+    reason: Mapped[str | None] = mapped_column(Text)  # why it is where it is, for an operator to read
+    message_id: Mapped[MessageId | None] = mapped_column(index=True)
+    references: Mapped[list[str] | None]  # In-Reply-To and References, newest first
+    thread_index: Mapped[str | None] = mapped_column(String(44), index=True)
+    from_address: Mapped[Email | None] = mapped_column(index=True)
+    from_name: Mapped[str | None] = mapped_column(String(320))
+    subject: Mapped[str | None] = mapped_column(String(998))
+    sent_at: Mapped[datetime | None]  # the mail's Date
+    text: Mapped[str | None] = mapped_column(Text)  # the new text, without quotes and signature
+    evidence: Mapped[dict[str, Any] | None]  # what matching and trust found, with reasons
+
+    __table_args__ = (
+        _due_index("mail"),
+        Index("ix_mail_purpose_stored_at", "purpose", "stored_at"),
+        Index("ix_mail_state", "state", "id"),
+    )
+
+
+class RawRow(Base):
+    """A piece of a mail's bytes, in order of `number`; nothing is kept of a mail's bytes anywhere else."""
+
+    __tablename__ = "raw"
+
+    mail_id: Mapped[int] = mapped_column(ForeignKey("mail.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class PersonRow(Base):
+    """Somebody who writes: a customer, or one whom a customer named in Cc."""
+
+    __tablename__ = "person"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(320), default="")
+    language: Mapped[str | None] = mapped_column(String(16))
+    created_at: Mapped[datetime]
+
+
+class AddressRow(Base):
+    """An address of a person; `normal` is what addresses are compared by (`message.address.normalise`)."""
+
+    __tablename__ = "address"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"), index=True)
+    normal: Mapped[Email] = mapped_column(unique=True)
+    address: Mapped[Email]  # as it was written
+    suppressed_until: Mapped[datetime | None]  # after a permanent failure nothing automatic is sent there
+    suppressed_reason: Mapped[str | None] = mapped_column(Text)
+
+
+class TicketRow(Due, Base):
+    """A request of a customer; `rules.ticket.Ticket` is what the rules see of it. Only `desk` writes here."""
+
+    __tablename__ = "ticket"
+
+    subject: Mapped[str] = mapped_column(String(998))
+    department: Mapped[str] = mapped_column(String(80))
+    requester_id: Mapped[int] = mapped_column(ForeignKey("address.id"), index=True)  # the address he writes from
+    language: Mapped[str | None] = mapped_column(String(16))
+    created_at: Mapped[datetime]
+    follows_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id"), index=True)
+
+    status: Mapped[Status]
+    since: Mapped[datetime]
+    waiting_since: Mapped[datetime | None]
+    answered_at: Mapped[datetime | None]
+    reminded_at: Mapped[datetime | None]
+    told_at: Mapped[datetime | None]
+    return_to: Mapped[Status | None]
+    wake_at: Mapped[datetime | None]
+    merged_into: Mapped[int | None] = mapped_column(ForeignKey("ticket.id"))
+    undelivered: Mapped[bool] = mapped_column(default=False)
+    silenced_until: Mapped[datetime | None]
+    priority: Mapped[str] = mapped_column(String(16), default="normal")
+    assignee: Mapped[Email | None]
+
+    __table_args__ = (_due_index("ticket"), Index("ix_ticket_status", "status", "department"))
+
+
+class HistoryRow(Base):
+    """One field of one ticket changed; computed from the difference, so that no rule can forget it."""
+
+    __tablename__ = "history"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("ticket.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(String(320))  # an address, "maild" or "operator"
+    cause: Mapped[str] = mapped_column(String(40))  # the event's name
+    field: Mapped[str] = mapped_column(String(40))
+    old: Mapped[str | None] = mapped_column(Text)
+    new: Mapped[str | None] = mapped_column(Text)
+    mail_id: Mapped[int | None] = mapped_column(ForeignKey("mail.id", ondelete="SET NULL"), index=True)
+
+    __table_args__ = (Index("ix_history_actor_at", "actor", "at"),)
+
+
+class ParticipantRow(Base):
+    """Somebody who takes part in a ticket besides its requester."""
+
+    __tablename__ = "participant"
+
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("ticket.id", ondelete="CASCADE"), primary_key=True)
+    address_id: Mapped[int] = mapped_column(ForeignKey("address.id"), primary_key=True, index=True)
+    joined_at: Mapped[datetime]
+    left_at: Mapped[datetime | None]
+
+
+class DeliveryRow(Due, Base):
+    """One mail to one recipient."""
+
+    __tablename__ = "delivery"
+
+    mail_id: Mapped[int] = mapped_column(ForeignKey("mail.id", ondelete="CASCADE"), index=True)
+    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id", ondelete="CASCADE"), index=True)
+    recipient: Mapped[Email]
+    reply_to: Mapped[Email]  # his own signed address; the sender writes it into his copy
+    automatic: Mapped[bool]
+    state: Mapped[DeliveryState]
+    created_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]  # sent, failed or cancelled
+    reply: Mapped[str | None] = mapped_column(Text)  # the last server's own words
+
+    __table_args__ = (_due_index("delivery"), Index("ix_delivery_recipient_created_at", "recipient", "created_at"))
+
+
+class MailboxRow(Due, Base):
+    """How far an IMAP folder has been fetched, and how it goes."""
+
+    __tablename__ = "mailbox"
+
+    name: Mapped[str] = mapped_column(String(80))
+    folder: Mapped[str] = mapped_column(String(255))
+    uid_validity: Mapped[int | None]
+    last_uid: Mapped[int] = mapped_column(default=0)
+    started_at: Mapped[datetime | None]
+    last_success_at: Mapped[datetime | None]
+    failing_since: Mapped[datetime | None]
+    error: Mapped[str | None] = mapped_column(Text)
+
+    __table_args__ = (_due_index("mailbox"), UniqueConstraint("name", "folder"))
+
+
+class JobRow(Due, Base):
+    """Something that is done every so often, by one node at a time."""
+
+    __tablename__ = "job"
+
+    name: Mapped[str] = mapped_column(String(80), unique=True)
+    done_at: Mapped[datetime | None]
+
+
+class SigningKeyRow(Base):
+    """A key that signs proofs; the newest that is not retired signs, all of them are still believed for a while."""
+
+    __tablename__ = "signing_key"
+
+    id: Mapped[str] = mapped_column(String(4), primary_key=True)
+    secret: Mapped[bytes] = mapped_column(LargeBinary(32))
+    created_at: Mapped[datetime]
+    retired_at: Mapped[datetime | None]
