@@ -1,0 +1,1 @@
+"""PURE: what follows from an event; no clock, no database, no network, no log."""
