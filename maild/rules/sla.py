@@ -99,7 +99,8 @@ class Calendar:
     `week` has the hours of each weekday (Monday is 0); a weekday left out is
     closed. `holidays` is asked once a year needed for the dates closed in it,
     `closed` are further closed dates, and `special` gives single dates hours
-    of their own, whatever else would hold for them.
+    of their own, whatever else would hold for them. `business` is the calendar
+    that counts business days instead of this one.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class Calendar:
         holidays: Callable[[int], frozenset[date]] = _no_holidays,
         closed: frozenset[date] = frozenset(),
         special: Mapping[date, Hours] | None = None,
+        business: "Calendar | None" = None,
     ) -> None:
         """Make a calendar.
 
@@ -122,14 +124,16 @@ class Calendar:
             raise ValueError("a calendar needs open hours on at least one day of the week")
         self._special = {day: _check(hours) for day, hours in (special or {}).items()}
         self._closed = closed
+        self._business = business
         self._holidays = holidays
         self._holidays_of: dict[int, frozenset[date]] = {}
         self._chunks: dict[int, tuple[tuple[int, int], ...]] = {}
 
     @classmethod
     def always(cls, zone: ZoneInfo | None = None) -> "Calendar":
-        """Return the calendar that is open around the clock, every day."""
-        return cls(zone or ZoneInfo("UTC"), dict.fromkeys(range(7), EVERY_HOUR))
+        """Return the calendar that is open around the clock; its business days are those of `office`."""
+        zone = zone or ZoneInfo("UTC")
+        return cls(zone, dict.fromkeys(range(7), EVERY_HOUR), business=cls.office(zone))
 
     @classmethod
     def office(cls, zone: ZoneInfo) -> "Calendar":
@@ -148,7 +152,7 @@ class Calendar:
             ValueError: the calendar is not open long enough within a century.
         """
         if span.business_days:
-            return self._add_days(start, span.business_days)
+            return (self._business or self)._add_days(start, span.business_days)
         left = span.seconds * SECOND
         if not left:
             return start.astimezone(UTC)
@@ -327,3 +331,6 @@ def _count(at: datetime) -> int:
 
 def _instant(count: int) -> datetime:
     return EPOCH + timedelta(microseconds=count)
+
+
+ALWAYS = Calendar.always()
