@@ -332,7 +332,7 @@ def decide(ticket: Ticket, event: Event, policy: Policy) -> Decision:
     if isinstance(event, Tick):
         if ticket.due_at is None or event.at < ticket.due_at:
             return Decision(ticket)
-        decision = _tick(ticket, event.at, policy)
+        decision = _tick(ticket, event.at)
     elif ticket.status is Status.MERGED:
         decision = _on_an_alias(ticket, event)
     else:
@@ -464,7 +464,7 @@ def _tells(before: Ticket, after: Ticket, event: Event) -> tuple[Tell, ...]:
             return ()
 
 
-def _tick(ticket: Ticket, at: datetime, policy: Policy) -> Decision:
+def _tick(ticket: Ticket, at: datetime) -> Decision:
     """Return what the passing of time does to a ticket that is due."""
     match ticket.status:
         case Status.NEW | Status.OPEN:

@@ -20,7 +20,19 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from sqlalchemy import JSON, Dialect, Enum, ForeignKey, Index, LargeBinary, MetaData, String, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Dialect,
+    Enum,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy import DateTime as SqlDateTime
 from sqlalchemy import text as sql_text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -35,7 +47,11 @@ class UtcDateTime(TypeDecorator[datetime]):
     impl = SqlDateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+    def process_bind_param(
+        self,
+        value: datetime | None,
+        dialect: Dialect,  # noqa: ARG002 - SQLAlchemy's signature
+    ) -> datetime | None:
         """Refuse a naive instant: it would be right in one zone only."""
         if value is None:
             return None
@@ -43,7 +59,11 @@ class UtcDateTime(TypeDecorator[datetime]):
             raise ValueError(f"naive instant {value!r}")
         return value.astimezone(UTC)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - as above
+    def process_result_value(
+        self,
+        value: datetime | None,
+        dialect: Dialect,  # noqa: ARG002 - SQLAlchemy's signature
+    ) -> datetime | None:
         """Give the instant back in UTC."""
         if value is None:
             return None
@@ -106,8 +126,8 @@ class Base(DeclarativeBase):
         Direction: _text_enum(Direction),
         MailState: _text_enum(MailState),
         DeliveryState: _text_enum(DeliveryState),
-        list[str]: JSON(),
-        dict[str, Any]: JSON(),
+        list[str]: JSON(none_as_null=True),
+        dict[str, Any]: JSON(none_as_null=True),
     }
 
 
@@ -119,6 +139,10 @@ class Due:
     attempts: Mapped[int] = mapped_column(default=0)
 
 
+# Ids are in signed addresses that live for years, so no id is ever given twice, not even after a purge.
+_NEVER_REUSED: dict[str, Any] = {"sqlite_autoincrement": True}
+
+
 def _due_index(table: str) -> Index:
     # Partial: what is not due costs nothing, so a look at an empty queue takes the same time at a million rows.
     due = sql_text("due_at IS NOT NULL")
@@ -126,7 +150,7 @@ def _due_index(table: str) -> Index:
 
 
 class MailRow(Due, Base):
-    """A mail that came in or goes out. Its bytes are in `raw`; all columns but the first block can be rebuilt from them."""
+    """A mail that came in or goes out. Its bytes are in `raw`; the second block of columns can be rebuilt from them."""
 
     __tablename__ = "mail"
 
@@ -141,7 +165,9 @@ class MailRow(Due, Base):
 
     ticket_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id"), index=True)
     kind: Mapped[str | None] = mapped_column(String(16))  # message.classify.Kind
-    purpose: Mapped[str | None] = mapped_column(String(24))  # of ours: acknowledgement, answer ...; of theirs: note, answer ...
+    purpose: Mapped[str | None] = mapped_column(
+        String(24)
+    )  # of ours: acknowledgement, answer ...; of theirs: note, answer ...
     reason: Mapped[str | None] = mapped_column(Text)  # why it is where it is, for an operator to read
     message_id: Mapped[MessageId | None] = mapped_column(index=True)
     references: Mapped[list[str] | None]  # In-Reply-To and References, newest first
@@ -157,6 +183,7 @@ class MailRow(Due, Base):
         _due_index("mail"),
         Index("ix_mail_purpose_stored_at", "purpose", "stored_at"),
         Index("ix_mail_state", "state", "id"),
+        _NEVER_REUSED,
     )
 
 
@@ -193,6 +220,8 @@ class AddressRow(Base):
     suppressed_until: Mapped[datetime | None]  # after a permanent failure nothing automatic is sent there
     suppressed_reason: Mapped[str | None] = mapped_column(Text)
 
+    __table_args__ = (_NEVER_REUSED,)
+
 
 class TicketRow(Due, Base):
     """A request of a customer; `rules.ticket.Ticket` is what the rules see of it. Only `desk` writes here."""
@@ -220,7 +249,7 @@ class TicketRow(Due, Base):
     priority: Mapped[str] = mapped_column(String(16), default="normal")
     assignee: Mapped[Email | None]
 
-    __table_args__ = (_due_index("ticket"), Index("ix_ticket_status", "status", "department"))
+    __table_args__ = (_due_index("ticket"), Index("ix_ticket_status", "status", "department"), _NEVER_REUSED)
 
 
 class HistoryRow(Base):
@@ -267,7 +296,11 @@ class DeliveryRow(Due, Base):
     ended_at: Mapped[datetime | None]  # sent, failed or cancelled
     reply: Mapped[str | None] = mapped_column(Text)  # the last server's own words
 
-    __table_args__ = (_due_index("delivery"), Index("ix_delivery_recipient_created_at", "recipient", "created_at"))
+    __table_args__ = (
+        _due_index("delivery"),
+        Index("ix_delivery_recipient_created_at", "recipient", "created_at"),
+        _NEVER_REUSED,
+    )
 
 
 class MailboxRow(Due, Base):
@@ -277,8 +310,8 @@ class MailboxRow(Due, Base):
 
     name: Mapped[str] = mapped_column(String(80))
     folder: Mapped[str] = mapped_column(String(255))
-    uid_validity: Mapped[int | None]
-    last_uid: Mapped[int] = mapped_column(default=0)
+    uid_validity: Mapped[int | None] = mapped_column(BigInteger)  # RFC 3501 2.3.1.1: 32 bits, unsigned
+    last_uid: Mapped[int] = mapped_column(BigInteger, default=0)
     started_at: Mapped[datetime | None]
     last_success_at: Mapped[datetime | None]
     failing_since: Mapped[datetime | None]

@@ -1,0 +1,283 @@
+"""How the database is reached: `Database(url).read()` and `.write()` give connections, each one transaction.
+
+SQLite. Writers begin IMMEDIATE (a deferred writer loses updates or fails), readers begin plainly on connections of
+their own that may only read. All writing of a process goes through one connection, and across processes only one
+writes or checkpoints at a time, kept apart by a lock file: so that write-ahead logging is safe with every SQLite
+library, also those whose WAL-reset fault loses committed transactions when two connections write or checkpoint at
+the same instant (3.7.0 to 3.51.2, fixed in 3.51.3, 3.50.7 and 3.44.6). `synchronous=FULL`: a commit that returned
+has survived a power cut. Where the lock cannot be had (a file system without locks) the journal is
+`DELETE` with `synchronous=EXTRA`, slower and safe by itself. `Journal.reason` tells which is in force and why.
+
+PostgreSQL. Ordinary transactions, READ COMMITTED; `synchronous_commit` must not be off.
+"""
+
+import errno
+import fcntl
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import QueuePool
+
+LOCK_WAIT_S: Final = 5.0  # how long a writer waits for another; then the sender of a mail hears 451
+MIGRATION_WAIT_S: Final = 120.0  # another process may be migrating
+READERS: Final = 6
+
+
+class DatabaseBusyError(OperationalError):
+    """Another process holds the database for writing, too long to wait for it."""
+
+
+class AlreadyRunning(Exception):  # noqa: N818 - a state, not a fault
+    """Another daemon serves this database; the text names its process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """How a SQLite file survives a power cut, and why so."""
+
+    mode: str  # "WAL" or "DELETE"
+    synchronous: str  # "FULL" or "EXTRA"
+    reason: str
+
+
+def wal_reset_fixed(version: tuple[int, ...]) -> bool:
+    """Return whether a SQLite library of `version` is free of the WAL-reset fault."""
+    if version >= (3, 51, 3):
+        return True
+    return (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
+
+
+def journal_for(version: tuple[int, ...], *, lockable: bool) -> Journal:
+    """Return the journal that is safe with a SQLite library of `version`."""
+    name = ".".join(map(str, version))
+    if wal_reset_fixed(version):
+        return Journal("WAL", "FULL", f"SQLite {name} has the fix of the WAL-reset fault")
+    if lockable:
+        return Journal(
+            "WAL",
+            "FULL",
+            f"SQLite {name} lacks the fix of the WAL-reset fault; a lock file lets one process write at a time",
+        )
+    return Journal(
+        "DELETE", "EXTRA", f"SQLite {name} lacks the fix of the WAL-reset fault, and files cannot be locked here"
+    )
+
+
+class FileLock:
+    """An advisory lock on a file, for as long as this process lives or until it is released."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: int | None = None
+
+    def try_acquire(self, *, shared_note: str = "") -> bool:
+        """Return whether the lock is ours now; `shared_note` is written into the file for others to read."""
+        if self._file is None:
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EWOULDBLOCK, errno.EAGAIN):
+                return False
+            raise
+        if shared_note:
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, shared_note.encode(), 0)
+        return True
+
+    def acquire(self, wait_s: float) -> bool:
+        """Return whether the lock became ours within `wait_s` seconds."""
+        if self.try_acquire():
+            return True
+        deadline = time.monotonic() + wait_s
+        pause = threading.Event()
+        while time.monotonic() < deadline:
+            pause.wait(0.002)
+            if self.try_acquire():
+                return True
+        return False
+
+    def note(self) -> str:
+        """Return what the holder wrote into the file."""
+        try:
+            return self.path.read_text(encoding="utf-8", errors="replace").strip()
+        except OSError:
+            return ""
+
+    def release(self) -> None:
+        """Give the lock back; the file stays."""
+        if self._file is not None:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Give the lock back and close the file."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+class Database:
+    """A database and the two ways into it."""
+
+    def __init__(self, url: str) -> None:
+        self.url: Final[URL] = make_url(url if "://" in url else f"sqlite:///{url}")
+        self.is_sqlite: Final = self.url.get_backend_name() == "sqlite"
+        self.journal: Journal | None = None
+        self._write_lock: FileLock | None = None
+        self._daemon_lock: FileLock | None = None
+        if self.is_sqlite:
+            self._writer, self._reader = self._open_sqlite()
+        else:
+            self._writer = self._reader = self._open_server()
+
+    @property
+    def path(self) -> Path:
+        """The file of a SQLite database."""
+        if not self.url.database:
+            raise ValueError("an SQLite database needs a file: sqlite:////var/lib/maild/maild.db")
+        return Path(self.url.database)
+
+    def _open_sqlite(self) -> tuple[Engine, Engine]:
+        path = self.path
+        self._write_lock = _lock_beside(path)
+        self.journal = journal_for(sqlite3.sqlite_version_info, lockable=self._write_lock is not None)
+        writer = create_engine(
+            self.url,
+            poolclass=QueuePool,
+            pool_size=1,  # one connection alone writes and checkpoints
+            max_overflow=0,
+            pool_timeout=2 * LOCK_WAIT_S,
+            connect_args={"check_same_thread": False, "timeout": LOCK_WAIT_S, "cached_statements": 512},
+        )
+        reader = create_engine(
+            self.url,
+            poolclass=QueuePool,
+            pool_size=READERS,
+            max_overflow=2 * READERS,
+            pool_timeout=2 * LOCK_WAIT_S,
+            connect_args={"check_same_thread": False, "timeout": LOCK_WAIT_S},
+        )
+        _prepare_sqlite(writer, self.journal, begin="BEGIN IMMEDIATE")
+        _prepare_sqlite(reader, None, begin="BEGIN")
+        return writer, reader
+
+    def _open_server(self) -> Engine:
+        url = self.url
+        if url.get_backend_name() == "postgresql" and url.drivername == "postgresql":
+            url = url.set(drivername="postgresql+psycopg")  # both SQLAlchemy 2.0 and 2.1
+        return create_engine(url, pool_size=10, max_overflow=10, pool_timeout=2 * LOCK_WAIT_S, pool_pre_ping=True)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Give a connection inside one writing transaction; on a clean end it is committed and synced.
+
+        Raises:
+            sqlalchemy.exc.OperationalError: the database is away, full or busy; nothing was written.
+        """
+        with self._writer.connect() as connection:  # waits for this process's other writers
+            if self._write_lock is not None and not self._write_lock.acquire(LOCK_WAIT_S):
+                raise DatabaseBusyError(
+                    "another process keeps the database locked for writing", None, Exception(str(self.path))
+                )
+            try:
+                with connection.begin():
+                    yield connection
+            finally:
+                if self._write_lock is not None:
+                    self._write_lock.release()
+
+    @contextmanager
+    def migrate(self) -> Iterator[Connection]:
+        """Give a connection as `write` does, on SQLite without enforcing foreign keys (a pragma, so before BEGIN)."""
+        with self._writer.connect() as connection:
+            if not self.is_sqlite:
+                with connection.begin():
+                    yield connection
+                return
+            if self._write_lock is not None and not self._write_lock.acquire(MIGRATION_WAIT_S):
+                raise DatabaseBusyError("another process keeps the database locked", None, Exception(str(self.path)))
+            dbapi: Any = connection.connection.dbapi_connection
+            dbapi.execute("PRAGMA foreign_keys=OFF")
+            try:
+                with connection.begin():
+                    yield connection
+            finally:
+                dbapi.execute("PRAGMA foreign_keys=ON")
+                if self._write_lock is not None:
+                    self._write_lock.release()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Give a connection inside one reading transaction: a single moment of the database."""
+        with self._reader.connect() as connection, connection.begin():
+            yield connection
+
+    def claim_for_daemon(self, note: str) -> None:
+        """Keep a second daemon off a SQLite file for as long as this process lives; servers welcome several.
+
+        Raises:
+            AlreadyRunning: another daemon serves the file.
+        """
+        if not self.is_sqlite:
+            return
+        lock = FileLock(self.path.with_name(self.path.name + ".lock"))
+        if not lock.try_acquire(shared_note=note):
+            raise AlreadyRunning(f"another maild serves {self.path} ({lock.note() or 'unknown process'})")
+        self._daemon_lock = lock
+
+    def close(self) -> None:
+        """Close all connections. The last one folds the write-ahead log in, so the lock is held meanwhile."""
+        locked = self._write_lock is not None and self._write_lock.acquire(LOCK_WAIT_S)
+        self._reader.dispose()
+        self._writer.dispose()
+        if locked and self._write_lock is not None:
+            self._write_lock.close()
+        if self._daemon_lock is not None:
+            self._daemon_lock.close()
+            self._daemon_lock = None
+
+
+def _lock_beside(path: Path) -> FileLock | None:
+    """Return the lock that keeps writing processes apart, None where the file system has no locks."""
+    lock = FileLock(path.with_name(path.name + ".write-lock"))
+    try:
+        if lock.try_acquire():
+            lock.release()
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+            raise
+        return None
+    return lock
+
+
+def _prepare_sqlite(engine: Engine, journal: Journal | None, *, begin: str) -> None:
+    """Make SQLAlchemy say BEGIN itself, and set what each connection needs; without `journal` it may only read."""
+
+    @event.listens_for(engine, "connect")
+    def _connect(dbapi: Any, _record: Any) -> None:
+        dbapi.isolation_level = None
+        cursor = dbapi.cursor()
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA temp_store=MEMORY")
+        if journal is None:
+            cursor.execute("PRAGMA query_only=ON")
+            cursor.execute("PRAGMA wal_autocheckpoint=0")  # only the writer checkpoints
+        else:
+            cursor.execute(f"PRAGMA journal_mode={journal.mode}")
+            cursor.execute(f"PRAGMA synchronous={journal.synchronous}")
+            cursor.execute("PRAGMA cache_size=-65536")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)

@@ -1,0 +1,100 @@
+"""Claiming work: one idea for inbox, outbox, clock and mailboxes.
+
+A row is due when `due_at` is reached. Whoever claims rows leases them: `due_at` moves forward by the lease and the
+attempt is counted, both committed before the work begins. The new `due_at` is a fencing token: the transaction that
+does the work holds the rows by it first, so a worker that slept through its lease writes nothing. There is no "in
+progress" state and no heartbeat: a lease that runs out makes the row due again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, func, select, update
+
+from maild.store.engine import Database
+from maild.store.models import DeliveryRow, JobRow, MailboxRow, MailRow, TicketRow
+
+QueueTable = type[MailRow] | type[TicketRow] | type[DeliveryRow] | type[MailboxRow] | type[JobRow]
+
+
+class LeaseLost(Exception):  # noqa: N818 - nothing failed; another worker took over
+    """The claim is over; nothing may be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Rows of one queue that are ours until `until`."""
+
+    table: QueueTable
+    ids: tuple[int, ...]
+    attempts: Mapping[int, int]  # by id, this one counted
+    until: datetime
+
+    def __bool__(self) -> bool:
+        return bool(self.ids)
+
+    def only(self, ids: Sequence[int]) -> "Claim":
+        """Return the claim on some of its rows."""
+        return Claim(self.table, tuple(ids), self.attempts, self.until)
+
+
+def claim(database: Database, table: QueueTable, now: datetime, lease: timedelta, limit: int) -> Claim:
+    """Claim up to `limit` rows of `table`, those due longest first; an empty claim if none is due.
+
+    On SQLite a look that finds nothing takes no lock; on PostgreSQL rows that another node is claiming are skipped.
+    """
+    with database.read() as connection:
+        if connection.scalar(select(table.id).where(table.due_at <= now).limit(1)) is None:
+            return Claim(table, (), {}, now)
+    until = now + lease
+    due = select(table.id).where(table.due_at <= now).order_by(table.due_at, table.id).limit(limit)
+    with database.write() as connection:
+        ids = connection.scalars(due.with_for_update(skip_locked=True)).all()
+        if not ids:
+            return Claim(table, (), {}, now)
+        connection.execute(update(table).where(table.id.in_(ids)).values(due_at=until, attempts=table.attempts + 1))
+        counted = connection.execute(select(table.id, table.attempts).where(table.id.in_(ids))).all()
+    attempts = {row.id: row.attempts for row in counted}
+    return Claim(table, tuple(ids), attempts, until)
+
+
+def hold(connection: Connection, claimed: Claim) -> None:
+    """Lock the claimed rows in the transaction that does the work.
+
+    That transaction must set `due_at` of each: to null if the work is done, else to the instant of the next try.
+
+    Raises:
+        LeaseLost: at least one row was claimed by another or changed by hand meanwhile; nothing may be written.
+    """
+    table = claimed.table
+    held = connection.scalars(
+        select(table.id)
+        .where(table.id.in_(claimed.ids), table.due_at == claimed.until)
+        .order_by(table.id)
+        .with_for_update()
+    ).all()
+    if len(held) != len(claimed.ids):
+        raise LeaseLost(f"{table.__tablename__} {sorted(set(claimed.ids) - set(held))}")
+
+
+def release(database: Database, claimed: Claim, due_at: datetime) -> None:
+    """Make the claimed rows due at `due_at`, those that are still ours."""
+    table = claimed.table
+    with database.write() as connection:
+        connection.execute(
+            update(table).where(table.id.in_(claimed.ids), table.due_at == claimed.until).values(due_at=due_at)
+        )
+
+
+def next_due(connection: Connection, table: QueueTable) -> datetime | None:
+    """Return the earliest `due_at` of `table`, None if nothing waits."""
+    return connection.scalar(select(func.min(table.due_at)).where(table.due_at.is_not(None)))
+
+
+def waiting(connection: Connection, table: QueueTable, now: datetime) -> dict[str, Any]:
+    """Return how many rows of `table` are due and the oldest of them, for `maild status`."""
+    due: ColumnElement[bool] = table.due_at <= now
+    count, oldest = connection.execute(select(func.count(), func.min(table.due_at)).where(due)).one()
+    return {"due": count, "oldest_due_at": oldest}

@@ -1,0 +1,95 @@
+"""The schema's version: Alembic migrations, inside the wheel, run at start.
+
+Several processes may start at once: one migrates, the others wait and find it done. Each step is one transaction
+with its version, so a kill leaves the old schema or the new one. On SQLite foreign keys are off meanwhile (a batch
+change drops and re-creates tables, and would delete what cascades from them) and are checked before the commit.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from sqlalchemy import Connection, text
+
+from maild.store.engine import Database
+
+_ADVISORY_LOCK = 7_201_142  # any number, the same on all nodes
+
+
+class SchemaError(Exception):
+    """The database's schema is not one that this version can work with; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revisions:
+    """The schema that the database has, and the one that this version needs."""
+
+    have: str | None
+    need: str
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", "maild:store/migrations")
+    return config
+
+
+def revisions(database: Database) -> Revisions:
+    """Return what the database has and what is needed."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    if head is None:
+        raise SchemaError("maild's own migrations are missing from this installation; reinstall maild")
+    with database.read() as connection:
+        return Revisions(MigrationContext.configure(connection).get_current_revision(), head)
+
+
+def _is_known(revision: str) -> bool:
+    with suppress(CommandError):
+        return ScriptDirectory.from_config(_config()).get_revision(revision) is not None
+    return False
+
+
+def upgrade(database: Database) -> bool:
+    """Bring the schema up to date; return whether there was anything to do.
+
+    Raises:
+        SchemaError: the database was written by a newer maild, or a migration broke a reference.
+    """
+    found = revisions(database)
+    if found.have == found.need:
+        return False
+    if found.have is not None and not _is_known(found.have):
+        raise SchemaError(
+            f"the database has schema {found.have}, which this version does not know: it was upgraded by a newer maild; "
+            "install that version again or restore a backup"
+        )
+    with database.migrate() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        if not database.is_sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
+        command.upgrade(config, "head")
+        if database.is_sqlite:
+            _check_references(connection)
+    return True
+
+
+def _check_references(connection: Connection) -> None:
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if broken is not None:
+        raise SchemaError(f"the migration would break a reference of table {broken[0]!r}; nothing was changed")
+
+
+def require(database: Database) -> None:
+    """Raise SchemaError unless the schema is the one that this version needs."""
+    found = revisions(database)
+    if found.have is None:
+        raise SchemaError("the database is empty; start the daemon once, or run: maild db upgrade")
+    if found.have != found.need:
+        raise SchemaError(
+            f"the database has schema {found.have}, this version needs {found.need}; run: maild db upgrade"
+        )
