@@ -1,0 +1,174 @@
+"""The MIME skeleton of outgoing mail (RFC 2045, 2046).
+
+    multipart/mixed              if there are attachments
+      multipart/related          if the HTML shows inline files (RFC 2387)
+        multipart/alternative    if there is HTML
+          text/plain
+          text/html
+        image/png                shown as cid:...
+      application/pdf
+
+Everything but plain ASCII text is encoded, so that a mail is 7-bit from end to end and no server on the way has a
+reason to rewrite it (signatures of DKIM survive). The boundary begins with "=_", which neither base64 nor
+quoted-printable can contain (RFC 2045 6.7), and is looked for in the parts that stand unencoded.
+"""
+
+import re
+from binascii import b2a_base64, b2a_qp
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final
+
+from maild.message.compose import fields
+
+LINE_LIMIT: Final = 998  # RFC 5322 2.1.1, octets without CR LF
+
+_LINE_END: Final = re.compile("\r\n?|\n")
+_CONTROLS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f]")  # all but tab and line feed
+_TYPE: Final = re.compile(
+    r"\s*([a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,63})\s*(?:;.*)?", re.IGNORECASE | re.DOTALL
+)
+_CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([a-z0-9_.:+-]{1,40})\"?\s*(?:;|$)", re.IGNORECASE)
+_CONTENT_ID: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200}")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of a mail: an attachment, or an image that the HTML shows as `cid:` and its `content_id`."""
+
+    name: str  # as a person wrote it; cleaned here
+    content_type: str  # "image/png"; what is malformed becomes application/octet-stream
+    content: bytes
+    content_id: str = ""  # without angle brackets
+    inline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A node of the MIME tree: its own header fields, and its encoded content, which ends in CR LF."""
+
+    head: str
+    content: bytes
+    plain: bool = False  # the content stands unencoded: a boundary might occur in it
+
+
+def body(text: str, html: str, files: Sequence[File], seed: str) -> Part:
+    """Return the whole body of a mail as one part; its boundaries follow from `seed` alone, the mail's id."""
+    whole = _text(text, "plain")
+    shown: list[Part] = []
+    attached: list[Part] = []
+    for file in files:
+        if html and file.inline and _CONTENT_ID.fullmatch(file.content_id):
+            shown.append(_file(file, shown=True))
+        else:
+            attached.append(_file(file))
+    if html:
+        whole = _multipart("alternative", [whole, _text(html, "html")], seed)
+    if shown:
+        whole = _multipart("related", [whole, *shown], seed)
+    return _multipart("mixed", [whole, *attached], seed) if attached else whole
+
+
+def _text(text: str, subtype: str) -> Part:
+    text = _CONTROLS.sub("", _LINE_END.sub("\n", text)) if not _is_tidy(text) else text
+    if not text.endswith("\n"):
+        text += "\n"
+    if text.isascii():
+        if "\nFrom " not in text and not text.startswith("From ") and _longest_line(text) <= LINE_LIMIT:
+            head = f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n"
+            return Part(head, text.replace("\n", "\r\n").encode("ascii"), plain=True)
+        octets = text.encode("ascii")
+    else:
+        octets = text.encode("utf-8", "replace")  # "replace": a lone surrogate becomes "?"
+    foreign = len(octets) - len(text)  # a lower bound of what quoted-printable would write as three
+    if foreign * 6 <= len(octets):
+        encoding, content = "quoted-printable", _quoted_printable(octets)
+    else:
+        encoding, content = "base64", _base64(octets.replace(b"\n", b"\r\n"))
+    head = f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n"
+    return Part(head, content)
+
+
+def _file(file: File, *, shown: bool = False) -> Part:
+    content_type, charset = _content_type(file.content_type)
+    name = fields.clean_filename(file.name)
+    encoding, content = "base64", b""
+    plain = False
+    if content_type.startswith(("message/", "multipart/")):  # RFC 2046 5.2.1: these may not be encoded
+        if content_type == "message/rfc822" and _is_seven_bit(file.content):
+            encoding, content, plain = "7bit", file.content, True
+        else:
+            content_type, charset = "application/octet-stream", ""
+    if not plain:
+        content = _base64(file.content)
+    head = (
+        fields.field("Content-Type", f"{content_type};", f"charset={charset}")
+        if charset
+        else fields.field("Content-Type", content_type)
+    )
+    head += fields.field("Content-Transfer-Encoding", encoding)
+    head += fields.with_filename("Content-Disposition", "inline" if shown else "attachment", name)
+    if shown:
+        head += fields.field("Content-ID", f"<{file.content_id}>")
+    return Part(head, content, plain)
+
+
+def _multipart(subtype: str, children: Sequence[Part], seed: str) -> Part:
+    plain = [child.content for child in children if child.plain]
+    number = 0
+    while True:
+        boundary = "=_" + blake2b(f"{subtype} {number} {seed}".encode(), digest_size=12).hexdigest()
+        if not any(boundary.encode() in content for content in plain):
+            break
+        number += 1
+    chunks: list[bytes] = []
+    for child in children:
+        chunks += (f"--{boundary}\r\n{child.head}\r\n".encode(), child.content)
+        if not child.content.endswith(b"\r\n"):
+            chunks.append(b"\r\n")
+    chunks.append(f"--{boundary}--\r\n".encode())
+    # RFC 2387 3.1: related names the type of its root
+    root = ' type="multipart/alternative";' if subtype == "related" else ""
+    head = f'Content-Type: multipart/{subtype};{root}\r\n boundary="{boundary}"\r\n'
+    return Part(head, b"".join(chunks), plain=bool(plain))
+
+
+def _quoted_printable(octets: bytes) -> bytes:
+    """Return lines of at most 76 octets, none of which begins with "From ", which mailbox files would mark with ">"."""
+    encoded = b"\n" + b2a_qp(octets, istext=True)
+    if b"\nFrom " in encoded:
+        encoded = encoded.replace(b"\nFrom ", b"\n=46=\nrom ")  # the soft line end keeps the line short
+    return encoded[1:].replace(b"\n", b"\r\n")
+
+
+def _base64(octets: bytes) -> bytes:
+    encoded = b2a_base64(octets, newline=False)
+    if len(encoded) <= 76:
+        return encoded + b"\r\n"
+    return b"\r\n".join([encoded[at : at + 76] for at in range(0, len(encoded), 76)]) + b"\r\n"
+
+
+def _content_type(value: str) -> tuple[str, str]:
+    """Return the type in lower case and the charset of a text; all other parameters are dropped."""
+    match = _TYPE.fullmatch(value)
+    if not match:
+        return "application/octet-stream", ""
+    content_type = match[1].lower()
+    charset = _CHARSET.search(value) if content_type.startswith("text/") else None
+    return content_type, charset[1].lower() if charset else ""
+
+
+def _is_seven_bit(octets: bytes) -> bool:
+    """Return whether `octets` can stand in a mail as they are (RFC 2045 2.7)."""
+    if not octets.isascii() or b"\0" in octets or octets.count(b"\r") != octets.count(b"\r\n"):
+        return False
+    return octets.count(b"\n") == octets.count(b"\r\n") and max(map(len, octets.split(b"\r\n"))) <= LINE_LIMIT
+
+
+def _is_tidy(text: str) -> bool:
+    return "\r" not in text and not _CONTROLS.search(text)
+
+
+def _longest_line(text: str) -> int:
+    return len(text) if len(text) <= LINE_LIMIT else max(map(len, text.split("\n")))
