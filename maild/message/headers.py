@@ -1,0 +1,378 @@
+"""The header section of a mail or of a part: fields, and the words in them.
+
+A section is split once into fields (RFC 5322 2.2), whose values stay bytes until somebody asks. Reading never fails:
+what is no field is stepped over and recorded as a defect. All of it is linear in the size of the section.
+
+Bounds (RELIABILITY of the service rests on them): a section is read up to SECTION_BYTES, a value up to VALUE_BYTES, and
+what has a grammar (dates, parameters, ids) from the first STRUCTURED_BYTES of a value only.
+"""
+
+import binascii
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from email.utils import parsedate_tz
+from typing import Final, NamedTuple
+
+from maild.message import charset
+
+SECTION_BYTES: Final = 262_144
+VALUE_BYTES: Final = 102_400
+STRUCTURED_BYTES: Final = 8_192
+REFERENCES: Final = 100
+
+# A field with its folded lines, or any other line. Each byte is looked at once.
+_LINE: Final = re.compile(rb"([!-9;-~]+)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)\n?|([^\n]*)(?:\n|\Z)")
+_END: Final = re.compile(rb"\n\r*\n")
+_BLANK_FOLD: Final = re.compile(rb"\n[ \t\r]+\Z")
+_FOLD: Final = re.compile(r"[\r\n\t ]*[\r\n]+[\r\n\t ]*")
+_CONTROLS: Final = {code: " " for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)} | dict.fromkeys(
+    (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF, *range(0xE0000, 0xE0080))
+)
+
+
+class Headers:
+    """The fields of one header section, in their order; names are compared without case."""
+
+    __slots__ = ("_values", "defects", "fallback", "names")
+
+    def __init__(self, fields: list[tuple[str, bytes]], defects: tuple[str, ...] = ()) -> None:
+        self._values: dict[str, list[bytes]] = {}
+        for name, value in fields:
+            self._values.setdefault(name, []).append(value)
+        self.names = tuple(name for name, _ in fields)  # lower case, as they stand
+        self.defects = defects
+        self.fallback = ""  # the charset to try for raw 8-bit values
+
+    def raw(self, name: str) -> bytes:
+        """Return the first value of `name` as it stands, folds and all, b"" if there is none."""
+        values = self._values.get(name)
+        return values[0] if values else b""
+
+    def raws(self, name: str) -> list[bytes]:
+        """Return every value of `name` as it stands."""
+        return self._values.get(name, [])
+
+    def first(self, name: str) -> str:
+        """Return the first value of `name`, decoded and unfolded, "" if there is none."""
+        values = self._values.get(name)
+        return words(plain(values[0], self.fallback)) if values else ""
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """Return every value of `name`, decoded and unfolded."""
+        return tuple(words(plain(value, self.fallback)) for value in self._values.get(name, ()))
+
+    def token(self, name: str) -> str:
+        """Return the first word of `name` in lower case: what Content-Transfer-Encoding and its like hold."""
+        value = self._values.get(name)
+        if not value:
+            return ""
+        text = value[0][:STRUCTURED_BYTES].decode("latin-1").strip().strip("\"'").lower()
+        return re.split(r"[\s;(,]", text, maxsplit=1)[0]
+
+
+class Section(NamedTuple):
+    """A header section and where the body behind it begins."""
+
+    headers: Headers
+    body_at: int
+
+
+def read(raw: bytes, start: int = 0, end: int | None = None) -> Section:
+    """Return the header section of `raw[start:end]`, and the offset of the body.
+
+    Line ends may be CRLF or LF. A section ends at the first empty line; without one it ends before the
+    first line that is no field and is not followed by fields.
+    """
+    end = len(raw) if end is None else end
+    if raw[start : start + 1] in (b"\n", b"\r"):  # an empty section, as parts of a multipart often have
+        newline = raw.find(b"\n", start, end)
+        if newline >= 0 and not raw[start:newline].strip(b"\r"):
+            return Section(Headers([]), newline + 1)
+    found = _END.search(raw, start, end)
+    stop = found.start() + 1 if found else end
+    body_at = found.end() if found else end
+    fields: list[tuple[str, bytes]] = []
+    defects: list[str] = []
+    if stop - start > SECTION_BYTES:
+        defects.append("headers-cut")
+        stop = start + SECTION_BYTES
+    junk_at = -1
+    for match in _LINE.finditer(raw, start, stop):
+        name = match.group(1)
+        if name is not None:
+            if junk_at >= 0:
+                if not fields and not _KNOWN.match(name.lower()):
+                    break
+                defects.append("headers-junk-line")
+                junk_at = -1
+            fields.append((name.decode("ascii").lower(), match.group(2)[:VALUE_BYTES]))
+        elif match.group(3).strip() and junk_at < 0:
+            junk_at = match.start()
+            if match.group(3).startswith(b"--") or (fields and _BLANK_FOLD.search(fields[-1][1])):
+                break  # a delimiter line, or the empty line was one of spaces: the body has begun
+    if (
+        junk_at >= 0 and stop - start <= SECTION_BYTES
+    ):  # lines behind the last field: the body began without an empty line
+        defects.append("headers-unended")
+        body_at = junk_at
+    return Section(Headers(fields, tuple(dict.fromkeys(defects))), body_at)
+
+
+_KNOWN: Final = re.compile(
+    rb"(?:from|to|cc|bcc|subject|date|sender|reply-to|message-id|in-reply-to|references|received|return-path|delivered-to"
+    rb"|mime-version|content-[a-z-]+|x-[a-z0-9-]+|list-[a-z-]+|resent-[a-z-]+|dkim-signature|authentication-results|arc-[a-z-]+)\Z"
+)
+
+
+def plain(value: bytes, fallback: str = "") -> str:
+    """Return a raw value as text, unfolded; encoded words stay as they are."""
+    text = value.decode("ascii") if value.isascii() else charset.decode(value, "", fallback).text
+    if "\n" in text or "\r" in text:
+        text = _FOLD.sub(" ", text.strip())
+    return text.strip()
+
+
+def clean(text: str) -> str:
+    """Return `text` on one line: control characters, line separators and bidi overrides out (they forge headers and names)."""
+    return text if text.isascii() and text.isprintable() else text.translate(_CONTROLS).strip()
+
+
+class _Word(NamedTuple):
+    """One encoded word (RFC 2047 2): where it stands and what it holds."""
+
+    start: int
+    end: int
+    label: str
+    form: str
+    text: str
+
+
+def _encoded_words(text: str) -> Iterator[_Word]:
+    """Yield the encoded words of `text`; linear, since a search that fails ends it."""
+    at = text.find("=?")
+    while at >= 0:
+        first = text.find("?", at + 2, at + 82)
+        if (
+            first > at + 2
+            and text[first + 2 : first + 3] == "?"
+            and text[first + 1] in "bBqQ"
+            and not text[at + 2 : first].isspace()
+        ):
+            end = text.find("?=", first + 3)
+            while (
+                end >= 0
+                and text[first + 1] in "qQ"
+                and re.match(r"[0-9A-Fa-f]{2}", text[end + 2 : end + 4])
+                and text.find("?=", end + 2) >= 0
+            ):
+                end = text.find("?=", end + 2)  # "Why?=20Because": a question mark that should have been encoded
+            if end < 0:
+                return
+            yield _Word(
+                at, end + 2, text[at + 2 : first].partition("*")[0], text[first + 1].lower(), text[first + 3 : end]
+            )
+            at = text.find("=?", end + 2)
+        else:
+            at = text.find("=?", at + 2)
+
+
+def words(text: str) -> str:
+    """Return `text` with its encoded words decoded (RFC 2047), on one line.
+
+    Words that stand next to each other are joined before they are decoded: senders split them inside characters.
+    """
+    if "=?" not in text:
+        return clean(text)
+    out: list[str] = []
+    pending: list[_Word] = []
+    at = 0
+    for word in _encoded_words(text):
+        between = text[at : word.start]
+        if between.strip() or not pending:
+            out.append(_joined(pending))
+            pending = []
+            out.append(between)
+        elif pending and charset.codec(pending[-1].label) != charset.codec(word.label):
+            out.append(_joined(pending))
+            pending = []
+        pending.append(word)
+        at = word.end
+    out.append(_joined(pending))
+    out.append(text[at:])
+    return clean("".join(out))
+
+
+def _joined(pending: list[_Word]) -> str:
+    """Return the text of adjacent words of one charset."""
+    if not pending:
+        return ""
+    data = bytearray()
+    base64 = ""
+    for word in pending:
+        if word.form == "b":
+            base64 += word.text
+            if not word.text.endswith("=") and len(word.text) % 4:
+                continue  # a quad that was split between two words
+        if base64:
+            data += unbase64(base64.encode("ascii", "ignore"))
+            base64 = ""
+        if word.form == "q":
+            data += binascii.a2b_qp(word.text.encode("utf-8", "surrogateescape"), header=True)
+    if base64:
+        data += unbase64(base64.encode("ascii", "ignore"))
+    return charset.decode(bytes(data), pending[0].label).text
+
+
+_NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/]+")
+
+
+def unbase64(data: bytes) -> bytes:
+    """Return what base64 `data` holds; junk is stepped over, pieces that were joined are read one by one."""
+    try:
+        if b"=" not in data[:-4]:
+            return binascii.a2b_base64(data)
+    except binascii.Error:
+        pass  # the slow way below reads what the strict one refuses
+    out = bytearray()
+    for piece in re.split(rb"=[=\s]*", data):
+        letters = _NOT_BASE64.sub(b"", piece)
+        if len(letters) % 4 == 1:
+            letters = letters[:-1]
+        out += binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))
+    return bytes(out)
+
+
+_PERCENT: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
+_PIECE: Final = re.compile(r"(.+?)\*(\d{1,3})?(\*)?\Z")
+_PARAMETERS: Final = 200
+
+
+def parameters(value: bytes, fallback: str = "") -> tuple[str, dict[str, str]]:
+    """Return the value and the parameters of Content-Type and its like, both decoded (RFC 2045 5.1, RFC 2231).
+
+    Forgives what senders do: no semicolons, no quotes, encoded words, raw 8-bit, duplicates (the first counts).
+    """
+    text = plain(value[:STRUCTURED_BYTES], fallback)
+    main, _, rest = text.partition(";")
+    found: dict[str, str] = {}
+    pieces: dict[str, list[tuple[int, bool, str]]] = {}
+    if rest:
+        for name, raw in _pairs(rest):
+            split = _PIECE.match(name) if "*" in name else None
+            if split:
+                number, star = split.group(2), split.group(3)
+                pieces.setdefault(split.group(1), []).append(
+                    (int(number or 0), number is None or star is not None, raw)
+                )
+            else:
+                found.setdefault(name, words(raw))
+    for name, parts in pieces.items():
+        joined = _extended(parts)
+        if joined:
+            found[name] = joined
+    return main.strip().lower(), found
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the parameters of `text`, raw."""
+    at, count = 0, 0
+    while at < len(text) and count < _PARAMETERS:
+        equals = text.find("=", at)
+        if equals < 0:
+            return
+        name = text[at:equals].strip(" \t;,").lower()
+        name = name.rpartition(";")[2].strip()
+        at = equals + 1
+        while at < len(text) and text[at] in " \t":
+            at += 1
+        if text[at : at + 1] == '"':
+            value, at = _quoted(text, at + 1)
+        else:
+            semicolon = text.find(";", at)
+            semicolon = len(text) if semicolon < 0 else semicolon
+            value = text[at:semicolon].strip()
+            nested = re.search(r"\s[a-zA-Z-]+\*?\s?=[\s\"]*(?!\?)", value) if "=" in value else None
+            if nested and not value.startswith("=?"):  # "charset=utf-8 format=flowed": the semicolon was forgotten
+                semicolon = at + nested.start()
+                value = value[: nested.start()].strip()
+            at = semicolon
+        if name:
+            count += 1
+            yield name, value
+
+
+def _quoted(text: str, at: int) -> tuple[str, int]:
+    """Return the quoted string that begins behind the quote at `at` - 1, and where it ends."""
+    out: list[str] = []
+    while at < len(text):
+        match = _QUOTED.match(text, at)
+        if match is None:
+            break
+        out.append(match.group(0))
+        at = match.end()
+        if text[at : at + 1] == "\\":
+            # backslashes of Windows paths are left alone; only a quote or a backslash is ever escaped in earnest
+            if text[at + 1 : at + 2] in ('"', "\\"):
+                out.append(text[at + 1])
+            else:
+                out.append(text[at : at + 2])
+            at += 2
+        else:
+            return "".join(out), at + 1
+    return "".join(out), len(text)
+
+
+_QUOTED: Final = re.compile(r'[^"\\]*')
+
+
+def _extended(pieces: list[tuple[int, bool, str]]) -> str:
+    """Return the value of an RFC 2231 parameter from its pieces."""
+    pieces.sort(key=lambda piece: piece[0])
+    label = ""
+    data = bytearray()
+    for position, (_, encoded, raw) in enumerate(pieces):
+        if encoded and position == 0 and raw.count("'") >= 2:
+            label, _, raw = raw.split("'", 2)
+        octets = raw.encode("utf-8", "surrogateescape")
+        data += (
+            _PERCENT.sub(lambda match: bytes([int(match.group(1), 16)]), octets)
+            if encoded or "%" in raw and label
+            else octets
+        )
+    text = charset.decode(bytes(data), label).text
+    return words(text) if "=?" in text else clean(text)
+
+
+_ID: Final = re.compile(r"<([^<>]+)>")
+
+
+def ids(value: bytes) -> tuple[str, ...]:
+    """Return the message ids in `value` (RFC 5322 3.6.4), without angle brackets, at most REFERENCES of them.
+
+    Of too many the first and the newest are kept. Where no id stands in brackets, words with an `@` are taken for ids.
+    """
+    text = value[:VALUE_BYTES].decode("utf-8", "replace")
+    found = ["".join(one.split()) for one in _ID.findall(text)]
+    if not found and "@" in text:
+        found = [word for one in text.split() if "@" in (word := one.strip("<>,;\"'()"))]
+    found = [one for one in found if one and len(one) <= 998]
+    if len(found) > REFERENCES:
+        found = found[:1] + found[1 - REFERENCES :]
+    return tuple(found)
+
+
+def date(value: bytes) -> datetime | None:
+    """Return the instant of a Date value (RFC 5322 3.3) in UTC, None if there is none or it is absurd."""
+    text = value[:200].decode("ascii", "replace")
+    try:
+        parts = parsedate_tz(text)
+        if parts is None or not 1970 <= parts[0] <= 2200:
+            return None
+        offset_s = parts[9] or 0
+        if abs(offset_s) > 86_340:
+            offset_s = 0
+        moment = datetime(*parts[:5], min(parts[5], 59), tzinfo=timezone(timedelta(seconds=offset_s)))
+        return moment.astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):  # parsedate_tz raises any of these on hostile dates
+        return None

@@ -1,0 +1,311 @@
+"""The parts of a mail (RFC 2045 to 2049): found by one scan over the bytes, decoded only when asked.
+
+A multipart's delimiter lines are looked for in a single pass, however deep parts are nested, so that the cost is the
+size of the mail. A delimiter of an outer multipart ends all inner ones (RFC 2046 5.1.2), one that only begins like
+ours is text, one behind the closing delimiter still opens a part: nothing that was attached is lost.
+
+Bounds: PARTS parts, DEPTH levels, boundaries of BOUNDARY_BYTES; what lies beyond stays in the part it is in.
+"""
+
+import binascii
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+from maild.message import charset, filename, headers, uuencode
+from maild.message.headers import Headers
+
+PARTS: Final = 1_000
+DEPTH: Final = 50
+BOUNDARY_BYTES: Final = 2_048
+TEXT_BYTES: Final = 8_388_608  # of one part; more than this nobody reads, and nobody's memory holds twice
+
+_TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]{1,80}/[a-z0-9!#$&^_.+-]{1,120}")
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One part of a mail: where it stands in `raw`, what its headers say, and the parts inside it."""
+
+    raw: bytes = field(repr=False)
+    head: Headers = field(repr=False)
+    start: int  # of its header section
+    body_at: int
+    end: int
+    content_type: str  # lower case, "text/plain" where none is given or it makes no sense
+    parameters: dict[str, str] = field(repr=False)
+    parts: tuple["Part", ...] = ()
+    depth: int = 0
+    defects: tuple[str, ...] = ()
+
+    @property
+    def maintype(self) -> str:
+        """Return what stands before the slash of the content type."""
+        return self.content_type.partition("/")[0]
+
+    @property
+    def is_multipart(self) -> bool:
+        """Return whether the part is only a frame around others."""
+        return self.content_type.startswith("multipart/") and bool(self.parts)
+
+    @cached_property
+    def _disposition(self) -> tuple[str, dict[str, str]]:
+        raw = self.head.raw("content-disposition")
+        return headers.parameters(raw, self.head.fallback) if raw else ("", {})
+
+    @property
+    def disposition(self) -> str:
+        """Return "inline", "attachment", another word, or "" (RFC 2183)."""
+        return self._disposition[0].split(" ")[0]
+
+    @cached_property
+    def name(self) -> str:
+        """Return the file name, decoded and made safe, "" if there is none."""
+        given = (
+            self._disposition[1].get("filename")
+            or self.parameters.get("name")
+            or self._disposition[1].get("name")
+            or ""
+        )
+        return filename.safe(given)
+
+    @cached_property
+    def content_id(self) -> str:
+        """Return the Content-ID without angle brackets (RFC 2392)."""
+        return self.head.first("content-id").strip("<> ")
+
+    @property
+    def encoded(self) -> bytes:
+        """Return the body as it was sent."""
+        return self.raw[self.body_at : self.end]
+
+    def content(self) -> bytes:
+        """Return the body with its transfer encoding undone; as it was sent if that is broken or unknown."""
+        return decoded(self.encoded, self.head.token("content-transfer-encoding"))
+
+    def text(self, fallback: str = "") -> charset.Decoded:
+        """Return the body as text with LF line ends; a form feed of bytes too long is cut at TEXT_BYTES."""
+        content = self.content()[:TEXT_BYTES]
+        label = self.parameters.get("charset", "")
+        if self.content_type == "text/html" and not charset.codec(label):
+            label = _html_charset(content) or label
+        text, defect = charset.decode(content, label, fallback)
+        if "\r" in text:
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        if "\x00" in text:
+            text = text.replace("\x00", "")
+        return charset.Decoded(text, defect)
+
+    def message(self) -> "Part":
+        """Return the mail that a message/rfc822 part holds, as a part of its own."""
+        encoding = self.head.token("content-transfer-encoding")
+        if encoding in ("base64", "quoted-printable"):  # RFC 2046 5.2.1 forbids it, Exchange does it
+            content = self.content()
+            return read(content, 0, len(content), self.depth + 1)
+        start = self.body_at
+        while self.raw[start : start + 1] in (b"\r", b"\n") and start < self.end:
+            start += 1
+        return read(self.raw, start, self.end, self.depth + 1)
+
+    def walk(self) -> Iterator["Part"]:
+        """Yield the part itself and all that it frames, in the order of the mail; not into attached mails."""
+        stack = [self]
+        while stack:
+            part = stack.pop()
+            yield part
+            stack.extend(reversed(part.parts))
+
+
+_META: Final = re.compile(rb"<meta[^>]{0,200}?charset\s{0,5}=[\s\"']{0,5}([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
+
+
+def _html_charset(content: bytes) -> str:
+    """Return the charset that an HTML body declares itself (HTML 13.2.3.2), "" if none."""
+    match = _META.search(content, 0, 4096)
+    return match.group(1).decode("ascii") if match else ""
+
+
+def decoded(body: bytes, encoding: str) -> bytes:
+    """Return `body` with a transfer encoding undone (RFC 2045 6)."""
+    if encoding in ("base64", "base-64", "b"):
+        return headers.unbase64(body)
+    if encoding in ("quoted-printable", "quotedprintable", "q"):
+        return binascii.a2b_qp(body)
+    if encoding in ("x-uuencode", "uuencode", "x-uue", "uue"):
+        return next((piece.content() for piece in uuencode.find(body)), body)
+    return body
+
+
+class _Open:
+    """A multipart that is being read."""
+
+    __slots__ = (
+        "body_at",
+        "boundary",
+        "children",
+        "closed",
+        "content_type",
+        "defects",
+        "depth",
+        "head",
+        "parameters",
+        "start",
+    )
+
+    def __init__(
+        self, start: int, body_at: int, head: Headers, content_type: str, parameters: dict[str, str], depth: int
+    ) -> None:
+        self.start = start
+        self.body_at = body_at
+        self.head = head
+        self.content_type = content_type
+        self.parameters = parameters
+        self.depth = depth
+        self.boundary = b""
+        self.children: list[Part] = []
+        self.closed = False
+        self.defects: list[str] = []
+
+
+def read(
+    raw: bytes, start: int = 0, end: int | None = None, depth: int = 0, section: headers.Section | None = None
+) -> Part:
+    """Return the mail or part `raw[start:end]` with all the parts that it frames."""
+    return _Scan(raw, len(raw) if end is None else end).run(start, depth, section)
+
+
+class _Scan:
+    """The single pass over a mail's delimiter lines."""
+
+    def __init__(self, raw: bytes, end: int) -> None:
+        self.raw = raw
+        self.end = end
+        self.stack: list[_Open] = []
+        self.leaf: _Open | None = None
+        self.count = 0
+
+    def run(self, start: int, depth: int, section: headers.Section | None) -> Part:
+        """Read the part that begins at `start`."""
+        top = self._begin(start, depth, "text/plain", section)
+        if top.content_type.startswith("multipart/") and self._enter(top):
+            self._delimiters(top)
+            self._close(0, self.end)
+            self.stack.pop()
+        return self._part(top, self.end)
+
+    def _begin(self, start: int, depth: int, default: str, section: headers.Section | None = None) -> _Open:
+        head, body_at = section or headers.read(self.raw, start, self.end)
+        kinds = head.raws("content-type")
+        kind, parameters = headers.parameters(kinds[0], head.fallback) if kinds else (default, {})
+        for other in kinds[1:3]:  # seen in practice: two Content-Types, of which the second tells the boundary in use
+            mark = parameters.get("boundary")
+            if mark is None or b"--" + mark.encode("utf-8", "replace") not in self.raw[body_at : body_at + 65_536]:
+                another, its = headers.parameters(other, head.fallback)
+                if "boundary" in its:
+                    kind, parameters = another, its
+        if not _TYPE.fullmatch(kind):
+            kind = _mended(kind, default)
+        return _Open(start, body_at, head, kind, parameters, depth)
+
+    def _enter(self, part: _Open) -> bool:
+        """Make a multipart the innermost open one; False if it has no delimiters to go by."""
+        if part.depth >= DEPTH:
+            part.defects.append("parts-too-deep")
+            return False
+        boundary = part.parameters.get("boundary", "").encode("utf-8", "surrogateescape").rstrip()[:BOUNDARY_BYTES]
+        if not boundary:
+            boundary = self._guessed(part.body_at)
+            part.defects.append("boundary-missing")
+            if not boundary:
+                return False
+        part.boundary = boundary
+        self.stack.append(part)
+        return True
+
+    def _guessed(self, at: int) -> bytes:
+        """Return the boundary that the body behind `at` seems to use, b"" if none."""
+        match = _DELIMITER.search(self.raw, at, min(self.end, at + 65_536))
+        return match.group(1) if match else b""
+
+    def _delimiters(self, top: _Open) -> None:
+        """Go through the lines that begin with two hyphens."""
+        raw, end = self.raw, self.end
+        at = max(top.body_at - 1, 0)
+        if raw.startswith(b"--", top.body_at):
+            at = top.body_at - 1
+        while True:
+            at = raw.find(b"\n--", at, end)
+            if at < 0:
+                return
+            newline = raw.find(b"\n", at + 3, end)
+            stop = end if newline < 0 else newline
+            line = raw[at + 3 : min(stop, at + BOUNDARY_BYTES + 8)].rstrip(b" \t\r")
+            level, closes = self._level(line)
+            if level < 0:
+                at = stop
+                continue
+            limit = at - 1 if raw[at - 1 : at] == b"\r" else at
+            self._close(level, limit)
+            part = self.stack[level]
+            if closes:
+                part.closed = True
+                at = stop
+                continue
+            if self.count >= PARTS:
+                part.defects.append("parts-too-many")
+                return
+            at = self._open(part, stop + 1 if newline >= 0 else end)
+
+    def _level(self, line: bytes) -> tuple[int, bool]:
+        """Return which open multipart a delimiter line belongs to, -1 for none, and whether it closes it."""
+        for level in range(len(self.stack) - 1, -1, -1):
+            boundary = self.stack[level].boundary
+            if line == boundary:
+                return level, False
+            if line == boundary + b"--":
+                return level, True
+        return -1, False
+
+    def _open(self, parent: _Open, start: int) -> int:
+        """Begin a part of `parent` at `start`; return where the search for delimiters goes on."""
+        self.count += 1
+        default = "message/rfc822" if parent.content_type == "multipart/digest" else "text/plain"
+        part = self._begin(start, parent.depth + 1, default)
+        if not (part.content_type.startswith("multipart/") and self._enter(part)):
+            self.leaf = part
+        return max(part.body_at - 1, start - 1)
+
+    def _close(self, level: int, end: int) -> None:
+        """End the part that is being read, and the multiparts deeper than `level`."""
+        if self.leaf is not None:
+            self.stack[-1].children.append(self._part(self.leaf, end))
+            self.leaf = None
+        while len(self.stack) > level + 1:
+            part = self.stack.pop()
+            self.stack[-1].children.append(self._part(part, end))
+
+    def _part(self, part: _Open, end: int) -> Part:
+        """Return the finished `part`, which ends at `end`."""
+        if part.boundary and not part.closed:
+            part.defects.append("boundary-unclosed" if part.children else "boundary-unused")
+        end = max(end, part.start)
+        return Part(
+            self.raw, part.head, part.start, min(part.body_at, end), end, part.content_type, part.parameters,
+            tuple(part.children), part.depth, (*part.defects, *part.head.defects),
+        )  # fmt: skip
+
+
+_DELIMITER: Final = re.compile(
+    rb"^--([^\s-][^\n\r]{0,200}?)[ \t]*\r?\n(?=content-[a-z-]{1,40}:)", re.IGNORECASE | re.MULTILINE
+)
+
+
+def _mended(kind: str, default: str) -> str:
+    """Return the content type that a malformed one was meant to be (RFC 2045 5.2: text/plain if there is no telling)."""
+    match = _TYPE.search(kind.replace(" ", ""))
+    if match:
+        return match.group(0)
+    return {"text": "text/plain", "html": "text/html", "multipart": "multipart/mixed", "application": "application/octet-stream",
+            "image": "image/unknown", "message": "message/rfc822", "plain": "text/plain"}.get(kind.rstrip("/"), default)  # fmt: skip
