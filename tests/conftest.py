@@ -10,7 +10,7 @@ import pytest
 
 from maild.store import schema
 from maild.store.engine import Database
-from tests import postgresql
+from tests import dovecot, postgresql
 from tests.clock import FakeClock
 from tests.parts import missing
 
@@ -57,6 +57,13 @@ def postgresql_server() -> Iterator[postgresql.Server]:
     except ImportError:
         missing("psycopg", "python3-psycopg, or: pip install '.[postgres]'")
     with postgresql.server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def dovecot_server() -> Iterator[dovecot.Dovecot]:
+    """This worker's Dovecot; take a user of your own with `account`. To crash one: `tests.dovecot.server()`."""
+    with dovecot.server() as server:
         yield server
 
 

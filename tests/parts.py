@@ -1,10 +1,17 @@
 """Real parts that tests stand on: servers of other projects, which a machine may lack."""
 
+import ctypes
 import os
 import shutil
-from typing import NoReturn
+import signal
+import socket
+from collections.abc import Callable
+from typing import Final, NoReturn
 
 import pytest
+
+_PR_SET_PDEATHSIG: Final = 1  # prctl(2)
+_LIBC: Final = ctypes.CDLL(None)
 
 
 def missing(part: str, packages: str) -> NoReturn:
@@ -22,3 +29,20 @@ def program(name: str, packages: str, folders: tuple[str, ...] = ("/usr/sbin", "
     """Return the path of a program that `packages` bring; end the test if it is not installed."""
     path = os.pathsep.join((os.environ.get("PATH", os.defpath), *folders))  # servers are not in an ordinary user's PATH
     return shutil.which(name, path=path) or missing(name, packages)
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def die_with_parent(how: signal.Signals) -> Callable[[], None]:
+    """Return what subprocess is to call in a child, so that it hears `how` when the test run ends in any way."""
+
+    def ask() -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, int(how))
+
+    return ask

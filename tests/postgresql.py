@@ -5,14 +5,12 @@ takes its server with it, and nothing is shared that would have to be agreed upo
 so for root it runs as `postgres`, or `nobody` where that user is missing.
 """
 
-import ctypes
 import itertools
 import os
 import pwd
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -22,11 +20,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from tests.parts import missing
+from tests.parts import die_with_parent, free_port, missing
 
 START_S: Final = 30.0
 _FOLDERS: Final = Path("/usr/lib/postgresql")  # Debian, Ubuntu: one folder for each major version, none in PATH
-_PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 
 
 _EMPTY: Final = """
@@ -61,26 +58,9 @@ def _owner() -> dict[str, Any]:
     """Return as whom the server runs, as arguments for subprocess."""
     if os.geteuid() != 0:
         return {}
-    for name in ("postgres", "nobody"):
-        try:
-            entry = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
-    missing("a user to run PostgreSQL as", "postgresql")
-
-
-def _die_with_parent() -> None:
-    # SIGQUIT is PostgreSQL's immediate shutdown; its children go with it.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    known = {entry.pw_name: entry for entry in pwd.getpwall()}
+    entry = known.get("postgres") or known.get("nobody") or missing("a user to run PostgreSQL as", "postgresql")
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
 
 class Server:
@@ -97,7 +77,8 @@ class Server:
         self._owner = _owner()
         if self._owner:
             os.chown(folder, self._owner["user"], self._owner["group"])
-        command = [self.programs / "initdb", "-D", self._data, "-U", "maild", "-A", "trust", "--no-sync", "--no-locale"]
+        command = [str(self.programs / "initdb"), "-D", str(self._data), "-U", "maild", "-A", "trust"]
+        command += ["--no-sync", "--no-locale"]
         command += ["--encoding=UTF8", "--no-instructions"]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, **self._owner)
         if done.returncode != 0:
@@ -120,18 +101,19 @@ class Server:
             "autovacuum": "off",  # a test is over before it is of use
             "timezone": "Asia/Kathmandu",  # whoever relies on the server's zone finds out
         }
-        command = [self.programs / "postgres", "-D", self._data]
+        command = [str(self.programs / "postgres"), "-D", str(self._data)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
+            process = self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
-                preexec_fn=_die_with_parent, **self._owner,
+                preexec_fn=die_with_parent(signal.SIGQUIT),  # noqa: PLW1509 - one system call; nothing that locks
+                **self._owner,
             )  # fmt: skip
         pause = threading.Event()
         deadline = time.monotonic() + START_S
         while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if process.poll() is not None or time.monotonic() > deadline:
                 log_text = (self.folder / "log").read_text(errors="replace")
                 self.kill()
                 raise RuntimeError(f"PostgreSQL did not start:\n{log_text[-4000:]}")

@@ -1,0 +1,1 @@
+"""What goes over the network: loopback only, real peers."""
