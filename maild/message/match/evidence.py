@@ -1,0 +1,219 @@
+"""The evidence in a mail: every signed thing, reference, tag and conversation that may lead to its ticket.
+
+Order is meaning: what stands first in `Clues.signed` and `Clues.message_ids` is the newest, and wins. References are
+read as the world writes them: without brackets, folded inside an id, cut off, glued together; whatever is left of one
+of our own ids is still found, because it proves itself. Bounds: `MOST_...`; the rest of a mail is not looked at.
+"""
+
+import re
+from base64 import b64decode
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+from itertools import chain, islice
+
+from maild.message.address import (
+    Forged,
+    Keys,
+    Role,
+    Token,
+    any_signed_part,
+    read,
+    read_message_id,
+    signed_part,
+)
+from maild.message.parse import Message
+from maild.message.subject import tags
+
+MOST_BODY_CHARS = 1 << 20
+MOST_IDS = 100  # of References, the newest
+MOST_RECIPIENTS = 500
+MOST_HEADERS = 20  # of one name
+MOST_HEADER_CHARS = 8192
+MOST_BODY_TOKENS = 100  # each costs a MAC
+CONVERSATION_BYTES = 22  # of a Thread-Index; each answer adds five
+
+_RECIPIENT_HEADERS = ("Delivered-To", "X-Original-To", "X-Forwarded-To", "Envelope-To", "X-Envelope-To", "Resent-To")
+_REFERENCE_HEADERS = ("In-Reply-To", "References", "X-Forwarded-Message-Id")
+_OWN_ID = re.compile(r"m[0-9]{1,15}\.[a-z0-9]{1,40}\.[a-z0-9]{27}(?![a-z0-9])", re.ASCII)
+_DOT = r"(?:\.|%2e|=2e)"
+_BODY_TOKEN = re.compile(rf"t([0-9]{{1,15}}){_DOT}([a-z])([0-9]{{1,15}}){_DOT}", re.ASCII)
+_MAC_CHARS = 27  # key id and MAC
+_MAC_REACH = 120  # the same with the line ends and quote marks that clients put among them
+_AMONG = re.compile(r"=\r?\n|&gt;|<wbr>|[\s>|\u00ad\u200b]")
+_BETWEEN_IDS = re.compile(r"[\s<>,;]+")
+
+
+class Kind(IntEnum):
+    """The kinds of signed evidence, numbered as in the table of `maild.message.match`."""
+
+    REPLY_ADDRESS = 1
+    OWN_ID = 2
+    BODY_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """Something of ours that a mail carries: the ticket it proves, and where it stood."""
+
+    kind: Kind
+    ticket_id: int
+    where: str
+    role: Role | None = None  # of a reply address only
+    address_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Clues:
+    """All that a mail says about its ticket; `message_ids`, `ticket_ids`, `thread_indexes` are to be looked up."""
+
+    signed: tuple[Signed, ...] = ()  # our ids among the references, newest first, then recipients, then the body
+    message_ids: tuple[str, ...] = ()  # not ours; newest first
+    tags: tuple[int, ...] = ()
+    thread_indexes: tuple[str, ...] = ()
+    forged: tuple[str, ...] = ()  # what looked signed and was not: each a sentence for the record
+
+    @property
+    def ticket_ids(self) -> tuple[int, ...]:
+        """The tickets named outright: look up who takes part in them, and all that they were merged into."""
+        return tuple(dict.fromkeys(chain((clue.ticket_id for clue in self.signed), self.tags)))
+
+
+def collect(
+    message: Message, recipients: Sequence[str], keys: Keys, ours: Collection[str], now: datetime | None = None
+) -> Clues:
+    """Return all evidence that `message` carries; never raises.
+
+    `recipients` are those of the envelope; `ours` as for `address.signed_part`. Without `now` a retired key is
+    believed for ever.
+    """
+    search = _Search(keys, ours, now)
+    ids = _references(message)
+    signed = (
+        *search.own_ids(message, ids),
+        *search.reply_addresses(_recipients(message, recipients)),
+        *search.body_tokens(message),
+    )
+    index = conversation(message.thread_index)
+    return Clues(
+        signed=signed,
+        message_ids=tuple(one for one in ids if read_message_id(keys, one, now) is None),
+        tags=tags(message.subject),
+        thread_indexes=(index,) if index else (),
+        forged=tuple(search.forged),
+    )
+
+
+def conversation(thread_index: str | None) -> str:
+    """Return the name of the conversation that an Outlook Thread-Index is of, "" if it is none.
+
+    Its first 22 bytes (a time and a GUID) are made by the first mail and copied by every answer.
+    """
+    text = "".join((thread_index or "").split())[:32]  # 24 bytes, which hold the 22
+    try:
+        start = b64decode(text[: len(text) // 4 * 4], validate=True)[:CONVERSATION_BYTES]
+    except ValueError:  # no base64
+        return ""
+    return start.hex() if len(start) == CONVERSATION_BYTES else ""
+
+
+@dataclass(slots=True)
+class _Search:
+    """One search through one mail, and what it found that claims to be ours and is not."""
+
+    keys: Keys
+    ours: Collection[str]
+    now: datetime | None
+    forged: dict[str, None] = field(default_factory=dict)
+
+    def own_ids(self, message: Message, ids: Iterable[str]) -> Iterator[Signed]:
+        """Yield our own Message-IDs that the mail refers to: the well-formed, then those in damaged headers."""
+        seen = set()
+        for one in chain(ids, _damaged(message)):
+            local = one.partition("@")[0].lower()
+            if local in seen:
+                continue
+            seen.add(local)
+            found = read_message_id(self.keys, one, self.now)
+            if isinstance(found, int):
+                yield Signed(Kind.OWN_ID, found, "our own Message-ID among its references")
+            elif found is not None:
+                self._note(found, "among its references")
+
+    def reply_addresses(self, recipients: Iterable[tuple[str, str]]) -> Iterator[Signed]:
+        """Yield the signed reply addresses among `recipients`, pairs of where each stood and the address."""
+        seen = set()
+        for where, address in islice(recipients, MOST_RECIPIENTS):
+            part = signed_part(address, self.ours)
+            mine = part is not None
+            if part is None:
+                part = any_signed_part(address)
+            if part is None or part in seen:
+                continue
+            seen.add(part)
+            found = read(self.keys, part, self.now)
+            if isinstance(found, Token):
+                what = f"signed reply address in {where}"
+                yield Signed(Kind.REPLY_ADDRESS, found.ticket_id, what, found.role, found.address_id)
+            elif found is not None and mine:
+                self._note(found, f"in {where}")
+
+    def body_tokens(self, message: Message) -> Iterator[Signed]:
+        """Yield the tokens that the body quotes, from its top, then those that only its HTML shows."""
+        seen = set()
+        for token in chain(_tokens(message.text), _tokens(message.html)):
+            if token in seen:
+                continue
+            seen.add(token)
+            found = read(self.keys, token, self.now)
+            if isinstance(found, Token):
+                yield Signed(Kind.BODY_TOKEN, found.ticket_id, "signed token in the body")
+            elif found is not None:
+                self._note(found, "in the body")
+
+    def _note(self, forged: Forged, where: str) -> None:
+        self.forged[f"{forged.reason} ({where})"] = None
+
+
+def _references(message: Message) -> list[str]:
+    """Return the Message-IDs that the mail answers, newest first, each once.
+
+    In-Reply-To names the mail that was answered; References runs from the oldest to the newest (RFC 5322 3.6.4).
+    """
+    forwarded = reversed(_BETWEEN_IDS.split(message.header("X-Forwarded-Message-Id")[:MOST_HEADER_CHARS]))
+    newest_first = chain(message.in_reply_to, reversed(message.references), forwarded)
+    cleaned = (one.strip("<> \t\r\n") for one in newest_first)
+    return list(islice(dict.fromkeys(one for one in cleaned if one), MOST_IDS))
+
+
+def _damaged(message: Message) -> Iterator[str]:
+    """Yield what looks like our own Message-IDs in headers that are no list of ids any more, newest first.
+
+    Read twice: as it is, for ids that lost brackets or were glued to others, and without white space, for ids that
+    were folded in the middle.
+    """
+    for name in _REFERENCE_HEADERS:
+        header = message.header(name).lower()[-MOST_HEADER_CHARS:]
+        for text in (header, "".join(header.split())):
+            yield from reversed([found.group() for found in islice(_OWN_ID.finditer(text), MOST_IDS)])
+
+
+def _recipients(message: Message, recipients: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield every address that the mail was sent to with the place it was found in, the envelope first."""
+    yield from (("the envelope", address) for address in recipients)
+    yield from (("To", mailbox.address) for mailbox in message.to)
+    yield from (("Cc", mailbox.address) for mailbox in message.cc)
+    for name in _RECIPIENT_HEADERS:
+        for header in message.headers(name)[:MOST_HEADERS]:
+            words = _BETWEEN_IDS.split(header[:MOST_HEADER_CHARS])
+            yield from ((name, word) for word in words if "@" in word or "%40" in word)
+
+
+def _tokens(text: str) -> Iterator[str]:
+    """Yield what looks like a token in `text`, put together again where quoting broke it over lines."""
+    body = text[:MOST_BODY_CHARS].lower()
+    for found in islice(_BODY_TOKEN.finditer(body), MOST_BODY_TOKENS):
+        rest = _AMONG.sub("", body[found.end() : found.end() + _MAC_REACH])[:_MAC_CHARS]
+        if len(rest) == _MAC_CHARS:
+            yield f"t{found[1]}.{found[2]}{found[3]}.{rest}"
