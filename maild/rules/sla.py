@@ -44,6 +44,8 @@ Hours = Sequence[tuple[time, time]]
 
 EVERY_HOUR: Hours = ((time(0), time(0)),)
 OFFICE_HOURS: Hours = ((time(9), time(17)),)
+ALL_WEEK: Mapping[int, Hours] = dict.fromkeys(range(7), EVERY_HOUR)
+OFFICE_WEEK: Mapping[int, Hours] = dict.fromkeys(range(5), OFFICE_HOURS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +132,15 @@ class Calendar:
         self._chunks: dict[int, tuple[tuple[int, int], ...]] = {}
 
     @classmethod
-    def always(cls, zone: ZoneInfo | None = None) -> "Calendar":
-        """Return the calendar that is open around the clock; its business days are those of `office`."""
-        zone = zone or ZoneInfo("UTC")
-        return cls(zone, dict.fromkeys(range(7), EVERY_HOUR), business=cls.office(zone))
+    def always(cls, business: "Calendar | None" = None) -> "Calendar":
+        """Return the calendar that is open around the clock; `business`, else `office`, counts its business days."""
+        business = business or cls.office(ZoneInfo("UTC"))
+        return cls(business.zone, ALL_WEEK, business=business)
 
     @classmethod
     def office(cls, zone: ZoneInfo) -> "Calendar":
         """Return the calendar that holds where none is configured: Monday to Friday, 9 to 17."""
-        return cls(zone, dict.fromkeys(range(5), OFFICE_HOURS))
+        return cls(zone, OFFICE_WEEK)
 
     def add(self, start: datetime, span: Span) -> datetime:
         """Return when `span` has passed since `start`: the earliest such instant.
@@ -152,7 +154,9 @@ class Calendar:
             ValueError: the calendar is not open long enough within a century.
         """
         if span.business_days:
-            return (self._business or self)._add_days(start, span.business_days)
+            if self._business is not None:
+                return self._business.add(start, span)
+            return self._add_days(start, span.business_days)
         left = span.seconds * SECOND
         if not left:
             return start.astimezone(UTC)

@@ -1,0 +1,163 @@
+"""What the parts of a configuration say about each other: names that must exist, addresses that must differ.
+
+It works on the tables as they were read, before and beside the checks of single fields, so that all faults are found
+at once; what is of the wrong kind is passed over here, because those checks report it.
+"""
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from maild.message.address import fits, normalise
+from maild.setting_types import is_loopback, is_zone, nearest
+
+Path = tuple[str | int, ...]
+Fault = tuple[Path, str]
+Tables = Mapping[str, Any]
+
+
+def filled_in(written: Tables) -> dict[str, Any]:
+    """Return the tables with the defaults that depend on other tables: departments of agents and mailboxes, zones."""
+    names = [table["name"] for _, table in _tables(written, "department") if isinstance(table.get("name"), str)]
+    filled = dict(written)
+    if names and isinstance(written.get("agent"), list | tuple):
+        filled["agent"] = [_with(table, departments=names) for table in written["agent"]]
+    if names and isinstance(written.get("mailbox"), list | tuple):
+        filled["mailbox"] = [_with(table, department=names[0]) for table in written["mailbox"]]
+    if isinstance(calendars := written.get("calendar"), dict):
+        zone = next((table.get("timezone", "UTC") for _, table in _tables(written, "department")), "UTC")
+        usable = zone if is_zone(zone) else "UTC"  # the department's fault is reported once
+        filled["calendar"] = {name: _with(table, timezone=usable) for name, table in calendars.items()}
+    return filled
+
+
+def faults(written: Tables) -> Iterator[Fault]:
+    """Yield what is wrong between the tables, as (path, what was expected)."""
+    if "smtp" not in written and not written.get("mailbox"):
+        yield ("smtp",), "expected a table [smtp] or [[mailbox]]: nothing would receive mail"
+    if written.get("department") == []:
+        yield ("department",), "expected at least one [[department]]"
+    yield from _names(written)
+    yield from _addresses(written)
+    yield from _loop(written)
+
+
+def _names(written: Tables) -> Iterator[Fault]:
+    departments = _names_of(written, "department")
+    yield from _repeated(written, "department", "name")
+    yield from _repeated(written, "mailbox", "name")
+    for index, table in _tables(written, "department"):
+        yield from _unknown(table.get("sla"), _keys(written, "sla"), ("department", index, "sla"), "a table [sla.{}]")
+    for name, table in _named(written, "sla"):
+        known = _keys(written, "calendar")
+        yield from _unknown(table.get("calendar"), known, ("sla", name, "calendar"), "a table [calendar.{}]")
+    for index, table in _tables(written, "mailbox"):
+        path = ("mailbox", index, "department")
+        yield from _unknown(table.get("department"), departments, path, "a department of that name")
+    for index, table in _tables(written, "agent"):
+        named = table.get("departments")
+        for place, name in enumerate(named if isinstance(named, list | tuple) else ()):
+            yield from _unknown(name, departments, ("agent", index, "departments", place), "a department of that name")
+
+
+def _addresses(written: Tables) -> Iterator[Fault]:
+    """No address means two things; in particular mail to an agent must not come back to a department, for ever."""
+    owners: dict[str, str] = {}
+    form = _table(written, "maild").get("reply_form", "plus")
+    for index, table in _tables(written, "department"):
+        aliases = table.get("aliases")
+        written_at: list[tuple[Path, Any]] = [(("department", index, "address"), table.get("address"))]
+        for place, alias in enumerate(aliases if isinstance(aliases, list | tuple) else ()):
+            written_at.append((("department", index, "aliases", place), alias))
+        for path, address in written_at:
+            if not isinstance(address, str):
+                continue
+            if owner := owners.get(normalise(address)):
+                yield path, f"expected another address: this one is {owner}"
+            owners.setdefault(normalise(address), f"that of department {table.get('name', index + 1)!r}")
+        address = table.get("address")
+        if form == "plus" and isinstance(address, str) and not fits(address, "plus"):
+            text = (
+                "expected at most 16 characters before the @: the signed part that answers carry needs the rest of 64"
+            )
+            yield ("department", index, "address"), text
+    for index, table in _tables(written, "agent"):
+        address = table.get("address")
+        if not isinstance(address, str):
+            continue
+        if owner := owners.get(normalise(address)):
+            loop = "; mail to the agent would come back as mail to the department" if "department" in owner else ""
+            yield ("agent", index, "address"), f"expected another address: this one is {owner}{loop}"
+        owners.setdefault(normalise(address), f"that of agent {table.get('name', index + 1)!r}")
+    operator = _table(written, "maild").get("operator")
+    if isinstance(operator, str) and "department" in (owner := owners.get(normalise(operator), "")):
+        yield ("maild", "operator"), f"expected another address: this one is {owner}, so alerts would become tickets"
+
+
+def _loop(written: Tables) -> Iterator[Fault]:
+    listen = _table(written, "smtp").get("listen")
+    relay = _table(written, "relay")
+    if not isinstance(listen, str) or _table(written, "smtp").get("protocol") == "lmtp":
+        return
+    host, _, port = listen.rpartition(":")
+    to, to_port = relay.get("host", "localhost"), relay.get("port", 25)
+    if port == str(to_port) and isinstance(to, str) and (_same(host.strip("[]"), to)):
+        path = ("relay", "port") if "port" in relay else ("smtp", "listen")
+        yield path, "expected another port: maild itself listens there, and would send its mail to itself"
+
+
+def _same(listens: str, to: str) -> bool:
+    """Return whether a connection to host `to` reaches a server on `listens`, as far as the names tell."""
+    if listens == to:
+        return True
+    if not is_loopback(to):
+        return False
+    try:
+        return not listens or is_loopback(listens) or ipaddress.ip_address(listens).is_unspecified
+    except ValueError:
+        return False
+
+
+def _repeated(written: Tables, kind: str, key: str) -> Iterator[Fault]:
+    seen: set[str] = set()
+    for index, table in _tables(written, kind):
+        value = table.get(key)
+        if isinstance(value, str):
+            if value in seen:
+                yield (kind, index, key), f"expected another {key}: there is a {kind} {value!r} above"
+            seen.add(value)
+
+
+def _unknown(name: Any, known: list[str], path: Path, expected: str) -> Iterator[Fault]:
+    if not isinstance(name, str) or name in known:
+        return
+    hint = nearest(name, known) or (f"; there is {', '.join(map(repr, known))}" if known else "; there is none")
+    yield path, f"expected {expected.format(name)}{hint}"
+
+
+def _table(written: Tables, key: str) -> Tables:
+    found = written.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _tables(written: Tables, key: str) -> list[tuple[int, Tables]]:
+    found = written.get(key)
+    if not isinstance(found, list | tuple):
+        return []
+    return [(index, table) for index, table in enumerate(found) if isinstance(table, dict)]
+
+
+def _named(written: Tables, key: str) -> list[tuple[str, Tables]]:
+    return [(name, table) for name, table in _table(written, key).items() if isinstance(table, dict)]
+
+
+def _keys(written: Tables, key: str) -> list[str]:
+    return list(_table(written, key))
+
+
+def _names_of(written: Tables, key: str) -> list[str]:
+    return [table["name"] for _, table in _tables(written, key) if isinstance(table.get("name"), str)]
+
+
+def _with(table: Any, **defaults: Any) -> Any:
+    return {**defaults, **table} if isinstance(table, dict) else table
