@@ -158,12 +158,12 @@ class MailRow(Due, Base):
     state: Mapped[MailState]
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)  # identity: `message.identity`
     stored_at: Mapped[datetime]
-    source: Mapped[str] = mapped_column(String(80))  # "smtp 192.0.2.1", "lmtp", "imap support", "desk"
+    source: Mapped[str] = mapped_column(String(340))  # "smtp 192.0.2.1", "imap support"; of ours who wrote it
     envelope_from: Mapped[Email | None]  # "" is the null sender, null is unknown (IMAP)
     recipients: Mapped[list[str]]  # of the envelope; grows when the same mail comes by a second path
     size_bytes: Mapped[int]
 
-    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id"), index=True)
+    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id", ondelete="CASCADE"), index=True)
     kind: Mapped[str | None] = mapped_column(String(16))  # message.classify.Kind
     purpose: Mapped[str | None] = mapped_column(
         String(24)
@@ -233,7 +233,7 @@ class TicketRow(Due, Base):
     requester_id: Mapped[int] = mapped_column(ForeignKey("address.id"), index=True)  # the address he writes from
     language: Mapped[str | None] = mapped_column(String(16))
     created_at: Mapped[datetime]
-    follows_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id"), index=True)
+    follows_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id", ondelete="SET NULL"), index=True)
 
     status: Mapped[Status]
     since: Mapped[datetime]
@@ -243,7 +243,7 @@ class TicketRow(Due, Base):
     told_at: Mapped[datetime | None]
     return_to: Mapped[Status | None]
     wake_at: Mapped[datetime | None]
-    merged_into: Mapped[int | None] = mapped_column(ForeignKey("ticket.id"))
+    merged_into: Mapped[int | None] = mapped_column(ForeignKey("ticket.id", ondelete="CASCADE"), index=True)
     undelivered: Mapped[bool] = mapped_column(default=False)
     silenced_until: Mapped[datetime | None]
     priority: Mapped[str] = mapped_column(String(16), default="normal")

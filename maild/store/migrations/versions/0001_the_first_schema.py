@@ -137,8 +137,12 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(["follows_id"], ["ticket.id"], name=op.f("fk_ticket_follows_id_ticket")),
-        sa.ForeignKeyConstraint(["merged_into"], ["ticket.id"], name=op.f("fk_ticket_merged_into_ticket")),
+        sa.ForeignKeyConstraint(
+            ["follows_id"], ["ticket.id"], name=op.f("fk_ticket_follows_id_ticket"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
+            ["merged_into"], ["ticket.id"], name=op.f("fk_ticket_merged_into_ticket"), ondelete="CASCADE"
+        ),
         sa.ForeignKeyConstraint(["requester_id"], ["address.id"], name=op.f("fk_ticket_requester_id_address")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ticket")),
         sqlite_autoincrement=True,
@@ -152,6 +156,7 @@ def upgrade() -> None:
             postgresql_where=sa.text("due_at IS NOT NULL"),
         )
         batch_op.create_index(batch_op.f("ix_ticket_follows_id"), ["follows_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_ticket_merged_into"), ["merged_into"], unique=False)
         batch_op.create_index(batch_op.f("ix_ticket_requester_id"), ["requester_id"], unique=False)
         batch_op.create_index("ix_ticket_status", ["status", "department"], unique=False)
 
@@ -167,7 +172,7 @@ def upgrade() -> None:
         ),
         sa.Column("fingerprint", sa.LargeBinary(length=32), nullable=False),
         sa.Column("stored_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("source", sa.String(length=80), nullable=False),
+        sa.Column("source", sa.String(length=340), nullable=False),
         sa.Column("envelope_from", sa.String(length=320), nullable=True),
         sa.Column("recipients", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("size_bytes", sa.Integer(), nullable=False),
@@ -187,7 +192,9 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_mail_ticket_id_ticket")),
+        sa.ForeignKeyConstraint(
+            ["ticket_id"], ["ticket.id"], name=op.f("fk_mail_ticket_id_ticket"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_mail")),
         sa.UniqueConstraint("fingerprint", name=op.f("uq_mail_fingerprint")),
         sqlite_autoincrement=True,
