@@ -115,28 +115,25 @@ def results(header: str) -> tuple[str, tuple[Finding, ...]]:
 
 
 def _believed(message: Message, authserv_id: str) -> Iterator[Finding]:
-    """Yield the findings of the named host, the upper one where two are of one method and header."""
-    spoken: set[str] = set()
-    for header in _above_the_hop(message, authserv_id):
-        findings = results(header)[1]
-        yield from (finding for finding in findings if finding.method not in spoken)
-        spoken.update(finding.method for finding in findings)
+    """Yield the findings of the named host that stand where only that host could write them.
 
-
-def _above_the_hop(message: Message, authserv_id: str) -> Iterator[str]:
-    """Yield the Authentication-Results of the named host that stand where only that host could write them."""
+    Where two of its headers speak of one method, only the upper one is heard.
+    """
     headers = iter(message.head.raws("authentication-results")[:MOST_HEADERS])
+    spoken: set[str] = set()
     heard = False
     for name in message.head.names:
         if name == "received" and heard:
             return
-        if name == "authentication-results":
-            # Not decoded: an encoded word in it would be the sender's, and could hold anything.
-            header = plain(next(headers, b"")[:MOST_HEADER_CHARS])
-            if results(header)[0] != authserv_id:
-                return
-            heard = True
-            yield header
+        if name != "authentication-results":
+            continue
+        # Not decoded: an encoded word in it would be the sender's, and could hold anything.
+        host, findings = results(plain(next(headers, b"")[:MOST_HEADER_CHARS]))
+        if host != authserv_id:
+            return
+        heard = True
+        yield from (finding for finding in findings if finding.method not in spoken)
+        spoken.update(finding.method for finding in findings)
 
 
 def _judge(findings: Sequence[Finding], domain: str, organisation: Organisation | None) -> tuple[Trust, str]:
@@ -186,6 +183,8 @@ _SPACED_EQUALS = re.compile(r"(?<!\s)\s*=\s*")
 
 def _split(text: str, separator: str) -> list[str]:
     """Return `text` cut at every `separator` outside quotes."""
+    if '"' not in text:
+        return text.split(separator)
     parts, start, quoted = [], 0, False
     for at, char in enumerate(text):
         if char == '"':
@@ -199,6 +198,8 @@ def _split(text: str, separator: str) -> list[str]:
 
 def _without_comments(text: str) -> str:
     """Return `text` without its comments, which may be nested (RFC 5322 3.2.2); one never closed runs to the end."""
+    if "(" not in text and "\\" not in text:
+        return text
     kept, depth, quoted, escaped = [], 0, False, False
     for char in text:
         if escaped:

@@ -98,7 +98,7 @@ def collect(
     index = conversation(message.thread_index)
     return Clues(
         signed=signed,
-        message_ids=tuple(one for one in ids if read_message_id(keys, one, now) is None),
+        message_ids=tuple(one for one in ids if one not in search.own),
         tags=tags(message.subject),
         thread_indexes=(index,) if index else (),
         forged=tuple(search.forged),
@@ -126,6 +126,7 @@ class _Search:
     ours: Collection[str]
     now: datetime | None
     forged: dict[str, None] = field(default_factory=dict)
+    own: set[str] = field(default_factory=set)  # Message-IDs of our form, proven or not
 
     def own_ids(self, message: Message, ids: Iterable[str]) -> Iterator[Signed]:
         """Yield our own Message-IDs that the mail refers to: the well-formed, then those in damaged headers."""
@@ -133,12 +134,16 @@ class _Search:
         for one in chain(ids, _damaged(message)):
             local = one.partition("@")[0].lower()
             if local in seen:
+                self.own.add(one)
+                continue
+            found = read_message_id(self.keys, one, self.now)
+            if found is None:
                 continue
             seen.add(local)
-            found = read_message_id(self.keys, one, self.now)
+            self.own.add(one)
             if isinstance(found, int):
                 yield Signed(Kind.OWN_ID, found, "our own Message-ID among its references")
-            elif found is not None:
+            else:
                 self._note(found, "among its references")
 
     def reply_addresses(self, recipients: Iterable[tuple[str, str]]) -> Iterator[Signed]:
