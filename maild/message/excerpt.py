@@ -1,0 +1,205 @@
+"""The author's part of a mail's lines: what to show as new, what only came along.
+
+`quotes` says what each line is; here it is decided what may go. The laws, in order:
+
+1. Never empty: if nothing of the author's would be left, everything stays.
+2. What was passed on (a forward) is content and stays.
+3. Answers between quotes: from the first line to the last of the author's everything stays.
+4. A quote below the author's words goes; so does one above them if it is announced as a quote.
+5. A signature goes if it is marked as one by structure, or is the one line of a telephone.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from maild.message import quotes, signatures
+from maild.message.quotes import Announcement
+
+#: What may be known of a line from elsewhere (see `own`): in a quote, surely in one, signature, old from here.
+PLAIN, QUOTED, CITED, SIGNED, BELOW = "", "q", "c", "s", "x"
+
+_PROOF_CHARACTERS = 16  # a shorter line of ours may be anybody's
+_PASSAGE_CHARACTERS = 40  # less of ours than this is a phrase that anybody may repeat
+
+
+class Ours:
+    """The texts that we ourselves sent, to be recognised wherever they come back, marked as quotes or not."""
+
+    def __init__(self, texts: Sequence[str], characters: int = 200_000) -> None:
+        self._whole = "\n".join("".join(_squeezed(line) for line in text[:characters].split("\n")) for text in texts)[
+            :characters
+        ]
+
+    def places(self, lines: Sequence[str], comparisons: int = 40_000_000) -> dict[int, tuple[int, int]]:
+        """Return where in our texts the lines stand: index -> (start, end), in characters without white space.
+
+        Short lines count only where they follow on one that is long enough to prove something. The work is
+        bounded by `comparisons` (characters of ours times lines); lines beyond are not recognised.
+        """
+        found: dict[int, tuple[int, int]] = {}
+        last = -1
+        for index, line in enumerate(lines[: comparisons // max(1, len(self._whole))] if self._whole else ()):
+            body = _squeezed(line[: quotes.LINE_SEEN])
+            if not body:
+                continue
+            at = self._whole.find(body, last, last + len(body) + 1) if last >= 0 else -1
+            if at < 0 and len(body) >= _PROOF_CHARACTERS:
+                at = self._whole.find(body)
+            last = at + len(body) if at >= 0 else -1
+            if at >= 0:
+                found[index] = (at, last)
+        return found
+
+
+def _squeezed(line: str) -> str:
+    """Return `line` without quote marks and white space: what survives any mail program's folding."""
+    return "".join(line.lstrip("> \t").split())
+
+
+def own(
+    lines: Sequence[str],
+    marks: Sequence[str] = (),
+    *,
+    ours: Ours | None = None,
+    answer: bool = True,
+    forward: bool = False,
+) -> list[bool]:
+    """Tell of each line whether it belongs to the new text.
+
+    `marks` says what is known of each line from elsewhere (HTML structure), `ours` what we sent earlier,
+    `answer` whether the mail answers another, `forward` whether its subject says that it passes one on.
+    """
+    kind = quotes.kinds(lines)
+    passed_on = _mark(lines, kind, marks, forward=forward)
+    places = ours.places(lines) if ours else {}
+    cut = size = len(lines)
+    for one in _announcements(lines, kind, marks):
+        if passed_on <= one.start or one.forward or (forward and one.firm):
+            passed_on = min(passed_on, one.start)
+            break
+        cut = _announce(one, kind, places)
+        if cut < size:
+            break
+    if passed_on < cut:
+        return [True] * size
+    _mark_ours(kind, places, cut)
+    _join_rests(lines, kind, cut)
+    return _decide(lines, kind, cut, answer=answer)
+
+
+def _mark(lines: Sequence[str], kind: list[str], marks: Sequence[str], *, forward: bool) -> int:
+    """Take over the marks; return where something begins that was passed on, else the number of lines."""
+    before = PLAIN
+    for at, mark in enumerate(marks):
+        if mark == PLAIN or kind[at] == "e":
+            continue
+        if mark in (QUOTED, CITED) and (forward or (before == PLAIN and quotes.is_forward(lines[at]))):
+            return at
+        if mark == CITED:
+            kind[at] = "q" if before == CITED else "a"
+        elif mark != BELOW:
+            kind[at] = mark
+        before = mark
+    return len(lines)
+
+
+def _announcements(lines: Sequence[str], kind: Sequence[str], marks: Sequence[str]) -> list[Announcement]:
+    found = quotes.announcements(lines, kind)
+    if BELOW in marks:
+        at = marks.index(BELOW)
+        found = sorted(
+            [*found, Announcement(at, at, firm=True, forward=quotes.is_forward(lines[at]))], key=lambda one: one.start
+        )
+    return found
+
+
+def _announce(one: Announcement, kind: list[str], places: dict[int, tuple[int, int]]) -> int:
+    """Mark the lines of an announcement; return where everything below is cut, else the number of lines."""
+    size = len(kind)
+    below = next((at for at in range(one.end, size) if kind[at] != "e"), size)
+    marked = below < size and kind[below] in "qa"
+    if not marked and not one.firm:
+        return size
+    if not marked and "t" in kind[: one.start] and not _answered_inside(kind, places, one.end):
+        return one.start
+    if marked or any(at >= one.end for at in places):
+        kind[one.start : one.end] = ["a"] * (one.end - one.start)
+    return size
+
+
+def _answered_inside(kind: Sequence[str], places: dict[int, tuple[int, int]], start: int) -> bool:
+    """Tell whether somebody wrote between the lines of a text of ours, below `start`."""
+    return any(
+        0 <= places[after][0] - places[before][1] < 4 and "t" in kind[before + 1 : after]
+        for before, after in pairwise(at for at in places if at >= start)
+    )
+
+
+def _mark_ours(kind: list[str], places: dict[int, tuple[int, int]], cut: int) -> None:
+    """Count what we sent ourselves as quoted, if it is more than a phrase taken over."""
+    if sum(end - start for start, end in places.values()) < _PASSAGE_CHARACTERS:
+        return
+    first = True
+    for at in places:
+        if at < cut and kind[at] == "t":
+            kind[at] = "a" if first else "q"
+            first = False
+
+
+def _join_rests(lines: Sequence[str], kind: list[str], cut: int) -> None:
+    """Count what was folded out of a quoted line as quoted."""
+    for at in range(1, min(cut, len(lines) - 1)):
+        if kind[at] == "t" and kind[at - 1] == "q" == kind[at + 1] and quotes.is_rest(lines[at - 1], lines[at]):
+            kind[at] = "q"
+
+
+def _decide(lines: Sequence[str], kind: Sequence[str], cut: int, *, answer: bool) -> list[bool]:
+    """Apply the laws to the lines above `cut`."""
+    size = len(lines)
+    end = signatures.start(lines, kind, cut)
+    end = _without_last_quote(kind, end, answer=answer)
+    if end < size:
+        end = _without_rules(lines, kind, end)
+    end = signatures.start(lines, kind, end)
+    if "t" not in kind[:end]:
+        return [True] * size
+    keep = [at < end and kind[at] != "s" for at in range(size)]
+    above = _quotes_above(kind, end)
+    if len(above) == 1:
+        start, stop = above[0]
+        if "a" in kind[start:stop] or (answer and "t" not in kind[:start]):
+            keep[start:stop] = [False] * (stop - start)
+    return keep
+
+
+def _without_last_quote(kind: Sequence[str], end: int, *, answer: bool) -> int:
+    """Return where the quote begins that ends the mail; `end` if it ends with the author's words."""
+    last = end - 1
+    while last >= 0 and kind[last] != "t":
+        last -= 1
+    tail = kind[last + 1 : end]
+    if "a" in tail or ("q" in tail and answer):
+        return last + 1
+    return end
+
+
+def _without_rules(lines: Sequence[str], kind: Sequence[str], end: int) -> int:
+    """Take lines of nothing but dashes off the end: they belong to what was cut."""
+    while end > 0 and (kind[end - 1] == "e" or (kind[end - 1] == "t" and quotes.is_rule(lines[end - 1]))):
+        end -= 1
+    return end
+
+
+def _quotes_above(kind: Sequence[str], end: int) -> list[tuple[int, int]]:
+    """Return the runs of quoted lines, with what announces them, above the author's last line."""
+    last = max(at for at in range(end) if kind[at] == "t")
+    runs: list[tuple[int, int]] = []
+    at = 0
+    while at < last:
+        start = at
+        while at < last and kind[at] in "qae":
+            at += 1
+        if any(one in "qa" for one in kind[start:at]):
+            runs.append((start, at))
+        at = max(at, start + 1)
+    return runs

@@ -1,0 +1,125 @@
+"""The new text of a mail: what its author wrote this time, without quotes, attribution lines and signatures.
+
+Structure before words: (1) the line above which we ask people to write; (2) what we sent ourselves, which the
+store knows; (3) the HTML elements in which mail programs put quotes; (4) rules over lines (`quotes`,
+`signatures`) that hold in any language. The laws of what may go are in `excerpt`. A lost word is far worse than
+a quote that stays, the result is never empty, and what was left out is in `Reply.cut`.
+
+The HTML is looked at only if the mail has no plain text, if that showed no quote and the HTML may, or if the new
+part is wanted as HTML.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from maild.message import excerpt, html, outline, phrases
+from maild.message.excerpt import Ours
+from maild.message.parse import Message
+
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborHTMLParser
+
+HTML_CHARACTERS = 2_000_000  # of HTML that are looked at; a longer body is taken whole
+_MAY_QUOTE = re.compile(
+    r"<blockquote|gmail_quote|divrplyfwdmsg|yahoo_quoted|olk_src_body|border-top|stopspelling|zwchr", re.IGNORECASE
+)
+_GLUED = re.compile(r"^(.{1,300}?\S)(?: |(?=-{2,} ?On ))(-{0,10} ?On \w{2,9},? .{6,200} wrote:)[ \t]*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The new part of a mail."""
+
+    text: str
+    cut: str  # what was left out, "" if nothing was
+    _message: Message = field(repr=False)
+    _ours: Ours | None = field(repr=False, default=None)
+
+    @cached_property
+    def html(self) -> str:
+        """Return the new part as sanitised HTML, "" if the mail has no HTML."""
+        source = self._message.html
+        if not source:
+            return ""
+        if not self.cut or len(source) > HTML_CHARACTERS:
+            return html.clean(source)
+        return html.clean(_new_html(self._message, self._ours) or source)
+
+
+def new_text(message: Message, known: Sequence[str] = ()) -> Reply:
+    """Return what the author of `message` wrote this time.
+
+    `known` are the texts that we ourselves sent on this ticket, if there is one: they are recognised
+    wherever they come back.
+    """
+    ours = Ours(known) if known else None
+    if message.html_only:
+        return _from_html(message, ours) or Reply(message.text, "", message, ours)
+    reply = _from_text(message, ours)
+    if not reply.cut and message.html and _MAY_QUOTE.search(message.html, 0, HTML_CHARACTERS):
+        return _from_html(message, ours) or reply
+    return reply
+
+
+def _from_text(message: Message, ours: Ours | None) -> Reply:
+    text = message.text
+    if " wrote:" in text:
+        text = _GLUED.sub(r"\1\n\2", text)
+    lines = text.split("\n")
+    kept = excerpt.own(lines, ours=ours, answer=is_answer(message), forward=is_forward(message))
+    if all(kept):
+        return Reply(message.text.strip("\n"), "", message, ours)
+    return Reply(_joined(lines, kept, True), _joined(lines, kept, False), message, ours)
+
+
+def _joined(lines: Sequence[str], kept: Sequence[bool], wanted: bool) -> str:
+    return "\n".join(line for line, stays in zip(lines, kept, strict=True) if stays is wanted).strip("\n")
+
+
+def _from_html(message: Message, ours: Ours | None) -> Reply | None:
+    """Return the new text by the structure of the HTML, None if nothing can be left out there."""
+    whole = message.html
+    if len(whole) > HTML_CHARACTERS:
+        return None
+    tree = _tree(whole)
+    if tree is None:
+        return None
+    found = outline.read(tree)
+    kept = excerpt.own(found.lines, found.marks, ours=ours, answer=is_answer(message), forward=is_forward(message))
+    if all(kept):
+        return None
+    cut = _joined(found.lines, kept, False)
+    outline.keep(found, kept)
+    return Reply(html.to_text(tree.html or "").strip("\n"), cut, message, ours)
+
+
+def _new_html(message: Message, ours: Ours | None) -> str:
+    tree = _tree(message.html)
+    if tree is None:
+        return ""
+    found = outline.read(tree)
+    outline.keep(
+        found, excerpt.own(found.lines, found.marks, ours=ours, answer=is_answer(message), forward=is_forward(message))
+    )
+    return tree.html or ""
+
+
+def _tree(source: str) -> "LexborHTMLParser | None":
+    """Return the parsed HTML, None if it is nested so deep that nothing but trouble is in it."""
+    from selectolax.lexbor import LexborHTMLParser  # noqa: PLC0415 (loads a library that plain mails never need)
+
+    return LexborHTMLParser(source)
+
+
+def is_answer(message: Message) -> bool:
+    """Tell whether the mail answers another one, by its references or its subject."""
+    return bool(message.in_reply_to or message.references) or ":" in message.subject[:12]
+
+
+def is_forward(message: Message) -> bool:
+    """Tell whether the subject says that another mail was passed on."""
+    prefix, colon, _ = message.subject[:40].replace("：", ":").partition(":")
+    return bool(colon) and prefix.strip(" []").casefold() in phrases.FORWARD_PREFIXES

@@ -1,0 +1,119 @@
+"""Where a signature begins at the end of a mail: by its mark, never by its words.
+
+Marks are the line `-- ` (RFC 3676 4.3) and its likenesses with a short block below, the footer of a
+mailing list, the one line with which a telephone or a mail program signs ("Sent from my iPhone"), and the notice of
+confidentiality that a company's server adds.
+A greeting and a name are the author's words and stay.
+"""
+
+import re
+from collections.abc import Sequence
+
+from maild.message import phrases
+from maild.message.quotes import LINE_SEEN
+
+_LONGEST = 12  # lines of a signature below its mark
+_NOTICE_CHARACTERS = 150  # a shorter one is somebody's sentence about this mail
+_ROUNDS = 3  # signatures on top of one another: the author's, his telephone's, his list's
+
+_DELIMITER = re.compile(r"^(?:--|—|––|——|-- —)$")
+_FOOTER = re.compile(r"^_{20,}$|^-{40,}$")
+_SENT_FROM = re.compile(r"^\W{0,4}(?:" + "|".join(re.escape(w) for w in phrases.SENT_FROM) + r")(?!\w)")
+_DEVICE = re.compile(r"(?<![^\W_])(?:" + "|".join(re.escape(word) for word in phrases.DEVICES) + ")")
+_LINK = re.compile(r"<[^<>]{1,300}>|\(https?://[^()]{1,300}\)|https?://\S{1,300}|\[[^\[\]]{1,60}\]")
+_ADDRESS = re.compile(r"https?://|www\.|\w@\w")
+_DISCLAIMER = re.compile(
+    r"\W{0,4}(?:" + "|".join(re.escape(words) for words in phrases.DISCLAIMERS) + ")", re.IGNORECASE
+)
+_CONFIDENTIAL = re.compile("|".join(re.escape(words) for words in phrases.CONFIDENTIAL), re.IGNORECASE)
+_POSTSCRIPT = re.compile(r"^\W{0,3}(?:p\.?\s?){1,2}s\.?\s?[:.,\-–) ]", re.IGNORECASE)
+
+
+def start(lines: Sequence[str], kind: Sequence[str], end: int) -> int:
+    """Return the line before `end` at which the signatures begin, `end` if there are none."""
+    for _ in range(_ROUNDS):
+        before = end
+        end = _marked(lines, kind, _telephone(lines, kind, _disclaimer(lines, kind, end)))
+        if end == before:
+            break
+    return end
+
+
+def _telephone(lines: Sequence[str], kind: Sequence[str], end: int) -> int:
+    """Take the line "Sent from my iPhone" off the end."""
+    last = end - 1
+    while last >= 0 and kind[last] == "e":
+        last -= 1
+    if last <= 0 or kind[last] != "t" or "t" not in kind[:last] or not is_sent_from(lines[last]):
+        return end
+    return last
+
+
+def is_sent_from(line: str) -> bool:
+    """Tell whether `line` is what a telephone or a mail program puts below every mail."""
+    if len(line) > LINE_SEEN:
+        return False
+    body = _LINK.sub(" ", line.casefold()).strip(" \t*_\xa0.|<>")
+    match = _SENT_FROM.match(body)
+    if match is None or len(body) > 90:
+        return False
+    if _DEVICE.search(re.split(r"[,;!?]", body, maxsplit=1)[0]):
+        return len(body.split()) <= 14
+    return match.group().endswith("from my") and len(body.split()) <= 6 and not re.search("[,;!?]", body)
+
+
+def _disclaimer(lines: Sequence[str], kind: Sequence[str], end: int) -> int:
+    """Take the notice off the end that a company's server puts below every mail."""
+    begins, seen = end, 0
+    for at in range(end - 1, 0, -1):
+        if kind[at] == "e":
+            continue
+        seen += 1
+        if kind[at] != "t" or seen > _LONGEST:
+            break
+        if _DISCLAIMER.match(lines[at]) and kind[at - 1] != "t":
+            begins = at
+    if begins == end or "t" not in kind[:begins]:
+        return end
+    notice = " ".join(line[: 2 * LINE_SEEN] for line in lines[begins:end])
+    return begins if len(notice) >= _NOTICE_CHARACTERS and _CONFIDENTIAL.search(notice) else end
+
+
+def _marked(lines: Sequence[str], kind: Sequence[str], end: int) -> int:
+    """Take a block below `-- ` or a list's footer off the end."""
+    seen = 0
+    for at in range(end - 1, 0, -1):
+        if kind[at] == "e":
+            continue
+        if kind[at] != "t":
+            return end
+        line = lines[at].strip()
+        if _DELIMITER.match(line):
+            return at if _is_signature(lines, kind, at, end, seen) else end
+        if len(line) <= 200 and _FOOTER.match(line):
+            return at if _is_footer(lines, kind, at, end, seen) else end
+        seen += 1
+        if seen > _LONGEST:
+            return end
+    return end
+
+
+def _is_signature(lines: Sequence[str], kind: Sequence[str], at: int, end: int, count: int) -> bool:
+    """Judge the block below a `--`: short lines, no question, no postscript, words above."""
+    if "t" not in kind[:at]:
+        return False
+    exact = lines[at] == "-- "
+    below = [line.strip() for line in lines[at + 1 : end] if line.strip()]
+    if any(_POSTSCRIPT.match(line[:40]) for line in below):
+        return False
+    if exact:
+        return True
+    return count <= 10 and not any(line.endswith("?") for line in below)
+
+
+def _is_footer(lines: Sequence[str], kind: Sequence[str], at: int, end: int, count: int) -> bool:
+    """Judge the block below a long rule: a list's footer is short and names an address."""
+    if "t" not in kind[:at] or count > 6:
+        return False
+    below = lines[at + 1 : end]
+    return any(_ADDRESS.search(line[:LINE_SEEN]) for line in below)
