@@ -332,6 +332,8 @@ def decide(ticket: Ticket, event: Event, policy: Policy) -> Decision:
     if isinstance(event, Tick):
         if ticket.due_at is None or event.at < ticket.due_at:
             return Decision(ticket)
+        if ticket.status is Status.ANSWERED and ticket.reminded_at is None and not policy.office.is_open(event.at):
+            return Decision(replace(ticket, due_at=policy.office.next_open(event.at)))  # late; the reminder waits still
         decision = _tick(ticket, event.at)
     elif ticket.status is Status.MERGED:
         decision = _on_an_alias(ticket, event)
@@ -369,9 +371,9 @@ def _happen(ticket: Ticket, event: Event) -> Decision:
             after = replace(after, return_to=_comes_back_as(before))
         case Merge():
             after = replace(after, merged_into=event.into)
-        case NotSpam() | Undelete() | Reopen():
-            after = replace(after, told_at=None)
-        case Solved() | Resolve() | Close() | NoteWritten() | MachineWrote() | Tick():
+        case (
+            Solved() | Resolve() | Close() | Reopen() | NoteWritten() | MachineWrote() | NotSpam() | Undelete() | Tick()
+        ):
             pass
     return Decision(after, _tells(before, after, event))
 
@@ -396,7 +398,8 @@ def _enter(ticket: Ticket, status: Status, at: datetime) -> Ticket:
 def _customer_waits(ticket: Ticket, at: datetime) -> Ticket:
     if ticket.status is Status.SPAM:
         return ticket
-    return replace(ticket, waiting_since=ticket.waiting_since or at)
+    # Mails may be filed in another order than they came.
+    return replace(ticket, waiting_since=min(ticket.waiting_since or at, at))
 
 
 def _answered(ticket: Ticket, event: AgentWrote) -> Ticket:
@@ -415,8 +418,7 @@ def _answered(ticket: Ticket, event: AgentWrote) -> Ticket:
 def _postponed(before: Ticket, after: Ticket, event: Postpone) -> Ticket:
     if event.until <= event.at:
         raise Refused("Cannot postpone a ticket to an instant that is past.")
-    return_to = before.return_to if before.status is Status.POSTPONED else _comes_back_as(before)
-    return replace(after, wake_at=event.until, return_to=return_to)
+    return replace(after, wake_at=event.until, return_to=_comes_back_as(before))
 
 
 def _failed(before: Ticket, after: Ticket, at: datetime) -> Ticket:
@@ -427,9 +429,10 @@ def _failed(before: Ticket, after: Ticket, at: datetime) -> Ticket:
 
 
 def _comes_back_as(ticket: Ticket) -> Status:
-    if ticket.status in (Status.SPAM, Status.DELETED) and ticket.return_to is not None:
+    """Return `return_to` of a ticket that is hidden or put aside; one that is hidden already keeps what it has."""
+    if ticket.return_to is not None:
         return ticket.return_to
-    return Status.NEW if ticket.answered_at is None else Status.OPEN
+    return Status.NEW if ticket.status is Status.NEW else Status.OPEN
 
 
 def _tells(before: Ticket, after: Ticket, event: Event) -> tuple[Tell, ...]:
