@@ -204,6 +204,7 @@ def _without_comments(text: str) -> str:
     for char in text:
         if escaped:
             escaped = False
+            continue  # left out: a quote that ends no quoted string must not look like one that does
         elif char == "\\" and (depth or quoted):
             escaped = True
             continue

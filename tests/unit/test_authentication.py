@@ -69,8 +69,9 @@ def test_what_the_trusted_host_says_decides(header: str, trust: Trust) -> None:
     [
         'spf=none smtp.mailfrom="x; dmarc=pass header.from=acme.example"@elsewhere.example',
         "spf=none (domain of x; dmarc=pass header.from=acme.example) smtp.mailfrom=elsewhere.example",
-        r"spf=none (a \) b; dmarc=pass) smtp.mailfrom=elsewhere.example",
-        "spf=none (a (b; c) ; dmarc=pass) smtp.mailfrom=elsewhere.example",
+        r"spf=none (a \) b; dmarc=pass ) smtp.mailfrom=elsewhere.example",
+        "spf=none (a (b; c) ; dmarc=pass ) smtp.mailfrom=elsewhere.example",
+        r'spf=none reason="a \" ; dmarc=pass ; "',
         "spf=none (never closed; dmarc=pass header.from=acme.example",
         'spf=none reason="; dmarc=pass header.from=acme.example"',
         "spf=none (=?utf-8?q?=29=3Bdmarc=3Dpass=28?=) smtp.mailfrom=elsewhere.example",
@@ -140,6 +141,9 @@ def test_the_upper_header_is_heard_where_two_speak_of_one_method() -> None:
     genuine = f"Authentication-Results: {HOST}; dmarc=none header.from=acme.example"
 
     assert said(genuine, FORGED, FROM).result is Trust.NONE
+    failed = f"Authentication-Results: {HOST}; dkim=fail header.d=acme.example"
+    passed = f"Authentication-Results: {HOST}; dkim=pass header.d=acme.example"
+    assert said(failed, passed, FROM).result is Trust.FAIL
 
 
 def test_several_headers_of_the_host_are_read_together() -> None:
@@ -156,6 +160,7 @@ def test_several_authors_or_none_are_never_believed() -> None:
 
     assert said(genuine, FROM, "From: eve@elsewhere.example").result is Trust.NONE
     assert said(genuine, FROM, FROM).result is Trust.NONE
+    assert said(genuine, FROM, "From: ").result is Trust.NONE
     assert said(genuine, "From: anna@acme.example, eve@elsewhere.example").result is Trust.NONE
     assert said(genuine, "Subject: no author").result is Trust.NONE
     assert said(genuine, "From: nobody").result is Trust.NONE

@@ -242,6 +242,24 @@ def test_a_token_in_a_link_of_the_html_is_found() -> None:
     assert verdict(found).ticket_id == 1042
 
 
+def test_a_token_that_only_the_html_half_of_a_mail_shows_is_found() -> None:
+    body = "\r\n".join(
+        [
+            "--b",
+            "Content-Type: text/plain",
+            "",
+            "Thanks",
+            "--b",
+            "Content-Type: text/html",
+            "",
+            f'<p>Thanks</p><blockquote><a href="mailto:{reply_to()}">reply</a></blockquote>',
+            "--b--",
+        ]
+    )
+
+    assert verdict(clues(body, Content_Type="multipart/alternative; boundary=b")).ticket_id == 1042
+
+
 @pytest.mark.parametrize(
     "subject",
     [
