@@ -288,7 +288,8 @@ class DeliveryRow(Due, Base):
 
     mail_id: Mapped[int] = mapped_column(ForeignKey("mail.id", ondelete="CASCADE"), index=True)
     ticket_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id", ondelete="CASCADE"), index=True)
-    recipient: Mapped[Email]
+    address_id: Mapped[int] = mapped_column(ForeignKey("address.id"))
+    recipient: Mapped[Email]  # as it was written
     reply_to: Mapped[Email]  # his own signed address; the sender writes it into his copy
     automatic: Mapped[bool]
     state: Mapped[DeliveryState]
@@ -298,7 +299,7 @@ class DeliveryRow(Due, Base):
 
     __table_args__ = (
         _due_index("delivery"),
-        Index("ix_delivery_recipient_created_at", "recipient", "created_at"),
+        Index("ix_delivery_address_id_created_at", "address_id", "created_at"),
         _NEVER_REUSED,
     )
 

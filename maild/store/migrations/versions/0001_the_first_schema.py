@@ -233,6 +233,7 @@ def upgrade() -> None:
         "delivery",
         sa.Column("mail_id", sa.Integer(), nullable=False),
         sa.Column("ticket_id", sa.Integer(), nullable=True),
+        sa.Column("address_id", sa.Integer(), nullable=False),
         sa.Column("recipient", sa.String(length=320), nullable=False),
         sa.Column("reply_to", sa.String(length=320), nullable=False),
         sa.Column("automatic", sa.Boolean(), nullable=False),
@@ -247,6 +248,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["address_id"], ["address.id"], name=op.f("fk_delivery_address_id_address")),
         sa.ForeignKeyConstraint(["mail_id"], ["mail.id"], name=op.f("fk_delivery_mail_id_mail"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(
             ["ticket_id"], ["ticket.id"], name=op.f("fk_delivery_ticket_id_ticket"), ondelete="CASCADE"
@@ -255,6 +257,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     with op.batch_alter_table("delivery", schema=None) as batch_op:
+        batch_op.create_index("ix_delivery_address_id_created_at", ["address_id", "created_at"], unique=False)
         batch_op.create_index(
             "ix_delivery_due",
             ["due_at", "id"],
@@ -263,7 +266,6 @@ def upgrade() -> None:
             postgresql_where=sa.text("due_at IS NOT NULL"),
         )
         batch_op.create_index(batch_op.f("ix_delivery_mail_id"), ["mail_id"], unique=False)
-        batch_op.create_index("ix_delivery_recipient_created_at", ["recipient", "created_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_delivery_ticket_id"), ["ticket_id"], unique=False)
 
     op.create_table(

@@ -1,0 +1,187 @@
+"""What is asked of the database, a group at a time: one statement a question, whatever the number of mails."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, func, select
+
+from maild.message.match import Known, KnownTicket
+from maild.rules.ticket import Status
+from maild.store.models import (
+    AddressRow,
+    DeliveryRow,
+    Direction,
+    HistoryRow,
+    MailRow,
+    ParticipantRow,
+    RawRow,
+    TicketRow,
+)
+
+MOST_MERGES: Final = 20  # a longer chain of merged tickets is followed no further
+LATEST: Final = 8  # mails of a ticket that are quoted, referred to and recognised in answers
+
+
+def raws(connection: Connection, mail_ids: Collection[int]) -> dict[int, bytes]:
+    """Return the bytes of mails."""
+    rows = connection.execute(
+        select(RawRow.mail_id, RawRow.content)
+        .where(RawRow.mail_id.in_(mail_ids))
+        .order_by(RawRow.mail_id, RawRow.number)
+    )
+    pieces: dict[int, list[bytes]] = {}
+    for mail_id, content in rows:
+        pieces.setdefault(mail_id, []).append(content)
+    return {mail_id: each[0] if len(each) == 1 else b"".join(each) for mail_id, each in pieces.items()}
+
+
+def known_for(
+    connection: Connection, message_ids: Collection[str], thread_indexes: Collection[str], ticket_ids: Collection[int]
+) -> Known:
+    """Return what the store knows of these ids, and every ticket that they lead to."""
+    by_id = _tickets_by(connection, MailRow.message_id, message_ids)
+    by_thread = _tickets_by(connection, MailRow.thread_index, thread_indexes)
+    wanted = {*ticket_ids, *by_id.values(), *by_thread.values()}
+    return Known(message_ids=by_id, thread_indexes=by_thread, tickets=known_tickets(connection, wanted))
+
+
+def _tickets_by(connection: Connection, column: object, values: Collection[str]) -> dict[str, int]:
+    if not values:
+        return {}
+    key = MailRow.message_id if column is MailRow.message_id else MailRow.thread_index
+    rows = connection.execute(
+        select(key, MailRow.ticket_id).where(key.in_(set(values)), MailRow.ticket_id.is_not(None)).order_by(MailRow.id)
+    )
+    return {name: ticket for name, ticket in rows if name is not None and ticket is not None}
+
+
+def known_tickets(connection: Connection, ticket_ids: Iterable[int]) -> dict[int, KnownTicket]:
+    """Return who takes part in tickets, those that they were merged into included."""
+    found: dict[int, KnownTicket] = {}
+    wanted = set(ticket_ids)
+    for _ in range(MOST_MERGES):
+        if not wanted:
+            break
+        rows = connection.execute(
+            select(TicketRow.id, TicketRow.merged_into, AddressRow.person_id)
+            .join(AddressRow, AddressRow.id == TicketRow.requester_id)
+            .where(TicketRow.id.in_(wanted))
+        ).all()
+        people = _addresses_of_people(connection, {row.person_id for row in rows})
+        joined = _participants(connection, {row.id for row in rows})
+        for row in rows:
+            everybody = people.get(row.person_id, frozenset()) | joined.get(row.id, frozenset())
+            found[row.id] = KnownTicket(everybody, row.merged_into)
+        wanted = {row.merged_into for row in rows if row.merged_into is not None} - found.keys()
+    return found
+
+
+def _addresses_of_people(connection: Connection, person_ids: Collection[int]) -> dict[int, frozenset[str]]:
+    if not person_ids:
+        return {}
+    rows = connection.execute(
+        select(AddressRow.person_id, AddressRow.normal).where(AddressRow.person_id.in_(person_ids))
+    ).all()
+    return _grouped((row.person_id, row.normal) for row in rows)
+
+
+def _participants(connection: Connection, ticket_ids: Collection[int]) -> dict[int, frozenset[str]]:
+    if not ticket_ids:
+        return {}
+    rows = connection.execute(
+        select(ParticipantRow.ticket_id, AddressRow.normal)
+        .join(AddressRow, AddressRow.id == ParticipantRow.address_id)
+        .where(ParticipantRow.ticket_id.in_(ticket_ids), ParticipantRow.left_at.is_(None))
+    ).all()
+    return _grouped((row.ticket_id, row.normal) for row in rows)
+
+
+def _grouped(pairs: Iterable[tuple[int, str]]) -> dict[int, frozenset[str]]:
+    gathered: dict[int, set[str]] = {}
+    for key, value in pairs:
+        gathered.setdefault(key, set()).add(value)
+    return {key: frozenset(values) for key, values in gathered.items()}
+
+
+def texts_sent(connection: Connection, ticket_ids: Collection[int]) -> dict[int, tuple[str, ...]]:
+    """Return the texts of the latest mails of tickets, newest first: what an answer to them may quote."""
+    if not ticket_ids:
+        return {}
+    newest = func.row_number().over(partition_by=MailRow.ticket_id, order_by=MailRow.id.desc())
+    ranked = (
+        select(MailRow.ticket_id, MailRow.text, newest.label("rank"))
+        .where(MailRow.ticket_id.in_(ticket_ids), MailRow.text.is_not(None))
+        .subquery()
+    )
+    rows = connection.execute(
+        select(ranked.c.ticket_id, ranked.c.text).where(ranked.c.rank <= LATEST).order_by(ranked.c.rank)
+    )
+    gathered: dict[int, list[str]] = {}
+    for ticket_id, text in rows:
+        gathered.setdefault(ticket_id, []).append(text)
+    return {ticket_id: tuple(texts) for ticket_id, texts in gathered.items()}
+
+
+def reopenings(connection: Connection, senders: Collection[str], since: datetime) -> dict[str, int]:
+    """Return how many resolved tickets each of `senders` reopened since then."""
+    if not senders:
+        return {}
+    rows = connection.execute(
+        select(HistoryRow.actor, func.count())
+        .where(
+            HistoryRow.actor.in_(senders),
+            HistoryRow.at > since,
+            HistoryRow.field == "status",
+            HistoryRow.old == "resolved",
+            HistoryRow.new == "open",
+        )
+        .group_by(HistoryRow.actor)
+    ).all()
+    return {row[0]: row[1] for row in rows}
+
+
+def resolved_among(connection: Connection, ticket_ids: Collection[int]) -> frozenset[int]:
+    """Return those of `ticket_ids` that are resolved: a mail would reopen them."""
+    if not ticket_ids:
+        return frozenset()
+    return frozenset(
+        connection.scalars(
+            select(TicketRow.id).where(TicketRow.id.in_(ticket_ids), TicketRow.status == Status.RESOLVED)
+        )
+    )
+
+
+def opened_lately(connection: Connection, senders: Collection[str], since: datetime) -> dict[str, tuple[int, int]]:
+    """Return how many tickets each of `senders` opened since then, and the newest of them."""
+    if not senders:
+        return {}
+    rows = connection.execute(
+        select(AddressRow.normal, func.count(), func.max(TicketRow.id))
+        .join(TicketRow, TicketRow.requester_id == AddressRow.id)
+        .where(AddressRow.normal.in_(senders), TicketRow.created_at > since)
+        .group_by(AddressRow.normal)
+    ).all()
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def tickets_of_deliveries(connection: Connection, delivery_ids: Collection[int]) -> dict[int, int]:
+    """Return the ticket of each delivery that belongs to one."""
+    if not delivery_ids:
+        return {}
+    rows = connection.execute(
+        select(DeliveryRow.id, DeliveryRow.ticket_id).where(
+            DeliveryRow.id.in_(delivery_ids), DeliveryRow.ticket_id.is_not(None)
+        )
+    )
+    return {delivery: ticket for delivery, ticket in rows if ticket is not None}
+
+
+def deliveries_of_mail(connection: Connection, message_id: str) -> dict[str, int]:
+    """Return the deliveries of a mail of ours by normalised recipient."""
+    rows = connection.execute(
+        select(DeliveryRow.recipient, DeliveryRow.id)
+        .join(MailRow, MailRow.id == DeliveryRow.mail_id)
+        .where(MailRow.message_id == message_id, MailRow.direction == Direction.OUT)
+    )
+    return {recipient: delivery for recipient, delivery in rows}
