@@ -205,10 +205,10 @@ def _without_comments(text: str) -> str:
         if escaped:
             escaped = False
             continue  # left out: a quote that ends no quoted string must not look like one that does
-        elif char == "\\" and (depth or quoted):
+        if char == "\\" and (depth or quoted):
             escaped = True
             continue
-        elif char == '"' and not depth:
+        if char == '"' and not depth:
             quoted = not quoted
         elif char == "(" and not quoted:
             depth += 1
