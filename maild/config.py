@@ -70,6 +70,11 @@ _WORDS: Final = {  # by pydantic's kind of error; our own kinds bring their word
     "string_too_short": "expected a text that is not empty",
     "string_too_long": "expected a text of at most {max_length} characters",
 }
+_TOP_WORDS: Final = {
+    "missing": "expected at least one table [[{key}]]",
+    "model_type": "expected one table [{key}]",
+    "tuple_type": "expected tables [[{key}]], one for each",
+}
 _SECRET = re.compile("pas+w|secret|token|database|://", re.IGNORECASE)  # misspelt ones too
 _AT_LINE = re.compile(r" \(at line (\d+), column \d+\)\Z")
 
@@ -86,8 +91,8 @@ class Fault:
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file
-        text = f"{where}: {self.key}: {self.expected}" if self.key else f"{where}: {self.expected}"
-        return text if self.shown is None else f"{text}\n{self.line:>8} | {self.shown}"
+        text = _printable(f"{where}: {self.key}: {self.expected}" if self.key else f"{where}: {self.expected}")
+        return text if self.shown is None else f"{text}\n{self.line:>8} | {_printable(self.shown)}"
 
 
 class ConfigError(Exception):
@@ -208,7 +213,9 @@ def _syntax_fault(file: str, text: str, said: str) -> Fault:
     lines = text.splitlines()
     found = _AT_LINE.search(said)
     number = int(found[1]) if found else max(len(lines), 1)
-    said = said[: found.start()] if found else said.removesuffix(" (at end of document)")
+    said = said[: found.start()] if found else said.replace(" (at end of document)", " at the end of the file")
+    if said == "Illegal character '\\n'":
+        said = "a text without its closing quote"
     shown = lines[number - 1].strip() if 0 < number <= len(lines) else ""
     if _SECRET.search(shown):
         shown = ""
@@ -243,9 +250,14 @@ def _expected(error: ErrorDetails) -> str:
         return "unknown key" + (nearest(str(path[-1]), known) or f"; known are {', '.join(known)}")
     if kind == "string_pattern_mismatch":
         return _PATTERNS[context["pattern"]]
-    if kind == "tuple_type" and len(path) == 1:
-        return f"expected tables [[{path[0]}]], one for each"
+    if len(path) == 1 and kind in _TOP_WORDS:
+        return _TOP_WORDS[kind].format(key=path[0])
     return _WORDS[kind].format(**context) if kind in _WORDS else error["msg"]
+
+
+def _printable(text: str) -> str:
+    """Return `text` with nothing in it that a terminal would obey."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text.replace("\t", " "))
 
 
 def _keys_beside(path: toml_lines.Path) -> list[str]:

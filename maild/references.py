@@ -4,25 +4,28 @@ It works on the tables as they were read, before and beside the checks of single
 at once; what is of the wrong kind is passed over here, because those checks report it.
 """
 
-import ipaddress
+import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
-from maild.message.address import fits, normalise
-from maild.setting_types import is_loopback, is_zone, nearest
+from maild.message.address import fits, normalise, valid
+from maild.setting_types import NAME, endpoint, is_loopback, is_wildcard, is_zone, nearest
 
 Path = tuple[str | int, ...]
 Fault = tuple[Path, str]
 Tables = Mapping[str, Any]
 
+LOCALHOST: Final = frozenset({"localhost", "127.0.0.1", "::1"})  # one may mean the other
+
 
 def filled_in(written: Tables) -> dict[str, Any]:
     """Return the tables with the defaults that depend on other tables: departments of agents and mailboxes, zones."""
-    names = [table["name"] for _, table in _tables(written, "department") if isinstance(table.get("name"), str)]
+    names = [name for name in _names_of(written, "department") if re.fullmatch(NAME, name)]
+    names = names or ["none"]  # there is a fault already
     filled = dict(written)
-    if names and isinstance(written.get("agent"), list | tuple):
+    if isinstance(written.get("agent"), list | tuple):
         filled["agent"] = [_with(table, departments=names) for table in written["agent"]]
-    if names and isinstance(written.get("mailbox"), list | tuple):
+    if isinstance(written.get("mailbox"), list | tuple):
         filled["mailbox"] = [_with(table, department=names[0]) for table in written["mailbox"]]
     if isinstance(calendars := written.get("calendar"), dict):
         zone = next((table.get("timezone", "UTC") for _, table in _tables(written, "department")), "UTC")
@@ -36,7 +39,7 @@ def faults(written: Tables) -> Iterator[Fault]:
     if "smtp" not in written and not written.get("mailbox"):
         yield ("smtp",), "expected a table [smtp] or [[mailbox]]: nothing would receive mail"
     if written.get("department") == []:
-        yield ("department",), "expected at least one [[department]]"
+        yield ("department",), "expected at least one table [[department]]"
     yield from _names(written)
     yield from _addresses(written)
     yield from _loop(written)
@@ -76,7 +79,7 @@ def _addresses(written: Tables) -> Iterator[Fault]:
                 yield path, f"expected another address: this one is {owner}"
             owners.setdefault(normalise(address), f"that of department {table.get('name', index + 1)!r}")
         address = table.get("address")
-        if form == "plus" and isinstance(address, str) and not fits(address, "plus"):
+        if form == "plus" and isinstance(address, str) and valid(address.strip()) and not fits(address, "plus"):
             text = (
                 "expected at most 16 characters before the @: the signed part that answers carry needs the rest of 64"
             )
@@ -95,27 +98,25 @@ def _addresses(written: Tables) -> Iterator[Fault]:
 
 
 def _loop(written: Tables) -> Iterator[Fault]:
-    listen = _table(written, "smtp").get("listen")
-    relay = _table(written, "relay")
-    if not isinstance(listen, str) or _table(written, "smtp").get("protocol") == "lmtp":
+    smtp, relay = _table(written, "smtp"), _table(written, "relay")
+    if smtp.get("protocol") == "lmtp":
         return
-    host, _, port = listen.rpartition(":")
-    to, to_port = relay.get("host", "localhost"), relay.get("port", 25)
-    if port == str(to_port) and isinstance(to, str) and (_same(host.strip("[]"), to)):
-        path = ("relay", "port") if "port" in relay else ("smtp", "listen")
-        yield path, "expected another port: maild itself listens there, and would send its mail to itself"
-
-
-def _same(listens: str, to: str) -> bool:
-    """Return whether a connection to host `to` reaches a server on `listens`, as far as the names tell."""
-    if listens == to:
-        return True
-    if not is_loopback(to):
-        return False
     try:
-        return not listens or is_loopback(listens) or ipaddress.ip_address(listens).is_unspecified
+        listen = endpoint(str(smtp.get("listen", "")))
     except ValueError:
-        return False
+        return
+    to = relay.get("host", "localhost")
+    near = is_loopback(to) if isinstance(to, str) else False
+    same = to == listen.host or (near and (is_wildcard(listen.host) or {to, listen.host} <= LOCALHOST))
+    if not same or listen.port != relay.get("port", 25):
+        return
+    if "port" in relay:
+        yield ("relay", "port"), "expected another port: maild itself listens there, and would send its mail to itself"
+    else:
+        text = (
+            "expected another port, or host and port in [relay]: mail leaves to localhost:25, and that is maild itself"
+        )
+        yield ("smtp", "listen"), text
 
 
 def _repeated(written: Tables, kind: str, key: str) -> Iterator[Fault]:

@@ -83,6 +83,23 @@ def is_wildcard(host: str) -> bool:
         return False
 
 
+def endpoint(text: str) -> Endpoint:
+    """Return the endpoint that `text` says, such as "127.0.0.1:2525" or "[::1]:25"; without a host it is every address.
+
+    Raises:
+        ValueError: it says none.
+    """
+    expected = "expected 'host:port', such as '127.0.0.1:2525' or '[::1]:25'"
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(expected)
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError(f"{expected} (an IPv6 address stands in brackets)")
+    return Endpoint(_host(host) if host else "0.0.0.0", int(port))  # noqa: S104 - ":25" is how one writes "everywhere"
+
+
 @lru_cache(maxsize=64)
 def holidays_of(country: str, year: int) -> frozenset[date]:
     """Return the public holidays of a country ("EE") or a part of one ("DE-BY") in a year.
@@ -107,18 +124,6 @@ def _text(read: Callable[[str], Any], expected: str) -> PlainValidator:
         return value
 
     return PlainValidator(check)
-
-
-def _endpoint(text: str) -> Endpoint:
-    expected = "expected 'host:port', such as '127.0.0.1:2525' or '[::1]:25'"
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ValueError(expected)
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        raise ValueError(f"{expected} (an IPv6 address stands in brackets)")
-    return Endpoint(_host(host) if host else "0.0.0.0", int(port))  # noqa: S104 - ":25" is how one writes "everywhere"
 
 
 def _host(text: str) -> str:
@@ -318,7 +323,7 @@ Title = Annotated[str, StringConstraints(pattern=TITLE)]
 MailAddress = Annotated[str, _text(_mail_address, "a mail address such as 'support@acme.example'")]
 Host = Annotated[str, _text(_host, "the name or the address of a machine")]
 Port = Annotated[StrictInt, Field(ge=1, le=65535)]
-Listen = Annotated[Endpoint, _text(_endpoint, "'host:port', such as '127.0.0.1:2525' or '[::1]:25'")]
+Listen = Annotated[Endpoint, _text(endpoint, "'host:port', such as '127.0.0.1:2525' or '[::1]:25'")]
 SpanText = Annotated[Span, _text(Span.parse, "a span of time such as '4h' or '2bd'")]
 Size = Annotated[int, PlainValidator(lambda value: _size(value) if isinstance(value, str) else _size(f"{value}b"))]
 Zone = Annotated[ZoneInfo, _text(_zone, "a time zone such as 'Europe/Tallinn'")]

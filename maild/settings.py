@@ -157,9 +157,10 @@ class Department(Section):
     @model_validator(mode="before")
     @classmethod
     def _title_after_the_name(cls, written: Any) -> Any:
-        if not isinstance(written, dict) or not isinstance(name := written.get("name"), str):
+        if not isinstance(written, dict):
             return written
-        return {"title": name.replace("-", " ").replace("_", " ").capitalize() or "-", **written}
+        name = str(written.get("name", "")).replace("-", " ").replace("_", " ")
+        return {"title": name.capitalize()[:40].strip() or "-", **written}
 
 
 class Agent(Section):
@@ -356,12 +357,8 @@ def _always(office: Calendar) -> Calendar:
 
 
 def _again(error: ErrorDetails) -> InitErrorDetails:
-    """Return an error so that it can be raised once more."""
-    kind, context = error["type"], error.get("ctx", {})
-    if kind == "value_error":
-        return InitErrorDetails(
-            type=PydanticCustomError("fault", "{text}", {"text": str(context["error"])}), loc=error["loc"], input=None
-        )
-    if "text" in context and kind in {"fault", "reference"}:
-        return InitErrorDetails(type=PydanticCustomError(kind, "{text}", context), loc=error["loc"], input=None)
-    return InitErrorDetails(type=kind, loc=error["loc"], input=None, ctx=context)
+    """Return an error so that it can be raised once more: its kind, its words and what they are about."""
+    context = error.get("ctx", {})
+    text = str(context["error"]) if error["type"] == "value_error" else error["msg"]
+    kind = PydanticCustomError(error["type"], "{text}", {**context, "text": text})
+    return InitErrorDetails(type=kind, loc=error["loc"], input=None)

@@ -7,6 +7,7 @@ It knows just enough of TOML 1.0 to walk over values: strings, arrays, inline ta
 """
 
 import re
+import tomllib
 from collections.abc import Mapping
 
 Path = tuple[str | int, ...]
@@ -30,6 +31,18 @@ def line_of(lines: Mapping[Path, int], path: Path) -> int | None:
     while path and path not in lines:
         path = path[:-1]
     return lines.get(path)
+
+
+def _plain(key: re.Match[str]) -> str:
+    """Return a key without its quotes."""
+    if key[2] is not None:
+        return key[2]
+    if key[1] is None:
+        return key[0]
+    try:
+        return next(iter(tomllib.loads(f"{key[0]} = 0")))  # knows the escapes
+    except tomllib.TOMLDecodeError:
+        return key[1]
 
 
 class _Walk:
@@ -105,8 +118,7 @@ class _Walk:
         self._skip(_SPACE)
         while found := _KEY.match(self.text, self.at):
             self.at = found.end()
-            quoted = found[1] if found[1] is not None else found[2]
-            parts.append(found[0] if quoted is None else quoted)
+            parts.append(_plain(found))
             self._skip(_SPACE)
             if not self.text.startswith(".", self.at):
                 break

@@ -1,0 +1,364 @@
+"""What a configuration means, and what is said of broken ones."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from pydantic import ValidationError
+
+from maild.config import ConfigError, Settings, find, parse, warnings
+from maild.rules.sla import Span
+
+BROKEN = Path(__file__).parent / "broken"
+
+SMALLEST = """
+[smtp]
+listen = "127.0.0.1:2525"
+[[department]]
+name = "support"
+address = "support@acme.example"
+[[agent]]
+address = "anna@acme.example"
+name = "Anna"
+"""
+
+
+def settings(*more: str, smallest: str = SMALLEST) -> Settings:
+    return parse("\n".join((*more, smallest)))
+
+
+def faults(text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse(text)
+    return [f"{fault.key}: {fault.expected}" for fault in caught.value.faults]
+
+
+@pytest.mark.parametrize("path", sorted(BROKEN.glob("*.toml")), ids=lambda path: path.stem)
+def test_a_broken_configuration_is_explained(path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(path.read_text(), path.name)
+
+    assert caught.value.render() + "\n" == path.with_suffix(".expected").read_text()
+
+
+def test_at_least_forty_broken_configurations_are_tried() -> None:
+    assert len(list(BROKEN.glob("*.toml"))) >= 40
+    assert {path.stem for path in BROKEN.glob("*.toml")} == {path.stem for path in BROKEN.glob("*.expected")}
+
+
+def test_no_explanation_shows_a_password() -> None:
+    for path in BROKEN.glob("*.expected"):
+        assert "hunter2" not in path.read_text()
+
+
+def test_the_smallest_configuration_has_defaults_for_the_rest() -> None:
+    desk = settings()
+    [support], [anna] = desk.departments, desk.agents
+
+    assert desk.smtp is not None
+    assert (desk.smtp.listen.host, desk.smtp.listen.port, desk.smtp.protocol) == ("127.0.0.1", 2525, "smtp")
+    assert (desk.relay.host, desk.relay.port, desk.relay.security) == ("localhost", 25, "none")
+    assert (support.title, support.language, str(support.timezone)) == ("Support", "en", "UTC")
+    assert (support.remind_after, support.resolve_after) == (Span.parse("5d"), Span.parse("10d"))
+    assert anna.departments == ("support",)
+
+
+def test_a_title_is_made_from_the_name() -> None:
+    text = SMALLEST.replace('name = "support"', 'name = "customer-care"')
+
+    assert parse(text).departments[0].title == "Customer care"
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ('host = "localhost"', ("localhost", 25, "none")),
+        ('host = "127.0.0.1"', ("127.0.0.1", 25, "none")),
+        ('host = "::1"\nport = 2526', ("::1", 2526, "none")),
+        ('host = "mail.example"', ("mail.example", 587, "starttls")),
+        ('host = "mail.example"\nport = 25', ("mail.example", 25, "starttls")),
+        ('host = "mail.example"\nport = 465', ("mail.example", 465, "tls")),
+        ('host = "mail.example"\nsecurity = "tls"', ("mail.example", 465, "tls")),
+        ('host = "mail.example"\nsecurity = "none"', ("mail.example", 25, "none")),
+    ],
+)
+def test_port_and_security_of_the_relay_fit_each_other(written: str, expected: tuple[str, int, str]) -> None:
+    relay = settings("[relay]", written).relay
+
+    assert (relay.host, relay.port, relay.security) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [("", (993, "tls")), ('security = "starttls"', (143, "starttls")), ("port = 1993", (1993, "tls"))],
+)
+def test_port_and_security_of_a_mailbox_fit_each_other(written: str, expected: tuple[int, str]) -> None:
+    table = '[[mailbox]]\nname = "inbox"\nhost = "imap.example"\nuser = "support"\npassword = "x"'
+    [mailbox] = settings(table, written).mailboxes
+
+    assert (mailbox.port, mailbox.security, mailbox.department) == (*expected, "support")
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("127.0.0.1:0", "127.0.0.1", 0),
+        ("[::1]:2526", "::1", 2526),
+        ("[::]:2526", "::", 2526),
+        ("desk.acme.example:2525", "desk.acme.example", 2525),
+        (":2525", "0.0.0.0", 2525),
+    ],
+)
+def test_an_endpoint_is_read_and_written(text: str, host: str, port: int) -> None:
+    smtp = settings(smallest=SMALLEST.replace("127.0.0.1:2525", text)).smtp
+
+    assert smtp is not None
+    assert smtp.listen == (host, port)
+    assert str(smtp.listen) == (text if host != "0.0.0.0" else "0.0.0.0:2525")
+
+
+@pytest.mark.parametrize(
+    ("written", "size_bytes"),
+    [('"25MiB"', 26214400), ('"10 MB"', 10_000_000), ('"100kib"', 102400), ("1000000", 1_000_000)],
+)
+def test_sizes_are_counted_in_bytes(written: str, size_bytes: int) -> None:
+    smtp = settings(smallest=SMALLEST.replace("[[dep", f"max_size = {written}\n[[dep")).smtp
+
+    assert smtp is not None
+    assert smtp.max_size_bytes == size_bytes
+
+
+def test_a_mail_is_for_the_department_whose_address_it_names() -> None:
+    desk = parse(SMALLEST.replace("[[agent]]", 'aliases = ["Help@Acme.Example"]\n[[agent]]'))
+
+    for address in (
+        "support@acme.example",
+        "SUPPORT@Acme.EXAMPLE",
+        "help@acme.example",
+        "support+t1042.c7.kabcdefghijklmnopqrstuvwxyz@acme.example",
+        "support+anything+else@acme.example",
+    ):
+        assert desk.department_of(address) is desk.departments[0]
+    for address in ("sales@acme.example", "support@other.example", "support", "", "+@acme.example", "+t1@acme.example"):
+        assert desk.department_of(address) is None
+
+
+def test_a_plus_in_a_departments_own_address_is_part_of_it() -> None:
+    desk = parse(SMALLEST.replace("support@acme", "desk+s@acme"))
+
+    assert desk.department_of("desk+s@acme.example") is not None
+    assert desk.department_of("desk+s+t1.x@acme.example") is not None
+    assert desk.department_of("desk@acme.example") is None
+
+
+def test_an_agent_is_known_by_his_address() -> None:
+    desk = settings()
+
+    assert desk.agent_of("Anna@ACME.example") is desk.agents[0]
+    assert desk.agent_of("eve@acme.example") is None
+    assert desk.agents_of("support") == desk.agents
+    assert desk.agents_of("sales") == ()
+
+
+def test_an_agent_has_language_and_zone_of_his_first_department_unless_his_own() -> None:
+    text = SMALLEST.replace("[[agent]]", 'language = "et"\ntimezone = "Europe/Tallinn"\n[[agent]]')
+    own = text + 'language = "de"\ntimezone = "Europe/Berlin"\n'
+    anna, bernd = parse(text), parse(own)
+
+    assert (anna.language_of(anna.agents[0]), str(anna.timezone_of(anna.agents[0]))) == ("et", "Europe/Tallinn")
+    assert (bernd.language_of(bernd.agents[0]), str(bernd.timezone_of(bernd.agents[0]))) == ("de", "Europe/Berlin")
+
+
+def test_ours_are_the_addresses_and_of_catch_all_domains_everything() -> None:
+    plus = settings()
+    catch_all = settings("[maild]", 'reply_form = "catch-all"')
+
+    assert plus.ours == {"support@acme.example"}
+    assert catch_all.ours == {"support@acme.example", "acme.example"}
+
+
+def test_a_long_address_will_do_where_the_signed_part_stands_alone() -> None:
+    text = SMALLEST.replace("support@", "customer-support-europe@")
+
+    assert parse('[maild]\nreply_form = "catch-all"\n' + text).departments
+    assert "at most 16 characters" in faults(text)[0]
+
+
+def test_without_a_calendar_clocks_run_always_and_reminders_keep_office_hours() -> None:
+    desk = settings()
+    policy = desk.policy_of(desk.departments[0])
+    saturday = datetime(2026, 3, 7, 12, tzinfo=UTC)
+
+    assert policy.calendar.add(saturday, Span.parse("2h")) == datetime(2026, 3, 7, 14, tzinfo=UTC)
+    assert policy.calendar.add(saturday, Span.parse("1bd")) == datetime(2026, 3, 10, 9, tzinfo=UTC)
+    assert policy.office.next_open(saturday) == datetime(2026, 3, 9, 9, tzinfo=UTC)
+    assert desk.clock_of(desk.departments[0]).add(saturday, Span.parse("2h")) == datetime(2026, 3, 7, 14, tzinfo=UTC)
+
+
+WITH_A_LEVEL = """
+[sla.gold]
+calendar = "office"
+first_response = { low = "2bd", normal = "8h", urgent = "1h" }
+[calendar.office]
+hours = { mon-thu = ["9:00-12:00", "13:00-17:00"], fri = ["9-13"] }
+holidays = "EE"
+closed = [2026-02-25, "2026-02-26"]
+open = { 2026-02-28 = ["10-12"] }
+"""
+
+
+def test_the_calendar_of_a_level_counts_its_clocks() -> None:
+    desk = parse(SMALLEST.replace("[[agent]]", 'sla = "gold"\ntimezone = "Europe/Tallinn"\n[[agent]]') + WITH_A_LEVEL)
+    clock = desk.clock_of(desk.departments[0])
+    zone = ZoneInfo("Europe/Tallinn")
+    monday = datetime(2026, 2, 23, 16, tzinfo=zone)  # then 24 February, a holiday, and two closed days
+
+    assert clock.zone == zone
+    assert clock.hours(date(2026, 2, 24)) == ()
+    assert clock.add(monday, Span.parse("2h")) == datetime(2026, 2, 27, 10, tzinfo=zone)
+    assert clock.add(monday, Span.parse("6h")) == datetime(2026, 2, 28, 11, tzinfo=zone)
+    assert clock.add(monday, Span.parse("2bd")) == datetime(2026, 2, 28, 12, tzinfo=zone)
+    assert desk.office_of(desk.departments[0]) is clock
+
+
+def test_a_priority_without_a_target_takes_the_next_one_towards_normal() -> None:
+    desk = parse(SMALLEST + WITH_A_LEVEL)
+    targets = desk.sla["gold"].first_response
+
+    assert targets is not None
+    assert [str(targets.of(priority)) for priority in ("low", "normal", "high", "urgent", "?")] == [
+        "2bd", "8h", "8h", "1h", "8h"
+    ]  # fmt: skip
+
+
+def test_hours_may_end_on_the_next_day() -> None:
+    desk = parse(SMALLEST + '[calendar.night]\nhours = { sun = ["22-6"], mon = ["12-0:00"] }\n')
+    night = desk.calendar["night"].calendar
+
+    assert night.is_open(datetime(2026, 3, 8, 23, tzinfo=UTC))
+    assert night.is_open(datetime(2026, 3, 9, 5, 59, tzinfo=UTC))
+    assert not night.is_open(datetime(2026, 3, 9, 6, tzinfo=UTC))
+    assert night.is_open(datetime(2026, 3, 9, 23, 59, tzinfo=UTC))
+    assert not night.is_open(datetime(2026, 3, 10, 0, tzinfo=UTC))
+
+
+def test_always_open_counts_every_day_as_a_business_day() -> None:
+    desk = parse(SMALLEST + '[calendar.always]\nhours = "always"\n')
+    saturday = datetime(2026, 3, 7, 12, tzinfo=UTC)
+
+    assert desk.calendar["always"].calendar.add(saturday, Span.parse("1bd")) == datetime(2026, 3, 8, 12, tzinfo=UTC)
+
+
+def test_settings_never_change() -> None:
+    desk = settings()
+
+    with pytest.raises(ValueError, match="frozen"):
+        desk.relay.port = 26  # type: ignore[misc]  # the point of the test
+
+
+def test_settings_that_say_the_same_are_equal() -> None:
+    assert settings() == settings()
+    assert settings() != settings("[relay]", "port = 26")
+
+
+def test_a_password_is_never_shown_by_accident() -> None:
+    desk = settings(
+        '[maild]\ndatabase = "postgresql://maild:hunter2@db/maild"', '[relay]\nuser = "x"\npassword = "hunter2"'
+    )
+    password = desk.relay.password()
+
+    assert "hunter2" not in f"{desk!r} {desk} {desk.relay!r} {desk.maild!r} {desk.relay.inline_password}"
+    assert password is not None
+    assert password.get_secret_value() == "hunter2"
+
+
+def test_without_a_user_there_is_no_password() -> None:
+    assert settings().relay.password() is None
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("", "maild.operator: nobody is told"),
+        ('[relay]\nuser = "x"\npassword = "y"', "relay.password: whoever reads"),
+        ('[relay]\nhost = "mail.example"\nsecurity = "none"', "relay.security: mail to mail.example can be read"),
+        ('[maild]\ndatabase = "postgresql://maild:x@db/maild"', "maild.database: whoever reads"),
+        ('[[department]]\nname = "sales"\naddress = "sales@acme.example"\nremind_after = "30d"', "never reached"),
+    ],
+)
+def test_what_is_allowed_but_risky_is_said(written: str, expected: str) -> None:
+    found = warnings(settings(written))
+
+    assert any(expected in each for each in found), found
+
+
+def test_a_department_without_agents_is_risky() -> None:
+    found = warnings(parse(SMALLEST.partition("[[agent]]")[0]))
+
+    assert any(each.startswith("department support: no agent") for each in found)
+
+
+def test_a_careful_configuration_has_no_warnings() -> None:
+    assert warnings(settings('[maild]\noperator = "operator@acme.example"')) == ()
+
+
+def test_the_configuration_is_the_named_one_then_that_of_the_environment_then_the_systems(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MAILD_CONFIG", "/srv/desk.toml")
+    assert find(Path("mine.toml")) == Path("mine.toml")
+    assert find(None) == Path("/srv/desk.toml")
+
+    monkeypatch.setenv("MAILD_CONFIG", "")
+    assert find(None) == Path("/etc/maild/config.toml")
+
+
+def scalars(value: Any) -> Iterator[list[Any]]:
+    """Yield the paths of everything in a parsed TOML document."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in pairs:
+        yield [key]
+        yield from ([key, *rest] for rest in scalars(inner))
+
+
+@pytest.mark.parametrize(
+    "junk", [None, 0, 1.5, "x", True, [], {}, [[]], [{}], {"x": 1}, date(2026, 1, 1), -1, "", "\x00"]
+)
+def test_whatever_is_written_in_place_of_a_value_is_a_fault_and_no_crash(junk: Any) -> None:
+    example: dict[str, Any] = {
+        "maild": {"database": "x", "hostname": "h", "operator": "o@a.example", "templates": "t", "reply_form": "plus"},
+        "smtp": {
+            "listen": "127.0.0.1:2525",
+            "protocol": "smtp",
+            "max_size": "1MiB",
+            "tls_certificate": "c",
+            "tls_key": "k",
+        },
+        "relay": {"host": "h", "port": 25, "security": "tls", "user": "u", "password": "p"},
+        "department": [
+            {"name": "s", "address": "s@a.example", "aliases": ["t@a.example"], "sla": "g", "timezone": "UTC"}
+        ],
+        "agent": [{"name": "A", "address": "a@a.example", "departments": ["s"]}],
+        "mailbox": [{"name": "m", "host": "h", "user": "u", "password": "p", "department": "s", "after": "keep"}],
+        "sla": {"g": {"calendar": "o", "first_response": {"normal": "1h"}, "warn_at": [75]}},
+        "calendar": {"o": {"timezone": "UTC", "hours": {"mon": ["9-17"]}, "closed": ["2026-01-01"], "open": {}}},
+    }
+    Settings.model_validate(example)
+    for path in scalars(example):
+        changed = _copy(example)
+        table = changed
+        for key in path[:-1]:
+            table = table[key]
+        table[path[-1]] = junk
+        with suppress(ValidationError):
+            Settings.model_validate(changed)
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copy(inner) for key, inner in value.items()}
+    return [_copy(inner) for inner in value] if isinstance(value, list) else value
