@@ -1,0 +1,293 @@
+"""Words: a mail's values and a language become subject, plain text and HTML.
+
+Each mail has a pair of templates, `NAME.txt` (blocks `subject` and `body`) and `NAME.html` (block `body`), over
+`layout.txt` and `layout.html`. They are packed with maild; a file of the same name in the operator's folder replaces
+one. All are compiled at start and kept. Translations are in `locale/LANGUAGE/maild.po` (`catalogues`).
+
+Text from mails is only ever a value: nothing of it is compiled, HTML is autoescaped, an unknown variable is an error
+(found by `Templates.check`, before any mail), and templates run in a sandbox that keeps them from reaching beyond the
+values they are given. Templates themselves are the operator's, and trusted.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from types import CodeType
+from typing import Any, Final
+
+from babel.support import NullTranslations
+from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError
+from jinja2 import Template as JinjaTemplate
+from jinja2.meta import find_undeclared_variables
+from jinja2.nodes import Import
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from maild import resources
+from maild.message.compose import clean
+from maild.templates import catalogues, style
+from maild.templates.mails import (
+    Acknowledgement,
+    Action,
+    Answer,
+    Failure,
+    Fault,
+    FollowUp,
+    Held,
+    Listed,
+    Mail,
+    Notification,
+    Proof,
+    Purpose,
+    Reminder,
+    Resolved,
+    Returned,
+    Role,
+    Said,
+    Undelivered,
+    Waiting,
+    Who,
+)
+from maild.templates.samples import samples
+
+__all__ = [
+    "Acknowledgement",
+    "Action",
+    "Answer",
+    "BrokenTemplatesError",
+    "Failure",
+    "Fault",
+    "FollowUp",
+    "Held",
+    "Listed",
+    "Mail",
+    "Notification",
+    "Proof",
+    "Purpose",
+    "Reminder",
+    "Rendered",
+    "Resolved",
+    "Returned",
+    "Role",
+    "Said",
+    "Templates",
+    "Undelivered",
+    "Waiting",
+    "Who",
+    "samples",
+]
+
+LINE_LIMIT: Final = 400  # characters of a value that is one line; `compose` cuts subjects there too
+_LONG: Final = frozenset({"text", "html", "words"})  # values that keep their lines
+_SUFFIXES: Final = (".txt", ".html")
+# Known to every template besides the fields of its mail, and besides what Jinja2 itself gives.
+_GLOBALS: Final = frozenset(
+    {"language", "dir", "left", "right", "gettext", "ngettext", "pgettext", "npgettext", "_", "_trans"}
+)
+
+
+class BrokenTemplatesError(Exception):
+    """Templates or translations cannot be used; `faults` says what is wrong in each, one line each."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A mail in words."""
+
+    subject: str
+    text: str
+    html: str
+
+
+class Templates:
+    """All templates in all languages, compiled."""
+
+    def __init__(self, own: Path | None = None) -> None:
+        """Read the packed templates and those of the operator's folder `own`.
+
+        Raises:
+            BrokenTemplatesError: one of them cannot be compiled, or a translation cannot be read.
+        """
+        packed = resources.resource("templates")
+        self._folders = [packed] if own is None else [packed, own]
+        self._paths = {path.name: path for folder in self._folders for path in folder.iterdir() if _is_template(path)}
+        known = {path.name for path in packed.iterdir()}
+        self._strays = [path for name, path in self._paths.items() if name not in known]
+        self._catalogues, faults = catalogues.read(self._folders)
+        self._code: dict[str, tuple[CodeType, str]] = {}
+        faults += list(self._compile())
+        if faults:
+            raise BrokenTemplatesError(faults)
+        self.languages: Final = tuple(dict.fromkeys((catalogues.SOURCE, *sorted(self._catalogues))))
+        self._spoken = {language: self._environment(language) for language in self.languages}
+
+    def render(self, mail: Mail, language: str) -> Rendered:
+        """Return `mail` in `language`, in English if it is not spoken here; its instants in its own zone."""
+        spoken = self._speaker(language)
+        values = {name: _plain(value, name) for name, value in _items(mail)}
+        html = spoken.get_template(f"{mail.purpose}.html").render(values)
+        template = spoken.get_template(f"{mail.purpose}.txt")
+        context = template.new_context(values)
+        try:
+            text = "".join(template.root_render_func(context))
+            subject = "".join(context.blocks["subject"][0](context))  # the body's rendering found the inherited blocks
+        except Exception:  # noqa: BLE001 - Jinja2's own way: it raises the same again, with the template's lines
+            spoken.handle_exception()
+        return Rendered(clean(subject), text.strip("\n") + "\n", html.strip("\n") + "\n")
+
+    def check(self) -> list[str]:
+        """Return what is wrong: every template is rendered in every language with sample values."""
+        faults = [self._about_stray(path) for path in self._strays]
+        faults += self._unknown_variables()
+        for language in self.languages:
+            for mail in samples():
+                try:
+                    self.render(mail, language)
+                except Exception as error:  # noqa: BLE001 - a template may raise anything, and all faults are wanted
+                    faults.append(f"{_place(error) or mail.purpose}: {language}: {_words(error)}")
+        return list(dict.fromkeys(faults))
+
+    def words(self) -> set[str]:
+        """Return the English words of all templates that are open to translation."""
+        found: set[str] = set()
+        for path in self._paths.values():
+            source = path.read_text(encoding="utf-8")
+            extract = _environment().extract_translations  # type: ignore[attr-defined]  # the i18n extension adds it
+            for _, _, words in extract(source):
+                found.update({words} if isinstance(words, str) else {word for word in words[:1] if word})
+        return found
+
+    def untranslated(self) -> dict[str, list[str]]:
+        """Return by language the words that its catalogue lacks."""
+        wanted = sorted(self.words())
+        return {language: catalogues.missing(found, wanted) for language, found in self._catalogues.items()}
+
+    def _speaker(self, language: str) -> Environment:
+        """Return the environment of `language`, of its parent ("de" for "de-AT"), or of English."""
+        tag = language.replace("_", "-")
+        while tag and tag not in self._spoken:
+            tag = tag.rpartition("-")[0]
+        return self._spoken[tag or catalogues.SOURCE]
+
+    def _compile(self) -> Iterator[str]:
+        for name, path in self._paths.items():
+            try:
+                source = path.read_text(encoding="utf-8")
+                self._code[name] = (_environment().compile(source, name, str(path)), str(path))
+            except TemplateSyntaxError as error:
+                yield f"{path}:{error.lineno}: {error.message}"
+            except UnicodeDecodeError as error:
+                yield f"{path}: {error}"
+
+    def _environment(self, language: str) -> Environment:
+        spoken = _environment(_Compiled(self._code), catalogues.translations(self._catalogues.get(language)))
+        spoken.filters.update(style.filters(language))
+        right_to_left = style.is_right_to_left(language)
+        spoken.globals.update(
+            language=language,
+            dir="rtl" if right_to_left else "ltr",
+            left="right" if right_to_left else "left",
+            right="left" if right_to_left else "right",
+        )
+        for name in self._code:
+            spoken.get_template(name)
+        return spoken
+
+    def _about_stray(self, path: Path) -> str:
+        near = get_close_matches(path.name, [name for name in self._paths if name != path.name], 1)
+        return f"{path}: no mail has this name" + (f"; did you mean {near[0]}?" if near else "")
+
+    def _unknown_variables(self) -> list[str]:
+        by_purpose = {mail.purpose: {name for name, _ in _items(mail)} for mail in samples()}
+        faults = []
+        for name, path in self._paths.items():
+            known = by_purpose.get(Purpose(path.stem)) if path.stem in set(Purpose) else None
+            if known is None:  # layouts serve all mails: rendering finds their faults
+                continue
+            tree = _environment().parse(path.read_text(encoding="utf-8"), name, str(path))
+            own = {each.target for each in tree.find_all(Import)}  # find_undeclared_variables forgets these in blocks
+            for unknown in sorted(find_undeclared_variables(tree) - known - own - _GLOBALS):
+                near = get_close_matches(unknown, known, 1)
+                faults.append(
+                    f"{path}: unknown variable {unknown!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+                )
+        return faults
+
+
+class _Compiled(BaseLoader):
+    """Gives out templates that are compiled already, so that a further language costs no further compiling."""
+
+    def __init__(self, code: Mapping[str, tuple[CodeType, str]]) -> None:
+        self._code = code
+
+    def load(
+        self,
+        environment: Environment,
+        name: str,
+        globals: Any = None,  # noqa: A002 - Jinja2's signature
+    ) -> JinjaTemplate:
+        """Return the template `name` for `environment`."""
+        if name not in self._code:
+            raise TemplateNotFound(name)
+        code, _ = self._code[name]
+        return environment.template_class.from_code(environment, code, globals or {})
+
+
+def _environment(loader: BaseLoader | None = None, words: NullTranslations | None = None) -> Environment:
+    environment = ImmutableSandboxedEnvironment(
+        loader=loader,
+        autoescape=_is_html,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+        cache_size=-1,
+        auto_reload=False,
+    )
+    environment.policies["ext.i18n.trimmed"] = True
+    # before compiling: the newer style escapes what stands in a translation
+    environment.install_gettext_translations(words or NullTranslations(), newstyle=True)  # type: ignore[attr-defined]  # by i18n
+    environment.filters.update(style.filters(catalogues.SOURCE))
+    return environment
+
+
+def _is_html(name: str | None) -> bool:
+    return name is not None and name.endswith(".html")
+
+
+def _is_template(path: Path) -> bool:
+    return path.suffix in _SUFFIXES and path.is_file()
+
+
+def _items(mail: object) -> Iterator[tuple[str, object]]:
+    return ((field.name, getattr(mail, field.name)) for field in fields(mail))  # type: ignore[arg-type]  # a dataclass
+
+
+def _plain(value: object, name: str) -> object:
+    """Return a value as templates get it: dataclasses as dictionaries, every string but the long ones as one line."""
+    if isinstance(value, str):
+        return value.replace("\r\n", "\n") if name in _LONG else clean(value, LINE_LIMIT)
+    if isinstance(value, tuple):
+        return tuple([_plain(one, name) for one in value])
+    if is_dataclass(value):
+        return {inner: _plain(one, inner) for inner, one in _items(value)}
+    return value
+
+
+def _place(error: BaseException) -> str:
+    """Return the file and line of the innermost template that `error` went through, "" if there is none."""
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if file.endswith(_SUFFIXES):
+            place = f"{file}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, TemplateError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,225 @@
+"""What each template is told: one dataclass per mail, plain values only.
+
+`outbox` builds them, `Templates.render` turns them into words. All strings are other people's or ours alike: before a
+template sees them, every one but those named `text`, `html` and `words` is made one line without control characters
+(`message.compose.clean`), so a name cannot pretend to be a line of the mail around it.
+
+An address in a field of its own (`solved`, `note`, ...) is a signed reply address that becomes a `mailto:` action; ""
+leaves the action out. `reference` is the signed token of the body's last line; "" leaves the line out.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar, Literal
+from zoneinfo import ZoneInfo
+
+
+class Purpose(StrEnum):
+    """Which mail; the value is the name of its template, and of `rules.ticket.Tell` where time or events ask for it."""
+
+    ACKNOWLEDGEMENT = "acknowledgement"  # to the requester: we have your mail
+    NOTIFICATION = "notification"  # to an agent: somebody wrote
+    ANSWER = "answer"  # to requester and participants: an agent's words
+    REMINDER = "reminder"  # to the requester: we wait for you
+    RESOLVED = "resolved"  # to the requester: we believe it solved
+    FOLLOW_UP = "follow_up"  # to the requester: your mail began a new conversation
+    WAITING = "waiting"  # to an agent: a customer waits
+    UNDELIVERED = "undelivered"  # to the author: your answer did not arrive
+    HELD = "held"  # to an agent: mail in your name was not acted on
+    RETURNED = "returned"  # to an agent: what you asked for was not done
+
+
+Proof = Literal["proven", "unproven", "failed"]  # of a sender's address; failed: his domain says that it is not his
+Role = Literal["customer", "participant", "third-party", "agent"]  # of an author on this ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Somebody, as he calls himself, and his address."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An attachment by name."""
+
+    name: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An older mail of the ticket."""
+
+    author: Who
+    at: datetime
+    text: str
+    note: bool = False  # of an agent to agents
+    attachments: tuple[Listed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A `mailto:` link in an agent's footer: a mail to `address` whose text is `words`."""
+
+    name: str  # "resolve", "close", "open", "postpone", "take", "spam": names.txt has the words for it
+    address: str
+    words: str = ""  # what the mail says, such as "#resolve"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A recipient whom a mail did not reach, and what his server said."""
+
+    recipient: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A line that could not be acted on."""
+
+    line: str
+    why: str  # a sentence
+    nearest: str = ""  # the word that may have been meant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Mail:
+    department: str  # its title, as customers know it
+    subject: str  # of the ticket or of the customer's mail, without Re:
+    zone: ZoneInfo  # in which instants are told
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ToCustomer(_Mail):
+    name: str = ""  # how he is greeted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ToAgent(_Mail):
+    ticket_id: int
+    status: str  # rules.ticket.Status
+    customer: Who
+    due_at: datetime | None = None  # when the customer should have heard from us
+    assignee: str = ""  # name of an agent, "" for nobody
+    note: str = ""  # address for internal notes
+    actions: tuple[Action, ...] = ()
+    older: tuple[Said, ...] = ()  # newest first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledgement(_ToCustomer):
+    """We have your mail. To an unproven sender it says nothing that he wrote: not his subject, not his name."""
+
+    purpose: ClassVar = Purpose.ACKNOWLEDGEMENT
+    proven: bool
+    promised_at: datetime | None = None  # when we answer at the latest, if that is known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification(_ToAgent):
+    """Somebody wrote."""
+
+    purpose: ClassVar = Purpose.NOTIFICATION
+    author: Who
+    role: Role
+    proof: Proof
+    at: datetime
+    text: str  # what is new, in full
+    html: str = ""  # the same, sanitised; "" if there was none
+    attachments: tuple[Listed, ...] = ()
+    internal: bool = False  # a colleague's note
+    opened: bool = False  # the mail began the ticket
+    follows_id: int | None = None  # the closed ticket that this one follows
+    related: tuple[int, ...] = ()  # tickets that the mail may belong to, by a subject that proves nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer(_Mail):
+    """An agent's words, and nothing else."""
+
+    purpose: ClassVar = Purpose.ANSWER
+    text: str
+    html: str = ""  # his own, sanitised; "" if he wrote plain text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reminder(_ToCustomer):
+    """We answered, and wait for you."""
+
+    purpose: ClassVar = Purpose.REMINDER
+    answered_at: datetime
+    resolves_at: datetime | None = None  # when silence will be taken for yes
+    solved: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved(_ToCustomer):
+    """We believe it solved."""
+
+    purpose: ClassVar = Purpose.RESOLVED
+    by_silence: bool
+    solved: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUp(_ToCustomer):
+    """Your mail came to a closed conversation, so we began a new one."""
+
+    purpose: ClassVar = Purpose.FOLLOW_UP
+    promised_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting(_ToAgent):
+    """A customer waits for an answer."""
+
+    purpose: ClassVar = Purpose.WAITING
+    waiting_since: datetime
+    now: datetime
+    text: str = ""  # the newest of what waits for an answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undelivered(_ToAgent):
+    """Your answer did not arrive."""
+
+    purpose: ClassVar = Purpose.UNDELIVERED
+    failures: tuple[Failure, ...]
+    sent_at: datetime
+    text: str  # of the answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held(_Mail):
+    """A mail in an agent's name was not acted on, since nothing proves that he wrote it."""
+
+    purpose: ClassVar = Purpose.HELD
+    author: Who
+    at: datetime
+    text: str
+    reasons: tuple[str, ...]
+    ticket_id: int | None = None
+    release: str = ""  # address that releases it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Returned(_Mail):
+    """What an agent asked for was not done."""
+
+    purpose: ClassVar = Purpose.RETURNED
+    faults: tuple[Fault, ...]
+    text: str  # of his mail
+    ticket_id: int | None = None
+
+
+Mail = (
+    Acknowledgement | Notification | Answer | Reminder | Resolved | FollowUp | Waiting | Undelivered | Held | Returned
+)

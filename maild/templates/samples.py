@@ -1,0 +1,155 @@
+"""A mail of each kind with everything in it, and one with as little as can be: for `check` and for previews."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from maild.templates.mails import (
+    Acknowledgement,
+    Action,
+    Answer,
+    Failure,
+    Fault,
+    FollowUp,
+    Held,
+    Listed,
+    Mail,
+    Notification,
+    Reminder,
+    Resolved,
+    Returned,
+    Said,
+    Undelivered,
+    Waiting,
+    Who,
+)
+
+_AT: Final = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+_ZONE: Final = ZoneInfo("Europe/Berlin")
+_ADA: Final = Who("Ada Lovelace", "ada@customer.example")
+_ANNA: Final = Who("Anna Berg", "anna@acme.example")
+_FRAME: Final[dict[str, Any]] = {
+    "department": "Acme Support",
+    "subject": "Printer on fire",
+    "zone": _ZONE,
+    "reference": "t1042.x0.k7qk2m5x3v6c4b2n7t5d3f6h4a2",
+}
+_SOLVED: Final = "support+t1042.s7.k7qk2m5x3v6c4b2n7t5d3f6h4a2@acme.example"
+_PROBLEM: Final = "support+t1042.p7.kd3f6h4a27qk2m5x3v6c4b2n7t5@acme.example"
+_REPLY: Final = "support+t1042.a3.kq6h4a2m5x3v6c4b2n7t5d3f7k2@acme.example"
+_NOTE: Final = "support+t1042.n3.k2n7t5d3f6h4a27qk2m5x3v6c4b@acme.example"
+_TEXT: Final = """Good morning,
+
+since the update of last night our printer on the third floor prints black pages, smells of smoke and shows
+
+    E-4711: fuser temperature
+
+The manual (https://printers.example/manual?page=12) says nothing of it. We switched it off.
+
+What shall we do?
+Ada"""
+_ANSWER: Final = """Hello Ada,
+
+please leave it off. The fuser of this series is faulty; a technician brings a new one tomorrow.
+
+Best regards
+Anna"""
+_OLDER: Final = (
+    Said(_ANNA, _AT - timedelta(hours=2), _ANSWER),
+    Said(_ANNA, _AT - timedelta(hours=3), "Third one this month; same batch?", note=True),
+    Said(_ADA, _AT - timedelta(hours=4), _TEXT, attachments=(Listed("photo.jpg", 2_411_000),)),
+)
+_ACTIONS: Final = (
+    Action("resolve", _REPLY, "#resolve"),
+    Action("postpone", _REPLY, "#postpone 2d"),
+    Action("take", _REPLY, "#assign me"),
+    Action("spam", _REPLY, "#spam"),
+)
+_TICKET: Final[dict[str, Any]] = {**_FRAME, "ticket_id": 1042, "status": "open", "customer": _ADA}
+_FULL: Final[dict[str, Any]] = {
+    **_TICKET,
+    "due_at": _AT + timedelta(hours=4),
+    "assignee": "Anna Berg",
+    "note": _NOTE,
+    "actions": _ACTIONS,
+    "older": _OLDER,
+}
+_BARE: Final[dict[str, Any]] = {**_FRAME, "reference": ""}
+
+
+def samples() -> Iterator[Mail]:
+    """Yield mails of every kind that between them go through every branch of the packed templates."""
+    yield from _to_customers()
+    yield from _to_agents()
+
+
+def _to_customers() -> Iterator[Mail]:
+    promised_at = _AT + timedelta(hours=8)
+    yield Acknowledgement(**_FRAME, name="Ada Lovelace", proven=True, promised_at=promised_at)
+    yield Acknowledgement(**_BARE, proven=True)
+    yield Acknowledgement(**_FRAME, name="Ada Lovelace", proven=False, promised_at=promised_at)
+    yield Acknowledgement(**_BARE, proven=False)
+    yield Answer(**_FRAME, text=_ANSWER)
+    yield Answer(**_BARE, text=_ANSWER, html="<p>Hello <b>Ada</b>,</p>\n<p>please leave it off.</p>")
+    yield Reminder(
+        **_FRAME,
+        name="Ada Lovelace",
+        answered_at=_AT,
+        resolves_at=_AT + timedelta(days=5),
+        solved=_SOLVED,
+        problem=_PROBLEM,
+    )
+    yield Reminder(**_BARE, answered_at=_AT)
+    yield Resolved(**_FRAME, name="Ada Lovelace", by_silence=True, solved=_SOLVED, problem=_PROBLEM)
+    yield Resolved(**_BARE, by_silence=False, problem=_PROBLEM)
+    yield Resolved(**_BARE, by_silence=False)
+    yield FollowUp(**_FRAME, name="Ada Lovelace", promised_at=promised_at)
+    yield FollowUp(**_BARE)
+
+
+def _to_agents() -> Iterator[Mail]:
+    files = (Listed("photo.jpg", 2_411_000), Listed("log.txt", 812))
+    yield Notification(
+        **_FULL, author=_ADA, role="customer", proof="proven", at=_AT, text=_TEXT, attachments=files, follows_id=977
+    )
+    yield Notification(
+        **_TICKET,
+        author=_ADA,
+        role="customer",
+        proof="unproven",
+        at=_AT,
+        text=_TEXT,
+        html="<p>Good <b>morning</b></p>",
+        opened=True,
+        related=(17, 977),
+    )
+    stranger = Who("", "charles@elsewhere.example")
+    yield Notification(**_FULL, author=stranger, role="third-party", proof="failed", at=_AT, text=_TEXT)
+    yield Notification(**_FULL, author=stranger, role="participant", proof="proven", at=_AT, text="")
+    yield Notification(
+        **_FULL, author=_ANNA, role="agent", proof="proven", at=_AT, text="Same batch again.", internal=True
+    )
+    yield Notification(**_FULL, author=_ANNA, role="agent", proof="proven", at=_AT, text=_ANSWER)
+    for status in ("new", "open", "answered", "postponed", "resolved", "closed", "spam", "deleted", "merged"):
+        yield Waiting(**{**_TICKET, "status": status}, waiting_since=_AT, now=_AT + timedelta(hours=5))
+    yield Waiting(**_FULL, waiting_since=_AT, now=_AT + timedelta(days=2), text=_TEXT)
+    yield Undelivered(
+        **_FULL,
+        failures=(Failure("ada@customer.example", "550 5.1.1 <ada@customer.example>: Recipient address rejected"),),
+        sent_at=_AT,
+        text=_ANSWER,
+    )
+    yield Held(
+        **_FRAME,
+        author=_ANNA,
+        at=_AT,
+        text=_ANSWER,
+        reasons=("The address of the sender is an agent's, but nothing proves that the agent wrote it.",),
+        ticket_id=1042,
+        release=_REPLY,
+    )
+    yield Held(**_BARE, author=_ANNA, at=_AT, text="", reasons=())
+    faults = (Fault("#reslove", "There is no such word.", "#resolve"), Fault("#postpone soon", "When is that?"))
+    yield Returned(**_FRAME, faults=faults, text="#reslove\n\nThank you!", ticket_id=1042)
+    yield Returned(**_BARE, faults=faults[:1], text="")
