@@ -213,6 +213,7 @@ class TestPostponed:
         assert back.after.status is Status.NEW
         assert (back.after.wake_at, back.after.return_to) == (None, None)
         assert back.after.waiting_since == NOON
+        assert due(back.after) == NOON + 7 * DAY  # not earlier because the agents have heard of it
 
     def test_postponing_again_moves_the_instant_only(self) -> None:
         ticket = after(FIRST, Postpone(NOON + HOUR, NOON + 3 * DAY), Postpone(NOON + 2 * HOUR, NOON + 4 * DAY))
