@@ -112,7 +112,7 @@ _MARKS: Final = (
 )
 _LIKELY: Final = (
     "windows-1252", "windows-1250", "windows-1251", "windows-1253", "windows-1254", "windows-1255", "windows-1256", "windows-1257", "windows-874",
-    "iso-8859-2", "iso-8859-5", "iso-8859-15", "koi8-r", "koi8-u", "gb18030", "big5", "shift_jis", "euc-jp", "iso-2022-jp", "euc-kr", "utf-8", "cp866", "mac-cyrillic",
+    "iso-8859-2", "iso-8859-5", "iso-8859-15", "koi8-r", "koi8-u", "gb18030", "big5", "shift_jis", "euc-jp", "iso-2022-jp", "euc-kr", "utf-8",
 )  # fmt: skip  # what mail programs ever wrote; left alone, detection finds EBCDIC in a short header
 _SAMPLE_BYTES: Final = 16_384  # what detection looks at; more makes it no surer
 _DAMAGE: Final = (
@@ -171,6 +171,8 @@ def _read(data: bytes, name: str) -> tuple[str, int]:
     try:
         return data.decode(name), 0
     except UnicodeDecodeError:
+        if name == "iso2022_jp_ext":
+            data, name = _shift_jis(data), "cp932"
         text = data.decode(name, "replace")
         return text, text.count("\ufffd")
 
@@ -200,6 +202,27 @@ def _damaged_utf_8(data: bytes, fallback: str) -> Decoded:
     return Decoded(_detected(data, fallback), "charset-wrong")
 
 
+def _shift_jis(data: bytes) -> bytes:
+    """Return ISO-2022-JP as Shift_JIS, in whose Windows form (cp932) lie the letters that senders add to the standard."""
+    out = bytearray()
+    for piece in _JAPANESE.finditer(data):
+        escape, letters = piece.group(1), piece.group(2) or b""
+        if escape in (b"\x1b$B", b"\x1b$@"):
+            for first, second in zip(letters[0::2], letters[1::2], strict=False):
+                if not (0x21 <= first <= 0x7E and 0x21 <= second <= 0x7E):
+                    continue
+                out.append(((first - 0x21) >> 1) + (0x81 if first < 0x5F else 0xC1))
+                out.append(second + 0x7E if first % 2 == 0 else second + (0x1F if second < 0x60 else 0x20))
+        elif escape == b"\x1b(I":
+            out += bytes(letter | 0x80 for letter in letters)
+        else:
+            out += letters
+    return bytes(out)
+
+
+_JAPANESE: Final = re.compile(rb"(\x1b[$(][@-~]|\x1b\$\([@-~]|)([^\x1b]+|\Z)|\x1b", re.DOTALL)
+
+
 def _wide(data: bytes, name: str) -> Decoded:
     """Return UTF-16 or UTF-32; senders that say so and send ASCII are believed by their bytes."""
     if b"\x00" not in data[:_SAMPLE_BYTES]:
@@ -212,6 +235,9 @@ def _wide(data: bytes, name: str) -> Decoded:
 
 def _detected(data: bytes, fallback: str) -> str:
     """Return `data` read as the first charset that fits of: `fallback`, what chardet says, windows-1252."""
+    western = data.decode("cp1252", "replace")
+    if not any(letter.isalpha() and letter not in "ªºµ" for letter in western if letter > "\x7f"):
+        return western  # signs only (a trade mark, a degree): languages cannot be told by them
     hint = codec(fallback)
     if hint and hint not in _WIDE | _SEVEN_BIT | {"utf_8"}:
         text, lost = _read(data, hint)
@@ -222,7 +248,7 @@ def _detected(data: bytes, fallback: str) -> str:
         text, lost = _read(data, name)
         if lost <= _DAMAGE * len(text):
             return text
-    return data.decode("cp1252", "replace")
+    return western
 
 
 def _guess(data: bytes) -> str:

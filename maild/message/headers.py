@@ -22,7 +22,7 @@ STRUCTURED_BYTES: Final = 8_192
 REFERENCES: Final = 100
 
 # A field with its folded lines, or any other line. Each byte is looked at once.
-_LINE: Final = re.compile(rb"([!-9;-~]+)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)\n?|([^\n]*)(?:\n|\Z)")
+_LINE: Final = re.compile(rb"((?!--)[!-9;-~]+)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)\n?|([^\n]*)(?:\n|\Z)")
 _END: Final = re.compile(rb"\n\r*\n")
 _BLANK_FOLD: Final = re.compile(rb"\n[ \t\r]+\Z")
 _FOLD: Final = re.compile(r"[\r\n\t ]*[\r\n]+[\r\n\t ]*")
