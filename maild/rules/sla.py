@@ -189,7 +189,9 @@ class Calendar:
 
     def is_open(self, at: datetime) -> bool:
         """Return whether the calendar is open at `at`."""
-        return self.next_open(at) == at
+        return _count(self.next_open(at)) == _count(
+            at
+        )  # never ==: instants of two zones in a fold are unequal (PEP 495)
 
     def hours(self, day: date) -> Hours:
         """Return the hours by the wall clock on `day`; empty if it is closed."""
