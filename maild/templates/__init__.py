@@ -26,6 +26,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from maild import resources
 from maild.message.compose import clean
 from maild.templates import catalogues, style
+from maild.templates.catalogues import Words
 from maild.templates.mails import (
     Acknowledgement,
     Action,
@@ -134,9 +135,12 @@ class Templates:
         context = template.new_context(values)
         try:
             text = "".join(template.root_render_func(context))
-            subject = "".join(context.blocks["subject"][0](context))  # the body's rendering found the inherited blocks
+            blocks = context.blocks.get("subject")  # the body's rendering found the inherited blocks
+            subject = "".join(blocks[0](context)) if blocks else None
         except Exception:  # noqa: BLE001 - Jinja2's own way: it raises the same again, with the template's lines
             spoken.handle_exception()
+        if subject is None:
+            raise BrokenTemplatesError([f"{template.filename}: {language}: there is no block 'subject'"])
         return Rendered(clean(subject), text.strip("\n") + "\n", html.strip("\n") + "\n")
 
     def check(self) -> list[str]:
@@ -147,24 +151,31 @@ class Templates:
             for mail in samples():
                 try:
                     self.render(mail, language)
+                except BrokenTemplatesError as error:
+                    faults += error.faults
                 except Exception as error:  # noqa: BLE001 - a template may raise anything, and all faults are wanted
                     faults.append(f"{_place(error) or mail.purpose}: {language}: {_words(error)}")
         return list(dict.fromkeys(faults))
 
-    def words(self) -> set[str]:
-        """Return the English words of all templates that are open to translation."""
-        found: set[str] = set()
+    def words(self) -> set[Words]:
+        """Return the English words of all templates that are open to translation, each with its context."""
+        found: set[Words] = set()
+        extract = _environment().extract_translations  # type: ignore[attr-defined]  # the i18n extension adds it
         for path in self._paths.values():
-            source = path.read_text(encoding="utf-8")
-            extract = _environment().extract_translations  # type: ignore[attr-defined]  # the i18n extension adds it
-            for _, _, words in extract(source):
-                found.update({words} if isinstance(words, str) else {word for word in words[:1] if word})
+            for _, function, said in extract(path.read_text(encoding="utf-8")):
+                one, *others = said if isinstance(said, tuple) else (said,)
+                found.add((one, others[0]) if function in ("pgettext", "npgettext") else ("", one))
         return found
 
     def untranslated(self) -> dict[str, list[str]]:
-        """Return by language the words that its catalogue lacks."""
+        """Return by language the words that its catalogue lacks; they stay English in its mails."""
         wanted = sorted(self.words())
         return {language: catalogues.missing(found, wanted) for language, found in self._catalogues.items()}
+
+    def superfluous(self) -> dict[str, list[str]]:
+        """Return by language the words of its catalogue that no template says."""
+        said = self.words()
+        return {language: catalogues.superfluous(found, said) for language, found in self._catalogues.items()}
 
     def _speaker(self, language: str) -> Environment:
         """Return the environment of `language`, of its parent ("de" for "de-AT"), or of English."""

@@ -17,6 +17,8 @@ from babel.support import NullTranslations, Translations
 SOURCE: Final = "en"
 FILE: Final = "maild.po"
 
+Words = tuple[str, str]  # their context ("" for none), and the words in English
+
 
 def read(folders: Iterable[Path]) -> tuple[dict[str, Catalog], list[str]]:
     """Return the catalogues by language and the faults in them; of two folders the later one's words count."""
@@ -34,10 +36,18 @@ def read(folders: Iterable[Path]) -> tuple[dict[str, Catalog], list[str]]:
             faults += _faults(path, found)
             catalogue = catalogues.setdefault(language, found)
             if catalogue is not found:
-                for message in found:
-                    if message.id and message.string:
-                        catalogue[message.id] = message
+                _take_over(catalogue, found)
     return catalogues, faults
+
+
+def _take_over(catalogue: Catalog, own: Catalog) -> None:
+    for message in own:
+        if message.id and message.string:
+            packed = catalogue.get(message.id, message.context)
+            if packed is None:
+                catalogue[message.id] = message
+            else:
+                packed.string = message.string  # assigning the message would only add its place in the file
 
 
 def translations(catalogue: Catalog | None) -> NullTranslations:
@@ -50,9 +60,20 @@ def translations(catalogue: Catalog | None) -> NullTranslations:
     return Translations(compiled)
 
 
-def missing(catalogue: Catalog, wanted: Iterable[str]) -> list[str]:
+def missing(catalogue: Catalog, wanted: Iterable[Words]) -> list[str]:
     """Return those of the `wanted` words that have no translation."""
-    return [words for words in wanted if not ((found := catalogue.get(words)) and found.string) or found.fuzzy]
+    lacking = []
+    for context, words in wanted:
+        found = catalogue.get(words, context or None)
+        if found is None or not found.string or found.fuzzy:
+            lacking.append(words)
+    return lacking
+
+
+def superfluous(catalogue: Catalog, wanted: Iterable[Words]) -> list[str]:
+    """Return the words of `catalogue` that are none of the `wanted`."""
+    said = set(wanted)
+    return [str(each.id) for each in catalogue if each.id and (each.context or "", each.id) not in said]
 
 
 def _faults(path: Path, catalogue: Catalog) -> list[str]:

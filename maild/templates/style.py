@@ -42,7 +42,7 @@ def filters(language: str) -> dict[str, Callable[..., Any]]:
         return f"{joined} {name}".replace("\u202f", "\u00a0")
 
     def span(length: timedelta) -> str:
-        return str(format_timedelta(length, locale=locale, threshold=1.5))
+        return str(format_timedelta(length, locale=locale, threshold=1.5, add_direction=False))
 
     def size(octets: int) -> str:
         number, unit = float(octets), "B"
