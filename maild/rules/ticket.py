@@ -214,6 +214,7 @@ class Tell(StrEnum):
     FOLLOW_UP = "follow_up"  # to the requester: your mail began a new ticket
     WAITING = "waiting"  # to the agents: a customer waits
     UNDELIVERED = "undelivered"  # to the author: your answer did not arrive
+    RETURNED = "returned"  # to the agent who asked: it was refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,8 +331,9 @@ def decide(ticket: Ticket, event: Event, policy: Policy) -> Decision:
         Refused: the event makes no sense in the ticket's status; nothing may be written.
     """
     if isinstance(event, Tick):
-        if ticket.due_at is None or event.at < ticket.due_at:
-            return Decision(ticket)
+        due_at = _due(ticket, policy)  # not the ticket's own, which a worker may have leased forward
+        if due_at is None or event.at < due_at:
+            return Decision(replace(ticket, due_at=due_at))
         if ticket.status is Status.ANSWERED and ticket.reminded_at is None and not policy.office.is_open(event.at):
             return Decision(replace(ticket, due_at=policy.office.next_open(event.at)))  # late; the reminder waits still
         decision = _tick(ticket, event.at)

@@ -1,13 +1,15 @@
 """What is asked of the database, a group at a time: one statement a question, whatever the number of mails."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, func, select
 
 from maild.message.match import Known, KnownTicket
-from maild.rules.ticket import Status
+from maild.rules.routing import Action
+from maild.rules.ticket import Status, Tell
 from maild.store.models import (
     AddressRow,
     DeliveryRow,
@@ -20,6 +22,7 @@ from maild.store.models import (
 )
 
 MOST_MERGES: Final = 20  # a longer chain of merged tickets is followed no further
+UNPROVEN_ACKNOWLEDGEMENT: Final = "acknowledgement_unproven"  # the purpose of one to an address that is not proven
 LATEST: Final = 8  # mails of a ticket that are quoted, referred to and recognised in answers
 
 
@@ -104,23 +107,62 @@ def _grouped(pairs: Iterable[tuple[int, str]]) -> dict[int, frozenset[str]]:
     return {key: frozenset(values) for key, values in gathered.items()}
 
 
-def texts_sent(connection: Connection, ticket_ids: Collection[int]) -> dict[int, tuple[str, ...]]:
-    """Return the texts of the latest mails of tickets, newest first: what an answer to them may quote."""
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A mail on a ticket, as later mails refer to it and quote it."""
+
+    ticket_id: int
+    direction: Direction
+    purpose: str | None
+    message_id: str | None
+    references: Sequence[str]  # newest first
+    from_name: str | None
+    from_address: str | None
+    text: str | None
+    at: datetime
+    source: str
+
+    @property
+    def with_customer(self) -> bool:
+        """Whether the customer wrote it or got it."""
+        return self.purpose in (_FROM_CUSTOMER if self.direction is Direction.IN else _TO_CUSTOMER)
+
+
+_FROM_CUSTOMER: Final = frozenset({Action.OPEN, Action.CUSTOMER, Action.SOLVED, Action.PROBLEM})
+_TO_CUSTOMER: Final = frozenset(
+    {Tell.ACKNOWLEDGEMENT, UNPROVEN_ACKNOWLEDGEMENT, Tell.ANSWER, Tell.REMINDER, Tell.RESOLVED, Tell.FOLLOW_UP}
+)
+
+
+def latest(connection: Connection, ticket_ids: Collection[int]) -> dict[int, tuple[Said, ...]]:
+    """Return the latest mails of tickets, newest first."""
     if not ticket_ids:
         return {}
     newest = func.row_number().over(partition_by=MailRow.ticket_id, order_by=MailRow.id.desc())
-    ranked = (
-        select(MailRow.ticket_id, MailRow.text, newest.label("rank"))
-        .where(MailRow.ticket_id.in_(ticket_ids), MailRow.text.is_not(None))
-        .subquery()
-    )
+    ranked = select(MailRow.id, newest.label("rank")).where(MailRow.ticket_id.in_(ticket_ids)).subquery()
     rows = connection.execute(
-        select(ranked.c.ticket_id, ranked.c.text).where(ranked.c.rank <= LATEST).order_by(ranked.c.rank)
+        select(
+            MailRow.ticket_id,
+            MailRow.direction,
+            MailRow.purpose,
+            MailRow.message_id,
+            MailRow.references,
+            MailRow.from_name,
+            MailRow.from_address,
+            MailRow.text,
+            MailRow.stored_at,
+            MailRow.source,
+        )
+        .join(ranked, ranked.c.id == MailRow.id)
+        .where(ranked.c.rank <= LATEST)
+        .order_by(ranked.c.rank)
     )
-    gathered: dict[int, list[str]] = {}
-    for ticket_id, text in rows:
-        gathered.setdefault(ticket_id, []).append(text)
-    return {ticket_id: tuple(texts) for ticket_id, texts in gathered.items()}
+    gathered: dict[int, list[Said]] = {}
+    for ticket_id, direction, purpose, message_id, references, *rest in rows:
+        if ticket_id is not None:
+            said = Said(ticket_id, direction, purpose, message_id, references or (), *rest)
+            gathered.setdefault(ticket_id, []).append(said)
+    return {ticket_id: tuple(each) for ticket_id, each in gathered.items()}
 
 
 def reopenings(connection: Connection, senders: Collection[str], since: datetime) -> dict[str, int]:
@@ -184,4 +226,4 @@ def deliveries_of_mail(connection: Connection, message_id: str) -> dict[str, int
         .join(MailRow, MailRow.id == DeliveryRow.mail_id)
         .where(MailRow.message_id == message_id, MailRow.direction == Direction.OUT)
     )
-    return {recipient: delivery for recipient, delivery in rows}
+    return {row.recipient: row.id for row in rows}

@@ -64,7 +64,7 @@ def upgrade(database: Database) -> bool:
         return False
     if found.have is not None and not _is_known(found.have):
         raise SchemaError(
-            f"the database has schema {found.have}, which this version does not know: it was upgraded by a newer maild; "
+            f"the database has schema {found.have}, which this version does not know: a newer maild upgraded it; "
             "install that version again or restore a backup"
         )
     with database.migrate() as connection:

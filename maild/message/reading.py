@@ -1,0 +1,106 @@
+"""All that one mail says by itself: parsed, classified, authenticated, with its clues to a ticket.
+
+`read` needs no database and never fails, so it runs before any transaction, once for each mail.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from maild.message import authentication, bounce, classify, match
+from maild.message.address import (
+    Address,
+    Forged,
+    Keys,
+    ascii_domain,
+    normalise,
+    read_bounce_address,
+    read_message_id,
+    valid,
+)
+from maild.message.authentication import Authentication, Organisation, aligned
+from maild.message.bounce import Bounce
+from maild.message.classify import Classification, Kind
+from maild.message.match import Clues
+from maild.message.parse import Message, parse
+
+MOST_BOUNCED_RECIPIENTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What reading needs to know of us."""
+
+    keys: Keys
+    ours: Collection[str]  # our departments' addresses (and domains, with catch-all addresses), normalised
+    authserv_id: str | None = None
+    organisation: Organisation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a mail says."""
+
+    message: Message
+    classification: Classification
+    authentication: Authentication
+    clues: Clues
+    author: Address  # in From
+    writer: Address  # who is answered: Reply-To where it names one person, else the author
+    sender: str  # by whom the ticket's people are recognised
+    bounced: tuple[int, ...] = ()  # our deliveries that a report is about
+    bounce: Bounce | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """The class of the mail."""
+        return self.classification.kind
+
+
+def read(raw: bytes, envelope_from: str | None, recipients: Sequence[str], known: Known, now: datetime) -> Reading:
+    """Return what the mail `raw` says, sent by `envelope_from` ("" is the null sender, None unknown)."""
+    message = parse(raw)
+    classified = classify.classify(
+        message, envelope_from, own_mark=lambda each: isinstance(read_message_id(known.keys, each.message_id, now), int)
+    )
+    authenticated = authentication.verdict(message, known.authserv_id, known.organisation)
+    author = message.from_ or message.sender or Address("", envelope_from or "")
+    writer = _writer(message, author, known.ours)
+    sender = writer if aligned(_domain(author), _domain(writer), known.organisation) else author
+    deliveries = tuple(_bounced(recipients, known, now))
+    return Reading(
+        message,
+        classified,
+        authenticated,
+        match.collect(message, recipients, known.keys, known.ours, now),
+        author,
+        writer,
+        normalise(sender.address),
+        deliveries,
+        bounce.read(message) if classified.kind.value.startswith("dsn") else None,
+    )
+
+
+def _writer(message: Message, author: Address, ours: Collection[str]) -> Address:
+    """Return who is to be answered (RFC 5322 3.6.2): contact forms write for a customer and name him in Reply-To."""
+    named = [each for each in message.reply_to if valid(each.address)]
+    if len(named) != 1 or not valid(author.address):
+        return author
+    normal = normalise(named[0].address)
+    if normal in ours or normal == normalise(author.address) or _is_signed(normal, ours):
+        return author
+    return Address(named[0].name or author.name, named[0].address)
+
+
+def _domain(mailbox: Address) -> str:
+    return ascii_domain(mailbox.address.rpartition("@")[2])
+
+
+def _is_signed(normal: str, ours: Collection[str]) -> bool:
+    local, _, domain = normal.rpartition("@")
+    return f"{local.partition('+')[0]}@{domain}" in ours or domain in ours
+
+
+def _bounced(recipients: Sequence[str], known: Known, now: datetime) -> list[int]:
+    found = (read_bounce_address(known.keys, each, known.ours, now) for each in recipients[:MOST_BOUNCED_RECIPIENTS])
+    return [each for each in found if each is not None and not isinstance(each, Forged)]

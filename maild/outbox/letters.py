@@ -1,0 +1,125 @@
+"""What is posted: a ticket as mails need it, the mail that is the cause, and the letter that is made of them."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from maild.message.address import Address
+from maild.message.compose import File
+from maild.message.parse import Message
+from maild.message.reply import Reply
+from maild.people import Person
+from maild.rules.ticket import Tell, Ticket
+from maild.settings import Agent, Department
+from maild.store.queries import UNPROVEN_ACKNOWLEDGEMENT
+
+TO_AGENTS: Final = frozenset({Tell.NOTIFICATION, Tell.WAITING, Tell.UNDELIVERED, Tell.RETURNED})
+
+
+@dataclass(slots=True)
+class Thread:
+    """A ticket, as mails about it need it."""
+
+    ticket_id: int  # 0 until the ticket is written
+    subject: str
+    department: str
+    requester: Person
+    participants: tuple[Person, ...] = ()
+    language: str | None = None
+    silenced_until: datetime | None = None
+    follows_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FiledMail:
+    """The mail that caused a post."""
+
+    id: int
+    message: Message
+    reply: Reply  # what its author wrote this time
+    author: Address
+    received_at: datetime
+    third_party: bool = False
+    trust: str = "none"  # message.authentication.Trust: is the author's address proven
+    related: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """The answer that did not arrive."""
+
+    mail_id: int
+    text: str
+    sent_at: datetime
+    recipient: str
+    said: str  # the server's own words
+
+
+About = FiledMail | Undelivered | None
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Something that somebody must be told."""
+
+    tell: Tell
+    thread: Thread
+    before: Ticket
+    state: Ticket  # after the event
+    about: About
+    agent: str | None  # who answers, for an answer
+    cause: str  # the event's name
+    reason: str = ""  # why nothing was done, for what is returned
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A mail that is not sent, and why."""
+
+    thread: Thread
+    tell: Tell
+    recipient: str
+    reason: str
+    cause: str
+    silence_until: datetime | None = None
+
+
+@dataclass(slots=True)
+class Letter:
+    """One mail on its way to be written."""
+
+    post: Post
+    department: Department
+    language: str
+    to: tuple[Person, ...] = ()
+    cc: tuple[Person, ...] = ()
+    agent: Agent | None = None  # who gets it, if it is for an agent
+    message_id: str = ""
+    references: tuple[str, ...] = ()  # oldest first
+    reply_to: dict[int, str] = field(default_factory=dict)  # signed, by address id
+    subject: str = ""
+    text: str = ""
+    files: tuple[File, ...] = ()
+    raw: bytes = b""
+
+    @property
+    def automatic(self) -> bool:
+        """Whether no person wrote it."""
+        return self.post.tell is not Tell.ANSWER
+
+    @property
+    def proven(self) -> bool:
+        """Whether the mail that caused it came from a proven address."""
+        return isinstance(self.post.about, FiledMail) and self.post.about.trust == "pass"
+
+    @property
+    def purpose(self) -> str:
+        """What the mail is for, as the table `mail` says it."""
+        if self.post.tell is Tell.ACKNOWLEDGEMENT and not self.proven:
+            return UNPROVEN_ACKNOWLEDGEMENT
+        return self.post.tell.value
+
+    @property
+    def recipients(self) -> tuple[Person, ...]:
+        """Everybody who gets a copy, each once."""
+        return tuple({person.address_id: person for person in (*self.to, *self.cc)}.values())

@@ -1,0 +1,249 @@
+"""From posts to rows: letters are addressed, permitted, worded, composed and written."""
+
+import hashlib
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, insert
+
+from maild import people
+from maild.config import Settings
+from maild.message.address import Address, Keys, Role, Token, message_id, normalise, reply_address, sign
+from maild.message.compose import Automatic, Draft, Extra, File, compose
+from maild.outbox.counts import Counts
+from maild.outbox.letters import TO_AGENTS, FiledMail, Letter, Post, Withheld
+from maild.outbox.words import Words
+from maild.people import Person
+from maild.rules.ticket import Tell
+from maild.settings import Agent, Department
+from maild.store import queries
+from maild.store.models import DeliveryRow, DeliveryState, Direction, MailRow, MailState, RawRow
+from maild.templates import Templates
+
+AGENTS_THREAD: Final = "agents"  # nonce of the id that all mails of a ticket to agents refer to; no mail bears it
+REFERENCES_KEPT: Final = 30
+SOURCE: Final = "maild"  # of mails that no person wrote
+FILES_BYTES: Final = 20 << 20  # of a mail's files that are passed on; what is larger stays with the mail in the store
+PIECE_BYTES: Final = 1 << 20  # must equal inbox.PIECE_BYTES, which see
+_REPLIES: Final = frozenset({Tell.ACKNOWLEDGEMENT, Tell.FOLLOW_UP, Tell.RETURNED})
+
+
+class Outbox:
+    """Writes mails into the database, to be sent."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        templates: Templates,
+        keys: Keys,
+        nonce: Callable[[], str] = lambda: secrets.token_hex(8),
+    ) -> None:
+        self._settings = settings
+        self._templates = templates
+        self._keys = keys
+        self._nonce = nonce
+        self._words = Words(settings, self._signed)
+
+    def post(self, connection: Connection, posts: Sequence[Post], now: datetime) -> list[Withheld]:
+        """Write the mails of `posts`, in order; return those that may not be sent.
+
+        On return each mail is as durable as the transaction of `connection`.
+        """
+        letters = [letter for post in posts for letter in self._letters(post)]
+        if not letters:
+            return []
+        self._enrol_agents(connection, letters, now)
+        counts = Counts(connection, letters, now)
+        kept: list[Letter] = []
+        withheld: list[Withheld] = []
+        for letter in letters:
+            refusal = counts.refuses(letter, now)
+            if refusal is None:
+                kept.append(letter)
+                continue
+            post, recipient = letter.post, letter.to[0].address
+            silence = refusal.silence_until
+            withheld.append(Withheld(post.thread, post.tell, recipient, refusal.reason, post.cause, silence))
+            if silence is not None:
+                post.thread.silenced_until = silence
+        self._write(connection, kept, now)
+        return withheld
+
+    def _letters(self, post: Post) -> list[Letter]:
+        """Return who gets a mail for `post`: one letter for all customers, or one for each agent."""
+        thread = post.thread
+        department = self._settings.department(thread.department) or self._settings.departments[0]
+        if post.tell in TO_AGENTS:
+            return [
+                Letter(post, department, self._settings.language_of(agent), agent=agent)
+                for agent in self._agents_for(post, department)
+            ]
+        cc = thread.participants if post.tell is Tell.ANSWER else ()
+        return [Letter(post, department, thread.language or department.language, (thread.requester,), cc)]
+
+    def _agents_for(self, post: Post, department: Department) -> list[Agent]:
+        """Return the agents to be told: the author of what came back, the assignee, else the whole department."""
+        author = post.about.author.address if isinstance(post.about, FiledMail) else ""
+        if post.tell is Tell.RETURNED:
+            agent = self._settings.agent_of(author)
+            return [agent] if agent else []
+        assignee = self._settings.agent_of(post.state.assignee) if post.state.assignee else None
+        told = [assignee] if assignee else list(self._settings.agents_of(department.name))
+        return [agent for agent in told if normalise(agent.address) != normalise(author)]
+
+    def _enrol_agents(self, connection: Connection, letters: Sequence[Letter], now: datetime) -> None:
+        agents = [Address(letter.agent.name, letter.agent.address) for letter in letters if letter.agent]
+        enrolled = people.enrol(connection, agents, now) if agents else {}
+        for letter in letters:
+            if letter.agent:
+                letter.to = (enrolled[normalise(letter.agent.address)],)
+
+    def _signed(self, letter: Letter, role: Role, person: Person) -> str:
+        token = sign(self._keys, Token(letter.post.thread.ticket_id, role, person.address_id))
+        return reply_address(letter.department.address, token, self._settings.maild.reply_form)
+
+    def _write(self, connection: Connection, letters: Sequence[Letter], now: datetime) -> None:
+        if not letters:
+            return
+        said = queries.latest(connection, {letter.post.thread.ticket_id for letter in letters})
+        for letter in letters:
+            self._make(letter, said.get(letter.post.thread.ticket_id, ()), now)
+        mail_ids = connection.scalars(
+            insert(MailRow).returning(MailRow.id, sort_by_parameter_order=True), [_mail(each, now) for each in letters]
+        ).all()
+        pieces = [
+            {"mail_id": mail_id, "number": number, "content": letter.raw[start : start + PIECE_BYTES]}
+            for mail_id, letter in zip(mail_ids, letters, strict=True)
+            for number, start in enumerate(range(0, len(letter.raw), PIECE_BYTES))
+        ]
+        connection.execute(insert(RawRow), pieces)
+        deliveries = [
+            _delivery(mail_id, letter, person, now)
+            for mail_id, letter in zip(mail_ids, letters, strict=True)
+            for person in letter.recipients
+        ]
+        connection.execute(insert(DeliveryRow), deliveries)
+
+    def _make(self, letter: Letter, said: Sequence[queries.Said], now: datetime) -> None:
+        """Address, word and compose a letter whose ticket has its number."""
+        ticket_id = letter.post.thread.ticket_id
+        role = Role.AGENT if letter.agent else Role.CUSTOMER
+        letter.reply_to = {each.address_id: self._signed(letter, role, each) for each in letter.recipients}
+        domain = letter.department.address.rpartition("@")[2]
+        letter.message_id = message_id(self._keys, ticket_id, self._nonce(), domain)
+        letter.references = self._references(letter, said, domain)
+        reference = sign(self._keys, Token(ticket_id, Role.THREAD, 0))
+        words = self._words.of(letter, said, reference, now)
+        rendered = self._templates.render(words, letter.language)
+        letter.subject = rendered.subject
+        letter.text = getattr(words, "text", "") if letter.post.tell is Tell.ANSWER else ""
+        letter.files = _files(letter)
+        draft = Draft(
+            from_=self._from(letter),
+            to=tuple(each.mailbox for each in letter.to),
+            cc=tuple(each.mailbox for each in letter.cc),
+            subject=rendered.subject,
+            text=rendered.text,
+            html=rendered.html,
+            message_id=letter.message_id,
+            date=now,
+            in_reply_to=letter.references[-1] if letter.references else "",
+            references=letter.references,
+            automatic=_automatic(letter),
+            bulk=letter.post.tell is Tell.REMINDER,
+            extra=((Extra.CONTENT_LANGUAGE, letter.language),),
+            files=letter.files,
+        )
+        letter.raw = compose(draft)
+
+    def _references(self, letter: Letter, said: Sequence[queries.Said], domain: str) -> tuple[str, ...]:
+        """Return what the mail refers to, so that its reader's client keeps it in the conversation that he knows."""
+        if letter.agent:
+            return (message_id(self._keys, letter.post.thread.ticket_id, AGENTS_THREAD, domain),)
+        about = letter.post.about
+        if isinstance(about, FiledMail) and letter.post.tell is not Tell.ANSWER:
+            message = about.message
+            return _thread((*message.references, *message.in_reply_to[:1], message.message_id))
+        heard = next((each for each in said if each.with_customer and each.message_id), None)
+        if heard is None or heard.message_id is None:
+            return ()
+        return _thread((*reversed(heard.references), heard.message_id))
+
+    def _from(self, letter: Letter) -> Address:
+        """Return who the mail is from: always our own address, with the name of whoever speaks."""
+        title, about = letter.department.title, letter.post.about
+        if letter.post.tell is Tell.ANSWER and letter.post.agent:
+            agent = self._settings.agent_of(letter.post.agent)
+            title = f"{agent.name} ({title})" if agent else title
+        elif letter.post.tell is Tell.NOTIFICATION and isinstance(about, FiledMail):
+            title = f"{about.author.name or about.author.address} via {title}"
+        return Address(title, letter.department.address)
+
+
+def _thread(ids: Sequence[str]) -> tuple[str, ...]:
+    """Return ids of a conversation, oldest first, each once where it stood last, the first one and the newest."""
+    each_once = list(dict.fromkeys(reversed([each for each in ids if each])))[::-1]
+    if len(each_once) > REFERENCES_KEPT:
+        each_once = [each_once[0], *each_once[1 - REFERENCES_KEPT :]]
+    return tuple(each_once)
+
+
+def _automatic(letter: Letter) -> Automatic:
+    if not letter.automatic:
+        return Automatic.NO
+    return Automatic.REPLIED if letter.post.tell in _REPLIES else Automatic.GENERATED
+
+
+def _files(letter: Letter) -> tuple[File, ...]:
+    """Return the files that go with the mail: what the customer sent to the agents, what an agent sent to him."""
+    about = letter.post.about
+    if not isinstance(about, FiledMail) or letter.post.tell not in (Tell.ANSWER, Tell.NOTIFICATION):
+        return ()
+    kept, room = [], FILES_BYTES
+    for each in about.message.attachments:
+        if each.size_bytes <= room:
+            room -= each.size_bytes
+            kept.append(File(each.name, each.content_type, each.content(), each.content_id, each.inline))
+    return tuple(kept)
+
+
+def _mail(letter: Letter, now: datetime) -> dict[str, Any]:
+    post = letter.post
+    return {
+        "direction": Direction.OUT,
+        "state": MailState.OUT,
+        # Not the identity of a mail that comes in: our own mail that comes back is a row of its own.
+        "fingerprint": hashlib.sha256(b"out\0" + letter.message_id.encode()).digest(),
+        "stored_at": now,
+        "source": post.agent or SOURCE,
+        "envelope_from": None,
+        "recipients": [each.address for each in letter.recipients],
+        "size_bytes": len(letter.raw),
+        "ticket_id": post.thread.ticket_id,
+        "purpose": letter.purpose,
+        "message_id": letter.message_id,
+        "references": list(reversed(letter.references)),
+        "from_address": post.agent or normalise(letter.department.address),
+        "from_name": letter.department.title,
+        "subject": letter.subject[:998],
+        "sent_at": now,
+        "text": letter.text or None,
+        "attempts": 0,
+    }
+
+
+def _delivery(mail_id: int, letter: Letter, person: Person, now: datetime) -> dict[str, Any]:
+    return {
+        "mail_id": mail_id,
+        "ticket_id": letter.post.thread.ticket_id,
+        "address_id": person.address_id,
+        "recipient": person.address,
+        "reply_to": letter.reply_to[person.address_id],
+        "automatic": letter.automatic,
+        "state": DeliveryState.QUEUED,
+        "created_at": now,
+        "due_at": now,
+        "attempts": 0,
+    }

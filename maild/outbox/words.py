@@ -1,0 +1,190 @@
+"""What each letter's template is told: from tickets and mails to the plain values of `templates.mails`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from maild.config import Settings
+from maild.message.address import Address, Role, normalise
+from maild.message.subject import base_subject
+from maild.outbox.letters import FiledMail, Letter, Thread, Undelivered
+from maild.people import Person
+from maild.rules.ticket import Tell
+from maild.settings import Agent
+from maild.store.models import Direction
+from maild.store.queries import Said
+from maild.templates import mails
+from maild.templates.mails import Failure, Fault, Listed, Mail, Who
+
+OLDER: Final = 5  # messages of the ticket that a notification shows below the new one
+OLDER_CHARACTERS: Final = 4_000  # of each
+
+Sign = Callable[[Letter, Role, Person], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Builds the values of templates."""
+
+    settings: Settings
+    sign: Sign  # the signed address of a role for a recipient
+
+    def of(self, letter: Letter, said: Sequence[Said], reference: str, now: datetime) -> Mail:
+        """Return what the template of `letter` is told; `said` are the ticket's latest mails, newest first."""
+        common = {
+            "department": letter.department.title,
+            "subject": _subject(letter),
+            "reference": reference,
+        }
+        match letter.post.tell:
+            case Tell.ANSWER:
+                return self._answer(letter, common)
+            case Tell.NOTIFICATION:
+                return self._notification(letter, said, common, now)
+            case Tell.WAITING:
+                return self._waiting(letter, said, common, now)
+            case Tell.UNDELIVERED:
+                return self._undelivered(letter, said, common)
+            case Tell.RETURNED:
+                return self._returned(letter, common)
+            case Tell.ACKNOWLEDGEMENT | Tell.REMINDER | Tell.RESOLVED | Tell.FOLLOW_UP:
+                return self._to_customer(letter, common)
+
+    def _to_customer(self, letter: Letter, common: dict[str, Any]) -> Mail:
+        person, state = letter.to[0], letter.post.state
+        values: dict[str, Any] = {**common, "zone": letter.department.timezone, "name": person.name}
+        actions: dict[str, Any] = {
+            "solved": self.sign(letter, Role.SOLVED, person),
+            "problem": self.sign(letter, Role.PROBLEM, person),
+        }
+        match letter.post.tell:
+            case Tell.REMINDER:
+                answered_at = state.answered_at or state.since
+                return mails.Reminder(**values, **actions, answered_at=answered_at, resolves_at=state.due_at)
+            case Tell.RESOLVED:
+                return mails.Resolved(**values, **actions, by_silence=letter.post.cause == "Tick")
+            case Tell.FOLLOW_UP:
+                return mails.FollowUp(**values)
+            case _:
+                return mails.Acknowledgement(**values, proven=letter.proven)
+
+    def _answer(self, letter: Letter, common: dict[str, Any]) -> Mail:
+        about = letter.post.about
+        if not isinstance(about, FiledMail):
+            raise TypeError("an answer needs the agent's mail")
+        return mails.Answer(**common, zone=letter.department.timezone, text=about.reply.text, html=about.reply.html)
+
+    def _notification(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
+        about, post = letter.post.about, letter.post
+        if not isinstance(about, FiledMail):
+            raise TypeError("a notification needs the mail that it is about")
+        return mails.Notification(
+            **common,
+            **self._to_agent(letter, said),
+            author=_who(about.author),
+            role=_role(about, post.thread),
+            proof=_PROOFS.get(about.trust, "unproven"),
+            at=about.message.date or now,
+            text=about.reply.text,
+            html=about.reply.html,
+            attachments=_listed(about),
+            opened=post.before.waiting_since is None and post.before.answered_at is None,
+            follows_id=post.thread.follows_id,
+            related=about.related,
+        )
+
+    def _waiting(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
+        state = letter.post.state
+        newest = next((each.text for each in said if each.with_customer and each.direction is Direction.IN), "")
+        return mails.Waiting(
+            **common,
+            **self._to_agent(letter, said),
+            waiting_since=state.waiting_since or state.since,
+            now=now,
+            text=(newest or "")[:OLDER_CHARACTERS],
+        )
+
+    def _undelivered(self, letter: Letter, said: Sequence[Said], common: dict[str, Any]) -> Mail:
+        about = letter.post.about
+        if not isinstance(about, Undelivered):
+            raise TypeError("a failure needs the answer that did not arrive")
+        return mails.Undelivered(
+            **common,
+            **self._to_agent(letter, said),
+            failures=(Failure(about.recipient, about.said),),
+            sent_at=about.sent_at,
+            text=about.text,
+        )
+
+    def _returned(self, letter: Letter, common: dict[str, Any]) -> Mail:
+        about = letter.post.about
+        text = about.reply.text if isinstance(about, FiledMail) else ""
+        line = next(iter(text.splitlines()), "")[:80]
+        return mails.Returned(
+            **common,
+            zone=self._zone(letter.agent),
+            ticket_id=letter.post.thread.ticket_id,
+            faults=(Fault(line, letter.post.reason),),
+            text=text,
+        )
+
+    def _to_agent(self, letter: Letter, said: Sequence[Said]) -> dict[str, Any]:
+        post, thread = letter.post, letter.post.thread
+        assignee = self.settings.agent_of(post.state.assignee) if post.state.assignee else None
+        return {
+            "zone": self._zone(letter.agent),
+            "ticket_id": thread.ticket_id,
+            "status": post.state.status.value,
+            "customer": Who(thread.requester.name, thread.requester.address),
+            "due_at": post.state.due_at if post.state.waiting_since else None,
+            "assignee": assignee.name if assignee else "",
+            "note": self.sign(letter, Role.NOTE, letter.to[0]),
+            "older": tuple(self._older(said)),
+        }
+
+    def _older(self, said: Sequence[Said]) -> list[mails.Said]:
+        """Return what was said before: the customer's words, our answers as they left, and notes."""
+        shown = [each for each in said if each.text and (each.purpose in _SPOKEN[each.direction])]
+        return [
+            mails.Said(
+                Who(each.from_name or "", each.from_address or ""),
+                each.at,
+                (each.text or "")[:OLDER_CHARACTERS],
+                note=each.purpose == "note",
+            )
+            for each in shown[:OLDER]
+        ]
+
+    def _zone(self, agent: Agent | None) -> ZoneInfo:
+        return self.settings.timezone_of(agent) if agent else self.settings.departments[0].timezone
+
+
+_SPOKEN: Final = {
+    Direction.IN: frozenset({"open", "customer", "problem", "solved", "note"}),
+    Direction.OUT: frozenset({Tell.ANSWER.value}),
+}
+_PROOFS: Final[dict[str, mails.Proof]] = {"pass": "proven", "fail": "failed"}
+
+
+def _subject(letter: Letter) -> str:
+    """Return what the mail is about: customers see the subject of their own mail, agents that of the ticket."""
+    about = letter.post.about
+    if letter.agent is None and isinstance(about, FiledMail) and letter.post.tell is not Tell.ANSWER:
+        return base_subject(about.message.subject)
+    return base_subject(letter.post.thread.subject)
+
+
+def _who(address: Address) -> Who:
+    return Who(address.name, address.address)
+
+
+def _role(about: FiledMail, thread: Thread) -> mails.Role:
+    if about.third_party:
+        return "third-party"
+    return "customer" if normalise(about.author.address) == thread.requester.normal else "participant"
+
+
+def _listed(about: FiledMail) -> tuple[Listed, ...]:
+    return tuple(Listed(each.name or each.content_type, each.size_bytes) for each in about.message.attachments)

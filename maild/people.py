@@ -1,0 +1,128 @@
+"""Addresses become people: who is known, and who is met for the first time.
+
+A person may write from several addresses; an address belongs to one person. Agents are named in the configuration
+and have rows here only so that proofs can be made for them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from maild.message.address import Address, normalise
+from maild.store.models import AddressRow, PersonRow
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody under one of his addresses."""
+
+    id: int
+    address_id: int
+    address: str  # as it was written
+    normal: str  # as it is compared
+    name: str
+    language: str | None = None
+    suppressed_until: datetime | None = None
+
+    @property
+    def mailbox(self) -> Address:
+        """Name and address as a header has them."""
+        return Address(self.name, self.address)
+
+
+_COLUMNS = (
+    PersonRow.id,
+    AddressRow.id.label("address_id"),
+    AddressRow.address,
+    AddressRow.normal,
+    PersonRow.name,
+    PersonRow.language,
+    AddressRow.suppressed_until,
+)
+_JOINED = select(*_COLUMNS).join(AddressRow, AddressRow.person_id == PersonRow.id)
+
+
+def known(connection: Connection, addresses: Iterable[str]) -> dict[str, Person]:
+    """Return who is known among `addresses`, by normalised address."""
+    normals = {normalise(each) for each in addresses}
+    if not normals:
+        return {}
+    rows = connection.execute(_JOINED.where(AddressRow.normal.in_(normals)))
+    return {row.normal: Person(*row) for row in rows}
+
+
+def by_id(connection: Connection, address_ids: Iterable[int]) -> dict[int, Person]:
+    """Return the people of `address_ids`, by that id."""
+    ids = set(address_ids)
+    if not ids:
+        return {}
+    return {row.address_id: Person(*row) for row in connection.execute(_JOINED.where(AddressRow.id.in_(ids)))}
+
+
+def enrol(connection: Connection, mailboxes: Iterable[Address], now: datetime) -> dict[str, Person]:
+    """Return the people of `mailboxes` by normalised address; those met for the first time are written down."""
+    wanted: dict[str, Address] = {}
+    for mailbox in mailboxes:
+        normal = normalise(mailbox.address)
+        if normal not in wanted or (mailbox.name and not wanted[normal].name):
+            wanted[normal] = mailbox
+    found = known(connection, wanted)
+    missing = {normal: mailbox for normal, mailbox in wanted.items() if normal not in found}
+    if missing:
+        _add(connection, missing, now)
+        found |= known(connection, missing)
+    _learn_names(connection, wanted, found)
+    return found
+
+
+def _add(connection: Connection, missing: dict[str, Address], now: datetime) -> None:
+    people = [{"name": mailbox.name[:320], "created_at": now} for mailbox in missing.values()]
+    ids = connection.scalars(insert(PersonRow).returning(PersonRow.id, sort_by_parameter_order=True), people).all()
+    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    rows = [
+        {"person_id": id_, "normal": normal[:320], "address": mailbox.address[:320]}
+        for id_, (normal, mailbox) in zip(ids, missing.items(), strict=True)
+    ]
+    added = connection.scalars(make(AddressRow).on_conflict_do_nothing().returning(AddressRow.person_id), rows).all()
+    if len(added) < len(ids):  # another node met the same person at the same moment
+        connection.execute(delete(PersonRow).where(PersonRow.id.in_(set(ids) - set(added))))
+
+
+def _learn_names(connection: Connection, wanted: dict[str, Address], found: dict[str, Person]) -> None:
+    for normal, mailbox in wanted.items():
+        person = found[normal]
+        if mailbox.name and not person.name:
+            name = mailbox.name[:320]
+            connection.execute(update(PersonRow).where(PersonRow.id == person.id).values(name=name))
+            found[normal] = Person(
+                person.id, person.address_id, person.address, normal, name, person.language, person.suppressed_until
+            )
+
+
+def learn_language(connection: Connection, languages: dict[int, str]) -> None:
+    """Remember the language of people, by person id, who have none yet."""
+    for person_id, language in languages.items():
+        connection.execute(
+            update(PersonRow).where(PersonRow.id == person_id, PersonRow.language.is_(None)).values(language=language)
+        )
+
+
+def suppress(connection: Connection, normals: Iterable[str], until: datetime, reason: str) -> None:
+    """Send nothing automatic to these addresses until then."""
+    connection.execute(
+        update(AddressRow)
+        .where(AddressRow.normal.in_(set(normals)))
+        .values(suppressed_until=until, suppressed_reason=reason[:1000])
+    )
+
+
+def trust_again(connection: Connection, normals: Iterable[str]) -> None:
+    """A mail arrived there: the address works."""
+    connection.execute(
+        update(AddressRow)
+        .where(AddressRow.normal.in_(set(normals)), AddressRow.suppressed_until.is_not(None))
+        .values(suppressed_until=None, suppressed_reason=None)
+    )

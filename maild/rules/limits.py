@@ -1,0 +1,102 @@
+"""How much automatic mail may leave: the brake on loops, and on whoever would use the desk to flood somebody.
+
+Each automatic mail to a customer is asked for here, with what was sent before. A refusal is a sentence, kept in the
+ticket's history. An agent's answer is never asked for: a person wrote it.
+
+    per ticket and address    3 in 10 minutes, 5 in an hour, 10 in a day
+    four in an hour           the ticket sends nothing automatic for 24 hours: a machine may be answering us
+    acknowledgements          2 an hour and 5 a day to an address, 300 an hour in all
+    to an unproven address    100 acknowledgements an hour in all, 1 a day to an address
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+MINUTE: Final = timedelta(minutes=1)
+HOUR: Final = timedelta(hours=1)
+DAY: Final = timedelta(days=1)
+
+PER_TICKET: Final = ((10 * MINUTE, 3), (HOUR, 5), (DAY, 10))
+PER_ADDRESS: Final = ((HOUR, 2), (DAY, 5))
+PER_UNPROVEN_ADDRESS: Final = ((DAY, 1),)
+IN_ALL: Final = ((HOUR, 300),)
+IN_ALL_UNPROVEN: Final = ((HOUR, 100),)
+EXCHANGES: Final = 4  # automatic mails to one address on one ticket within an hour
+SILENCE: Final = 24 * HOUR
+TO_AGENT: Final = ((HOUR, 30),)  # notifications on one ticket to one agent
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What was sent automatically before, newest last is not needed: instants only."""
+
+    on_ticket: Sequence[datetime] = ()  # to this address, on this ticket
+    acknowledged: Sequence[datetime] = ()  # acknowledgements to this address, on any ticket
+    in_all: int = 0  # acknowledgements within the last hour, to anybody
+    in_all_unproven: int = 0  # of those, the ones to unproven addresses
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an automatic mail is not sent."""
+
+    reason: str
+    silence_until: datetime | None = None  # the ticket sends nothing automatic until then
+
+
+def refuses(
+    sent: Sent,
+    now: datetime,
+    *,
+    acknowledgement: bool = False,
+    proven: bool = True,
+    silenced_until: datetime | None = None,
+    suppressed_until: datetime | None = None,
+) -> Refusal | None:
+    """Return why one more automatic mail to a customer may not be sent now; None if it may."""
+    if silenced_until is not None and now < silenced_until:
+        return Refusal("the ticket's automatic mail is silenced: a machine may be answering it")
+    if suppressed_until is not None and now < suppressed_until:
+        return Refusal("mail to this address failed before")
+    if _count(sent.on_ticket, now, HOUR) >= EXCHANGES:
+        return Refusal("four automatic mails within an hour on this ticket", now + SILENCE)
+    over = _over(sent.on_ticket, now, PER_TICKET)
+    if over:
+        return Refusal(f"{over} on this ticket")
+    return _refuses_acknowledgement(sent, now, proven=proven) if acknowledgement else None
+
+
+def _refuses_acknowledgement(sent: Sent, now: datetime, *, proven: bool) -> Refusal | None:
+    over = _over(sent.acknowledged, now, PER_ADDRESS if proven else PER_UNPROVEN_ADDRESS)
+    if over:
+        return Refusal(f"{over} acknowledged to this address" + ("" if proven else ", which is unproven"))
+    if sent.in_all >= IN_ALL[0][1]:
+        return Refusal(f"{sent.in_all} acknowledgements in all within an hour")
+    if not proven and sent.in_all_unproven >= IN_ALL_UNPROVEN[0][1]:
+        return Refusal(f"{sent.in_all_unproven} acknowledgements to unproven addresses within an hour")
+    return None
+
+
+def refuses_agent(on_ticket: Sequence[datetime], now: datetime) -> Refusal | None:
+    """Return why one more notification on a ticket may not be sent to an agent now; None if it may."""
+    over = _over(on_ticket, now, TO_AGENT)
+    return Refusal(f"{over} to this agent on this ticket") if over else None
+
+
+def _count(instants: Sequence[datetime], now: datetime, within: timedelta) -> int:
+    return sum(1 for each in instants if each > now - within)
+
+
+def _over(instants: Sequence[datetime], now: datetime, limits: Sequence[tuple[timedelta, int]]) -> str:
+    for within, most in limits:
+        if _count(instants, now, within) >= most:
+            return f"{most} automatic mails within {_words(within)}"
+    return ""
+
+
+def _words(span: timedelta) -> str:
+    if span == HOUR:
+        return "an hour"
+    return "a day" if span == DAY else f"{span // MINUTE} minutes"

@@ -1,0 +1,165 @@
+"""What becomes of a mail: from what was read of it to one action, with the reason in words.
+
+The filer asks once for every mail. What it may do, and what that needs:
+
+    NOTED      belongs to no ticket: our own mail come back, somebody's out-of-office, a stray report
+    MACHINE    filed on its ticket, changes nothing (RFC 3834 2)
+    BOUNCE     filed on the ticket of the mail that could not be delivered
+    OPEN       a new ticket
+    CUSTOMER   filed on its ticket: the customer, or somebody for him, wrote
+    SOLVED, PROBLEM    a customer's action; needs a signed address made for it
+    ANSWER, NOTE       an agent's words; need From and a token made for him, or an authenticated From
+    HELD       an agent's name without proof, or something that only a person can judge
+
+An explicit authentication failure never passes for an agent.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+REOPENINGS_A_DAY: Final = 10  # then a person looks at it: two desks may be talking to each other
+BURST: Final = 10  # new tickets of one sender within BURST_SPAN; more of his mail goes to the newest of them
+BURST_SPAN: Final = timedelta(minutes=10)
+
+
+class Action(StrEnum):
+    """What becomes of a mail."""
+
+    NOTED = "noted"
+    MACHINE = "machine"
+    BOUNCE = "bounce"
+    OPEN = "open"
+    CUSTOMER = "customer"
+    SOLVED = "solved"
+    PROBLEM = "problem"
+    ANSWER = "answer"
+    NOTE = "note"
+    HELD = "held"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that routing looks at."""
+
+    kind: str  # message.classify.Kind
+    answerable: bool = True  # nothing in it asks not to be answered
+    ticket_id: int | None = None  # found by evidence, merged tickets followed
+    role: str | None = None  # of the signed address that it was sent to: message.address.Role
+    proven: bool = False  # the ticket was found by something that we signed
+    token_is_senders: bool = False  # that signed address was made for this sender
+    third_party: bool = False  # the sender takes no part in that ticket
+    takes_part: bool = False  # the sender is requester or participant of that ticket
+    agent: bool = False  # From is a configured agent's address
+    trust: str = "none"  # message.authentication.Trust: pass, fail, none
+    own_list: bool = False  # the list is our own department's address
+    bounced_delivery: bool = False  # the report names a delivery of ours
+    reopenings_today: int = 0  # of this sender
+    would_reopen: bool = False
+    burst_ticket_id: int | None = None  # the newest of too many tickets that this sender just opened
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What becomes of the mail, and why."""
+
+    action: Action
+    reason: str
+    third_party: bool = False
+    acknowledge: bool = False
+
+
+def route(facts: Facts) -> Route:
+    """Return what becomes of a mail of which `facts` are known."""
+    match facts.kind:
+        case "own":
+            return Route(Action.NOTED, "our own mail came back")
+        case "dsn-failed" | "dsn-delayed" | "dsn-ok":
+            return _report(facts)
+        case "mdn" | "ooo":
+            return _machine(facts, "out-of-office notes and receipts belong to a ticket or to nothing")
+        case "auto":
+            return _automatic(facts)
+        case "list" if not facts.own_list:
+            return _automatic(facts)
+        case _:
+            return _from_agent(facts) if facts.agent else _from_customer(facts)
+
+
+def _report(facts: Facts) -> Route:
+    if facts.bounced_delivery:
+        return Route(Action.BOUNCE, "a report on a mail of ours")
+    if facts.ticket_id is not None and facts.proven:
+        return Route(Action.MACHINE, "a report that names this ticket")
+    return Route(Action.NOTED, "a report on a mail that we did not send")
+
+
+def _machine(facts: Facts, otherwise: str) -> Route:
+    if facts.ticket_id is not None:
+        return Route(Action.MACHINE, "an automatic mail on this ticket")
+    return Route(Action.NOTED, otherwise)
+
+
+def _automatic(facts: Facts) -> Route:
+    if facts.agent and facts.ticket_id is None:
+        return Route(Action.NOTED, "an automatic mail of an agent")
+    if facts.ticket_id is not None:
+        if facts.kind == "list" and facts.proven and not facts.agent:
+            return Route(Action.CUSTOMER, "written to a signed address, by way of a list", facts.third_party)
+        return Route(Action.MACHINE, "an automatic mail on this ticket")
+    if facts.burst_ticket_id is not None:
+        return Route(Action.MACHINE, "one of too many mails of this sender in a short time")
+    return Route(Action.OPEN, "an automatic mail that belongs to no ticket yet: kept, never answered")
+
+
+def _from_agent(facts: Facts) -> Route:
+    if facts.trust == "fail":
+        return Route(Action.HELD, "From is an agent's address, and authentication failed")
+    if facts.role == "c" and facts.token_is_senders and facts.takes_part:
+        return _on_ticket(facts, "the agent is this ticket's customer")
+    proof = _agent_proof(facts)
+    if proof is None:
+        return Route(Action.HELD, "From is an agent's address, without proof that he wrote it")
+    if facts.ticket_id is None:
+        return Route(Action.OPEN, f"an agent writes as a customer ({proof})")
+    if facts.role == "n":
+        return Route(Action.NOTE, f"an agent's note ({proof})")
+    return Route(Action.ANSWER, f"an agent's answer ({proof})")
+
+
+def _agent_proof(facts: Facts) -> str | None:
+    if facts.role in ("a", "n") and facts.token_is_senders:
+        return "the signed address was made for him"
+    if facts.role in ("a", "n"):
+        return None  # somebody else's address: a forwarded notification
+    if facts.trust == "pass":
+        return "his address is authenticated"
+    return None
+
+
+def _from_customer(facts: Facts) -> Route:
+    if facts.role in ("a", "n"):
+        return Route(Action.HELD, "written to an agent's own reply address by somebody else")
+    if facts.role in ("s", "p") and facts.trust == "fail":
+        return Route(Action.HELD, "a customer's action from an address whose authentication failed")
+    if facts.ticket_id is None:
+        return _opens(facts)
+    if facts.role == "s":
+        return Route(Action.SOLVED, "the customer says that it is solved")
+    if facts.would_reopen and facts.reopenings_today >= REOPENINGS_A_DAY:
+        return Route(Action.HELD, f"this sender reopened {facts.reopenings_today} tickets within a day")
+    if facts.role == "p":
+        return Route(Action.PROBLEM, "the customer says that it is still a problem")
+    return _on_ticket(facts, "the customer wrote on this ticket")
+
+
+def _on_ticket(facts: Facts, reason: str) -> Route:
+    third = facts.third_party or facts.trust == "fail"
+    return Route(Action.CUSTOMER, "somebody who takes no part wrote on this ticket" if third else reason, third)
+
+
+def _opens(facts: Facts) -> Route:
+    if facts.burst_ticket_id is not None:
+        return Route(Action.CUSTOMER, "one of too many mails of this sender in a short time")
+    return Route(Action.OPEN, "a new request", acknowledge=facts.answerable and facts.trust != "fail")
