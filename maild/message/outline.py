@@ -171,8 +171,13 @@ def read(tree: "LexborHTMLParser") -> Outline:
 
 
 def keep(outline: Outline, kept: Sequence[bool]) -> None:
-    """Take the lines that are not `kept` out of the tree that `outline` was read from."""
+    """Take the lines that are not `kept` out of the tree that `outline` was read from, and what they leave empty."""
     for nodes, stays in zip(outline.nodes, kept, strict=True):
-        if not stays:
-            for node in nodes:
-                node.decompose()
+        if stays:
+            continue
+        for node in nodes:
+            parent = node.parent
+            node.decompose()
+            while parent is not None and parent.child is None and parent.tag != "body":
+                empty, parent = parent, parent.parent
+                empty.decompose()

@@ -1,0 +1,95 @@
+"""Notes that somebody is away, told from people who write about being away.
+
+Many programs mark such notes in no header. A note without a mark is believed only on two grounds: a subject
+with which programs begin ("Automatic reply: ..."), or a subject that says "absent" above a text in which the
+author says so of himself. A person who asks how to set one up, or writes "out of office" in a sentence, is neither.
+"""
+
+import re
+from typing import Final
+
+from maild.message.parse import Message
+from maild.message.subject import base_subject
+
+_TEXT_CHARACTERS: Final = 1_500  # a longer text is no note
+_AUTOMATIC = (
+    "automatic reply|automatic response|automated reply|automated response|auto reply|auto-reply|autoreply|"
+    "auto response|auto-response|autoresponse|auto responder|autoresponder|auto respond|autorespons|"
+    "out of office autoreply|out of office auto reply|out of office auto-reply|automatische antwort|"
+    "automatische antwoord|automatisch antwoord|autoantwort|automatische rückantwort|réponse automatique|"
+    "reponse automatique|respuesta automática|respuesta automatica|resposta automática|resposta automatica|"
+    "risposta automatica|automatiskt svar|autosvar|automatisk svar|automaattinen vastaus|autom. vastaus|"
+    "odpowiedź automatyczna|automatyczna odpowiedź|autoodpowiedź|automatická odpověď|automatická odpoveď|"
+    "автоматический ответ|автоответ|автоматична відповідь|автовідповідь|автоматичен отговор|"
+    "automatikus válasz|răspuns automat|raspuns automat|αυτόματη απάντηση|otomatik yanıt|otomatik cevap|"
+    "自动回复|自動回覆|自動回复|自動返信|自動応答|자동 회신|자동 응답|자동응답|رد تلقائي|الرد التلقائي|"
+    "תשובה אוטומטית|מענה אוטומטי|ตอบกลับอัตโนมัติ|trả lời tự động|balasan otomatis|automaatvastus|"
+    "automaatne vastus|automātiskā atbilde|automatinis atsakymas|automatski odgovor|samodejni odgovor|"
+    "resposta automàtica"
+)
+_ABSENT = (
+    "out of office|out of the office|ooo|away from office|away from the office|away from my mail|"
+    "away until|on vacation|on holiday|on leave|vacation notice|vacation reply|abwesenheitsnotiz|"
+    "abwesenheit|abwesend|abwesenheitsmeldung|abwesenheitsbenachrichtigung|abwesenheitsassistent|"
+    "bin nicht im büro|urlaub|absence du bureau|absent du bureau|absence|message d'absence|absent|en congé|"
+    "fuera de la oficina|fuera de oficina|ausente de la oficina|ausencia|de vacaciones|fora do escritório|"
+    "ausência|ausência temporária|fuori sede|fuori ufficio|assenza|assenza dall'ufficio|assente|afwezig|"
+    "afwezigheid|afwezigheidsbericht|niet aanwezig|frånvaro|frånvarande|ej på kontoret|ikke på kontoret|"
+    "fravær|fraværende|ikke til stede|poissa|poissa toimistosta|lomalla|poza biurem|nieobecność|nieobecny|"
+    "mimo kancelář|nepřítomnost|nepřítomen|nisem v pisarni|odsoten|вне офиса|отсутствие на рабочем месте|"
+    "отсутствие|в отпуске|поза офісом|házon kívül|távollét|szabadság|εκτός γραφείου|ofis dışında|ofis dışı|"
+    "不在办公室|外出|休暇|不在通知|부재중|부재 중|kontorist väljas|puhkusel|eemal|prombūtnē|nėra biure|"
+    "izvan ureda|en vacances|puhkus"
+)
+_OF_HIMSELF = (
+    "i am out|i'm out|i’m out|i will be out|i'll be out|i am away|i'm away|i will be away|i am currently|"
+    "i'm currently|i am on|i'm on|i will be on|i am not in|i am presently|i will be traveling|"
+    "i will be travelling|i have limited|will have limited|i will return|i will be back|am out of office|"
+    "currently out of|currently away|ich bin|bin ich|ich befinde mich|je suis|je serai|j'ai quitté|"
+    "actuellement absent|estoy fuera|estaré|me encuentro|no estaré|estou fora|estarei|encontro-me|"
+    "sono assente|sono fuori|sarò|non sono in|ik ben|ben ik|jag är|är jag|jeg er|er jeg|olen lomalla|"
+    "olen poissa|jestem nieobecn|nie ma mnie|będę nieobecn|jsem mimo|nejsem|budu mimo|я в отпуске|"
+    "буду отсутствовать|меня не будет|я буду|нахожусь в|перебуваю|nem vagyok|szabadságon|sunt plecat|"
+    "nu sunt|είμαι εκτός|απουσιάζω|ofiste değilim|izindeyim|我在休假|我正在|我不在|休暇を|不在に|부재중|"
+    "휴가|viibin|olen puhkusel|olen eemal|esmu prombūtnē|ne esu|nisam|nisem|odsoten|odsotna|"
+    "away from the office|out of the office"
+)
+_AUTOMATIC_SUBJECT: Final = re.compile(rf"\W{{0,6}}(?:{_AUTOMATIC})(?:\s{{0,2}}[:：\-–|\]]|\s{{0,2}}$)", re.IGNORECASE)
+_AUTOMATIC_WORDS: Final = re.compile(rf"(?:{_AUTOMATIC})", re.IGNORECASE)
+_ABSENT_SUBJECT: Final = re.compile(rf"\W{{0,6}}(?:{_ABSENT})(?!\w)", re.IGNORECASE)
+_ABSENT_WORDS: Final = re.compile(rf"(?<!\w)(?:{_ABSENT})(?!\w)", re.IGNORECASE)
+_BRACKETS: Final = re.compile(r"^(?:\s?\[[^\[\]]{1,40}\])+\s?")
+_SPOKEN: Final = re.compile(rf"(?<!\w)(?:{_OF_HIMSELF})", re.IGNORECASE)
+
+
+def unmarked(message: Message) -> str:
+    """Return why `message`, which carries no mark of a machine, is a note of absence; "" if it is none."""
+    subject = _BRACKETS.sub("", base_subject(message.subject[:200]))
+    if _AUTOMATIC_SUBJECT.match(subject):
+        return "subject begins like an automatic reply"
+    match = _ABSENT_SUBJECT.match(subject)
+    if match is None or subject.endswith("?"):
+        return ""
+    if _AUTOMATIC_WORDS.search(subject):
+        return "subject says that it is an automatic reply"
+    rest = subject[match.end() :].strip()
+    names_another = rest[:1] in (":", "：", "-", "–") and _answers(message)
+    text = message.text[: _TEXT_CHARACTERS + 1]
+    if len(text) > _TEXT_CHARACTERS or not _SPOKEN.search(text):
+        return ""
+    if names_another:
+        return "subject says absent and names the mail answered, and the author says it of himself"
+    return "subject and text say that the author is away" if not rest or _answers(message) else ""
+
+
+def marked(message: Message) -> bool:
+    """Tell whether a mail that is known to be a machine's is a note of absence."""
+    return _about_absence(message.subject[:200]) or _about_absence(message.text[:_TEXT_CHARACTERS])
+
+
+def _about_absence(text: str) -> bool:
+    return _ABSENT_WORDS.search(text) is not None or _AUTOMATIC_WORDS.search(text) is not None
+
+
+def _answers(message: Message) -> bool:
+    return bool(message.in_reply_to or message.references)
