@@ -8,20 +8,36 @@
     message/rfc822          a file, whatever is in it
 
 A text with a file name or `attachment` is a file. uuencoded files in a plain text are taken out of it, and what
-`winmail.dat` holds is listed in its place.
+`winmail.dat` holds is listed in its place. A mail without any text that brings an invitation shows what it invites to.
+Signatures and encrypted parts (S/MIME, PGP) are files like any other: nothing is decrypted or verified here.
 """
 
 import html as entities
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from maild.message import filename, flowed, html, uuencode
+from maild.message import calendar, filename, flowed, html, tnef, uuencode
 from maild.message.charset import decode
 from maild.message.mime import Part
 
 _BODIES: Final = ("text/plain", "text/html", "text/enriched", "text/richtext", "text/x-markdown", "text/markdown")
+_NO_BODIES: Final = (
+    "text/calendar",
+    "text/x-vcalendar",
+    "text/vcard",
+    "text/x-vcard",
+    "text/directory",
+    "text/csv",
+    "text/rfc822-headers",
+    "text/css",
+)
+_FURTHER_FORMS: Final = ("text/x-amp-html", "text/watch-html", "text/enriched", "text/richtext")
+_TNEF: Final = ("application/ms-tnef", "application/vnd.ms-tnef", "application/x-tnef")
+_SOURCE: Final = re.compile(r"\s*(?:<!doctype html|<html[\s>])", re.IGNORECASE)
+_STUB_CHARACTERS: Final = 300
 
 
 @dataclass(frozen=True)
@@ -50,7 +66,7 @@ class Body:
 class _Gathering:
     """What is found on the way through the tree."""
 
-    bodies: list[tuple[Part | None, Part | None]] = field(default_factory=list)  # plain, HTML: two forms of one text
+    bodies: list[tuple[list[Part], list[Part]]] = field(default_factory=list)  # plain, HTML: two forms of one text
     files: list[tuple[Part, bool]] = field(default_factory=list)  # with: within multipart/related
 
 
@@ -58,44 +74,93 @@ def read(root: Part, fallback: str = "") -> Body:
     """Return the text and the files of the mail whose tree is `root`."""
     found = _Gathering()
     _gather(root, found, related=False)
-    files: list[File] = []
     texts: list[str] = []
-    htmls: list[str] = []
-    plains = 0
+    sources: list[str] = []
+    files: list[File] = []
     defects: list[str] = []
     for plain, rich in found.bodies:
-        text = ""
-        if plain is not None:
-            text, extracted, defect = _plain(plain, fallback)
-            files += extracted
-            defects += [defect] * bool(defect)
-            plains += 1
-        source = ""
-        if rich is not None:
-            source, defect = rich.text(fallback)
-            defects += [defect] * bool(defect)
-        if not text.strip() and source:
-            text = html.to_text(source)
+        text, source, extracted = _forms(plain, rich, fallback, defects)
         texts.append(text)
-        htmls.append(source or _as_html(text))
-    files += [_file(part, related) for part, related in found.files]
-    rich_any = any(rich is not None for _, rich in found.bodies)
+        sources.append(source)
+        files += extracted
+    for part, related in found.files:
+        _list(part, related, texts, sources, files)
+    text = _joined(texts)
+    if not text.strip():
+        invitation = next((part for part, _ in found.files if part.content_type == "text/calendar"), None)
+        text = calendar.summary(invitation.text(fallback).text) if invitation else text
+    rich_any = any(sources)
     return Body(
-        "\n".join(
-            text if text.endswith("\n") or index == len(texts) - 1 else text + "\n" for index, text in enumerate(texts)
-        ),
-        "\n".join(htmls) if rich_any else "",
-        rich_any and not plains,
+        text,
+        "\n".join(source or _as_html(text) for text, source in zip(texts, sources, strict=True)) if rich_any else "",
+        rich_any and not any(plain for plain, _ in found.bodies),
         tuple(files),
         tuple(defects),
     )
+
+
+def _joined(texts: list[str]) -> str:
+    """Return the texts below each other, each beginning a line."""
+    last = len(texts) - 1
+    return "\n".join(text if text.endswith("\n") or index == last else text + "\n" for index, text in enumerate(texts))
+
+
+def _forms(plain: list[Part], rich: list[Part], fallback: str, defects: list[str]) -> tuple[str, str, list[File]]:
+    """Return one text of the mail, its HTML source, and the files that stood in it."""
+    files: list[File] = []
+    texts = [_plain(part, fallback, files, defects) for part in plain]
+    text = _joined(texts)
+    if not rich:
+        # seen in practice: HTML that says it is plain
+        return (html.to_text(text), text, files) if _SOURCE.match(text) else (text, "", files)
+    sources = [part.text(fallback) for part in rich]
+    defects += [defect for _, defect in sources if defect]
+    source = "\n".join(one for one, _ in sources)
+    if not text.strip():
+        return html.to_text(source), source, files
+    if len(text) < _STUB_CHARACTERS and len(source) > 10 * len(text):
+        shown = html.to_text(source)
+        if _is_stub(text, shown):
+            return shown, source, files
+    return text, source, files
+
+
+def _is_stub(text: str, shown: str) -> bool:
+    """Return whether a plain form only says that there is an HTML form: most of its words do not occur in that one."""
+    words = text.lower().split()
+    known = set(shown.lower().split())
+    return len(shown) > 2 * len(text) and sum(word in known for word in words) < len(words) / 2
+
+
+def _list(part: Part, related: bool, texts: list[str], sources: list[str], files: list[File]) -> None:
+    """List a file; of a `winmail.dat`, list what is in it, and show its text where the mail has none."""
+    name = part.name
+    if part.content_type in _TNEF or name.lower() in ("winmail.dat", "win.dat"):
+        contents = tnef.read(part.content())
+        if contents is not None:
+            unsaid = not any(text.strip() for text in texts)
+            if unsaid and (contents.text.strip() or contents.html.strip()):
+                texts.append(contents.text if contents.text.strip() else html.to_text(contents.html))
+                sources.append(contents.html)
+            for one in contents.files:
+                files.append(
+                    File(one.name, one.content_type, bool(one.content_id), one.content_id, partial(_whole, one.content))
+                )
+            if contents.files or not unsaid or texts:
+                return
+    inline = (related and bool(part.content_id)) or part.disposition == "inline"
+    files.append(File(name, part.content_type, inline, part.content_id, part.content))
+
+
+def _whole(content: bytes) -> bytes:
+    return content
 
 
 def _gather(part: Part, found: _Gathering, related: bool) -> None:
     """Sort `part` and what it frames into texts and files; as deep as `mime.DEPTH`."""
     if not part.is_multipart:
         if _is_text(part):
-            found.bodies.append((None, part) if part.content_type == "text/html" else (part, None))
+            found.bodies.append(([], [part]) if part.content_type == "text/html" else ([part], []))
         else:
             found.files.append((part, related))
     elif part.content_type == "multipart/alternative":
@@ -129,9 +194,14 @@ def _gather_file(part: Part, found: _Gathering) -> None:
 
 
 def _is_text(part: Part) -> bool:
-    if part.disposition == "attachment" or part.content_type not in _BODIES:
+    kind = part.content_type
+    if part.disposition == "attachment":
         return False
-    return not part.name or (part.depth == 0 and part.disposition != "attachment" and not part.parts)
+    if kind.startswith("multipart/"):
+        return True  # one in which no delimiter was found: what it holds can only be read as text
+    if part.depth == 0:
+        return kind.startswith("text/") and kind not in _NO_BODIES
+    return kind in _BODIES and not part.name
 
 
 def _root(part: Part) -> Part:
@@ -152,46 +222,38 @@ def _alternative(part: Part, found: _Gathering, related: bool) -> None:
     inner = _Gathering()
     for child in part.parts:
         _gather(child, inner, related)
-    plain = [one for one, _ in inner.bodies if one is not None]
-    rich = [one for _, one in inner.bodies if one is not None]
-    if len(plain) == 1 and len(rich) <= 1:
-        found.bodies.append((plain[0], rich[0] if rich else None))
-    elif plain or rich:
-        # seen in practice: mixed bodies within one alternative; the first plain stands for the HTML parts
-        found.bodies.append((plain[0] if plain else None, rich[0] if rich else None))
-        found.bodies.extend((None, one) for one in rich[1:])
-    found.files.extend(inner.files)
+    plain = [one for ones, _ in inner.bodies for one in ones]
+    rich = [one for _, ones in inner.bodies for one in ones]
+    if plain or rich:
+        best = [one for one in plain if one.content_type not in _FURTHER_FORMS] or ([] if rich else plain)
+        found.bodies.append((best, rich))
+    found.files.extend(one for one in inner.files if one[0].content_type not in _FURTHER_FORMS)
 
 
-def _plain(part: Part, fallback: str) -> tuple[str, list[File], str]:
-    """Return a plain text, the uuencoded files in it, and what was wrong with its charset."""
-    files: list[File] = []
+def _plain(part: Part, fallback: str, files: list[File], defects: list[str]) -> str:
+    """Return a plain text; the files that are uuencoded in it go to `files`."""
     content = part.content()
-    if b"\nbegin " in content or content.startswith(b"begin "):
-        keep: list[bytes] = []
-        at = 0
-        for one in uuencode.find(content):
-            keep.append(content[at : one.start])
-            at = one.end
-            name = filename.safe(decode(one.name.strip(), "", part.parameters.get("charset", "")).text)
-            files.append(File(name, "application/octet-stream", False, "", one.content))
-        if files:
-            keep.append(content[at:])
-            text, defect = decode(b"".join(keep), part.parameters.get("charset", ""), fallback)
-            return text.replace("\r\n", "\n"), files, defect
-    text, defect = part.text(fallback)
+    if b"begin " in content:
+        content = _without_files(part, content, files)
+    text, defect = part.decode(content, fallback)
+    defects += [defect] * bool(defect)
+    if part.content_type in ("text/enriched", "text/richtext"):
+        return flowed.unenrich(text)
     if part.parameters.get("format", "").lower() == "flowed":
-        text = flowed.unflow(text, part.parameters.get("delsp", "").lower() == "yes")
-    return text, files, defect
+        return flowed.unflow(text, part.parameters.get("delsp", "").lower() == "yes")
+    return text
 
 
-def _file(part: Part, related: bool) -> File:
-    inline = related and bool(part.content_id) or part.disposition == "inline"
-    return File(part.name, part.content_type, inline, part.content_id, partial(_content, part))
-
-
-def _content(part: Part) -> bytes:
-    return part.content()
+def _without_files(part: Part, content: bytes, files: list[File]) -> bytes:
+    """Return `content` without its uuencoded files, which go to `files`."""
+    kept: list[bytes] = []
+    at = 0
+    for one in uuencode.find(content):
+        kept.append(content[at : one.start])
+        at = one.end
+        name = filename.safe(decode(one.name.strip(), "", part.parameters.get("charset", "")).text)
+        files.append(File(name, "application/octet-stream", False, "", one.content))
+    return b"".join([*kept, content[at:]])
 
 
 def _as_html(text: str) -> str:

@@ -29,3 +29,12 @@ def unflow(text: str, delsp: bool = False) -> str:
 
 
 _LONGEST: Final = 20_000  # a paragraph longer than this is no paragraph; also keeps joining linear
+
+_COMMAND: Final = re.compile(r"<param>[^<]*</param>|<(?!<)/?[A-Za-z][A-Za-z0-9-]{0,59}>", re.IGNORECASE)
+_BREAKS: Final = re.compile(r"\n+")
+
+
+def unenrich(text: str) -> str:
+    """Return text/enriched (RFC 1896) without its commands; a single line break is a space there."""
+    text = _COMMAND.sub("", text).replace("<<", "<")
+    return _BREAKS.sub(lambda found: "\n" * (len(found.group(0)) - 1) or " ", text)

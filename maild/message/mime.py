@@ -86,17 +86,20 @@ class Part:
         return decoded(self.encoded, self.head.token("content-transfer-encoding"))
 
     def text(self, fallback: str = "") -> charset.Decoded:
-        """Return the body as text with LF line ends; a form feed of bytes too long is cut at TEXT_BYTES."""
-        content = self.content()[:TEXT_BYTES]
+        """Return the body as text with LF line ends, cut at TEXT_BYTES."""
+        return self.decode(self.content(), fallback)
+
+    def decode(self, content: bytes, fallback: str = "") -> charset.Decoded:
+        """Return `content`, bytes of this part, as text in its charset, with LF line ends."""
         label = self.parameters.get("charset", "")
         if self.content_type == "text/html" and not charset.codec(label):
             label = _html_charset(content) or label
-        text, defect = charset.decode(content, label, fallback)
+        text, defect = charset.decode(content[:TEXT_BYTES], label, fallback)
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
         if "\x00" in text:
             text = text.replace("\x00", "")
-        return charset.Decoded(text, defect)
+        return charset.Decoded(text, "text-cut" if len(content) > TEXT_BYTES else defect)
 
     def message(self) -> "Part":
         """Return the mail that a message/rfc822 part holds, as a part of its own."""
