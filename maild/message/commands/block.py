@@ -1,0 +1,368 @@
+"""Reading the block of words on top of a mail, as mail clients leave it.
+
+A block is the leading lines that begin with `#` and a letter; empty lines around and between them mean nothing. What
+clients do to it is undone for the block alone: capitals, full-width and escaped signs, non-breaking and invisible
+spaces, typographic quotes, links behind addresses, and one `> ` before every line of the whole text (never before some
+of them: that is a quotation, and nobody's command). The rest of the text is handed on as it was written.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+
+from maild.message.address import valid
+from maild.message.commands.when import BusinessDays, UnclearTimeError, instant
+from maild.message.commands.words import PRIORITIES, WORDS, Syntax, Word, nearest, nearest_word
+from maild.message.subject import base_subject
+
+MOST_COMMANDS = 30
+MOST_VALUE_CHARS = 2000
+MOST_TEXT_CHARS = 300
+
+Value = str | datetime | tuple[str, ...] | tuple[int, ...] | None
+
+_SPACES = dict.fromkeys((0xAD, 0x200B, 0x200C, 0x200D, 0x200E, 0x200F, 0x2060, 0xFEFF)) | {
+    ord("＃"): "#",
+    ord("﹟"): "#",
+}
+_SIGNS = {
+    ord(written): meant
+    for writtens, meant in (("“”„‟«»″＂", '"'), ("‘’‚‛′＇", "'"), ("‐‑‒–—−－", "-"), ("：", ":"), ("，；;", ","))
+    for written in writtens
+}
+_COMMAND = re.compile(r"\\?#([^\W\d_][\w-]*)\s?[.,:=!：，。！]*\s?(.*)", re.DOTALL)
+_SPACED_COMMAND = re.compile(r"\\?# ([^\W\d_][\w-]*)(.*)", re.DOTALL)  # "# note": a phone's keyboard, or a heading
+_NEXT_COMMAND = re.compile(r"\s#([^\W\d_][\w-]*)")
+_NOTE = re.compile(r"\W*note[.,:=!：，。！]*\s*(.*)", re.DOTALL | re.IGNORECASE)
+_QUOTED = re.compile(r"\s{0,3}>\s?")
+_LINK = re.compile(r"[<(\[]\s?(?:mailto|https?|tel):[^<>()\[\]\s]*\s?[>)\]]", re.IGNORECASE)
+_QUOTED_NAME = re.compile(r'"[^"]*"\s*(?=<)')
+_TAG = re.compile(r"[^\W_][\w.-]{0,39}")
+_TICKET = re.compile(r"\[?#?([1-9][0-9]{0,14})\]?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One word that was said, with its value: see `words.Syntax` for what it takes.
+
+    An instant in UTC for a time, a tuple of numbers for one ticket or several; tags and addresses that are taken away
+    begin with a minus sign.
+    """
+
+    word: str
+    value: Value = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a line, as a sentence for its writer, and the line that he may have meant, "" if unknown."""
+
+    text: str
+    suggestion: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What a mail commands and what it says; with faults it commands nothing."""
+
+    commands: tuple[Command, ...] = ()  # as they were said, but the status word last
+    rest: str = ""
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """When and by whom the words are said.
+
+    The names map all that an agent, department or prepared text may be called, case-folded, to what it is; an empty
+    mapping leaves names to be judged by the caller.
+    """
+
+    now: datetime
+    zone: tzinfo
+    business_days: BusinessDays
+    agents: Mapping[str, str] = field(default_factory=dict)
+    departments: Mapping[str, str] = field(default_factory=dict)
+    canned: Mapping[str, str] = field(default_factory=dict)
+
+
+class _ValueFaultError(Exception):
+    """A value is wrong; carries the sentence and the value that may have been meant."""
+
+    def __init__(self, text: str, meant: str = "") -> None:
+        super().__init__(text)
+        self.text = text
+        self.meant = meant
+
+
+def parse(text: str, circumstances: Circumstances) -> Block:
+    """Return the block on top of `text` and the text below it; never raises.
+
+    A text that begins with no word is all rest. In a block every line must be right, else nothing counts.
+    """
+    text = _unquoted(text)
+    reading = _Reading(circumstances)
+    at = 0
+    while at < len(text):
+        end = text.find("\n", at) + 1 or len(text)
+        line = _plain(text[at:end])
+        if line and not reading.line(line, text[at:end]):
+            break
+        at = end
+    rest = "\n".join(part for part in (*reading.inline, text[at:].strip("\r\n")) if part)
+    return reading.block(rest)
+
+
+def parse_request(text: str, circumstances: Circumstances) -> Block:
+    """Return what a mail to the desk address asks for: its subject or first line, with or without `#`; never raises."""
+    first = next((line for line in map(_plain, text[:MOST_VALUE_CHARS].splitlines()) if line), "")
+    first = base_subject(first)
+    if not first:
+        return Block()
+    reading = _Reading(circumstances)
+    if not reading.line(first if first.startswith("#") else f"#{first}", ""):
+        reading.faults.append(Fault(f'"{first[:40]}" is no request that I understand', "help"))
+    for command in reading.commands:
+        if not WORDS[command.word].desk:
+            reading.faults.append(Fault(f"#{command.word} is said in an answer to a ticket's mail, not here", "help"))
+    return reading.block("")
+
+
+@dataclass(slots=True)
+class _Reading:
+    """The lines of a block read so far: what they command, what is wrong, and text that stood behind `#note`."""
+
+    circumstances: Circumstances
+    commands: list[Command] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    inline: list[str] = field(default_factory=list)
+
+    def line(self, line: str, written: str) -> bool:
+        """Read `line`, of which `written` is the original; return whether it is one of the block."""
+        if (found := _SPACED_COMMAND.fullmatch(line)) and found[1].lower() in WORDS:
+            line = f"#{found[1]}{found[2]}"
+        if len(self.commands) + len(self.faults) > MOST_COMMANDS or _COMMAND.fullmatch(line) is None:
+            return False
+        while found := _COMMAND.fullmatch(line):
+            name = found[1].lower()
+            if name in WORDS:
+                line = self._command(WORDS[name], found[2], written)
+            else:
+                meant = nearest_word(name)
+                like = f", did you mean #{meant}?" if meant else ""
+                suggestion = f"#{meant} {found[2][:80]}".strip() if meant else ""
+                self.faults.append(Fault(f"#{found[1][:40]} is no word that I know{like}", suggestion))
+                line = ""
+        return True
+
+    def _command(self, word: Word, text: str, written: str) -> str:
+        """Add the command of `word` and its value, or what is wrong; return the command behind it on the same line."""
+        value, following = _cut(word, text)
+        if word.name == "note" and value:
+            original = _NOTE.fullmatch(written.strip())
+            self.inline.append(original[1] if original else value)
+            value = ""
+        try:
+            self.commands.append(Command(word.name, _value(word.syntax, value, self.circumstances)))
+        except _ValueFaultError as fault:
+            meant = f"#{word.name} {fault.meant}" if fault.meant else word.example
+            self.faults.append(Fault(f"#{word.name}: {fault.text}", meant))
+        return following
+
+    def block(self, rest: str) -> Block:
+        """Return the block, after a look at all its commands together."""
+        faults = [*self.faults, *_together([command.word for command in self.commands])]
+        if faults:
+            return Block(rest=rest, faults=tuple(dict.fromkeys(faults)))
+        # Stable: but for the status word, things are done in the order in which they were said.
+        return Block(tuple(sorted(self.commands, key=lambda command: WORDS[command.word].status)), rest)
+
+
+def _together(names: Sequence[str]) -> Iterator[Fault]:
+    """Yield what is wrong with words that are right one by one."""
+    if len(names) > MOST_COMMANDS:
+        yield Fault(f"more than {MOST_COMMANDS} words in one mail")
+    statuses = list(dict.fromkeys(f"#{name}" for name in names if WORDS[name].status))
+    if len(statuses) > 1:
+        yield Fault(f"only one of {', '.join(statuses)} can be done", statuses[0])
+    for name, times in Counter(names).items():
+        if times > 1 and not WORDS[name].often:
+            yield Fault(f"#{name} is said {times} times")
+
+
+def _unquoted(text: str) -> str:
+    """Return `text` without the quote mark that a client put before every line of it.
+
+    If only some lines have one, they are a quotation, and words in it are not this writer's.
+    """
+    if not _QUOTED.match(text.lstrip()):
+        return text
+    lines = text.splitlines()
+    if not all(_QUOTED.match(line) for line in lines if line.strip()):
+        return text
+    return "\n".join(_QUOTED.sub("", line, count=1) for line in lines)
+
+
+def _plain(line: str) -> str:
+    """Return a line of the block with single, visible spaces."""
+    return " ".join(line.translate(_SPACES).split())
+
+
+def _cut(word: Word, value: str) -> tuple[str, str]:
+    """Return the value of `word`, and the command that stands behind it on the same line."""
+    if value.startswith("#") and (word.syntax is Syntax.NOTHING or word.name == "note"):
+        return "", value
+    if word.syntax in {Syntax.TEXT, Syntax.MAYBE_TEXT}:
+        return value, ""
+    for found in _NEXT_COMMAND.finditer(value):
+        if found[1].lower() in WORDS or word.syntax is not Syntax.TAGS:
+            return value[: found.start()], value[found.start() + 1 :]
+    return value, ""
+
+
+_QUOTES = frozenset({'""', "''", "“”", "„“", "‘’", "«»"})
+
+
+def _value(syntax: Syntax, text: str, circumstances: Circumstances) -> Value:
+    """Return the value that `text` is.
+
+    Raises:
+        _ValueFaultError: it is none for this syntax.
+    """
+    if len(text) > MOST_VALUE_CHARS:
+        raise _ValueFaultError("it is too long")
+    if syntax not in {Syntax.TEXT, Syntax.MAYBE_TEXT}:
+        text = text.translate(_SIGNS)
+    text = text.strip()
+    if len(text) > 1 and (text[0] + text[-1]) in _QUOTES:
+        text = text[1:-1].strip()
+    return _READERS[syntax](text, circumstances)
+
+
+def _nothing(text: str, _: Circumstances) -> Value:
+    if text:
+        raise _ValueFaultError("it takes nothing behind it; put your answer on a line of its own")
+    return None
+
+
+def _when(text: str, circumstances: Circumstances) -> Value:
+    if not text:
+        raise _ValueFaultError("it needs a time, like 3h, 2bd, tomorrow 9:00, friday or 2026-03-02 14:00")
+    try:
+        return instant(text, circumstances.now, circumstances.zone, circumstances.business_days)
+    except UnclearTimeError as error:
+        raise _ValueFaultError(f"{error}; write 3h, 2bd, tomorrow 9:00, friday or 2026-03-02 14:00") from None
+
+
+def _agent(text: str, circumstances: Circumstances) -> Value:
+    if text.casefold() in {"me", "none"}:
+        return text.casefold()
+    return _name(_bare(text), circumstances.agents, "an agent")
+
+
+def _name(text: str, names: Mapping[str, str], what: str) -> str:
+    """Return what the name `text` stands for among `names`."""
+    if not text:
+        raise _ValueFaultError(f"it needs {what}")
+    if not names:
+        return text
+    known = names.get(text.casefold())
+    if known is None:
+        raise _ValueFaultError(f'"{text[:40]}" is not {what}', nearest(text, [*names]) or "")
+    return known
+
+
+def _priority(text: str, _: Circumstances) -> Value:
+    if text.casefold() not in PRIORITIES:
+        raise _ValueFaultError(f"it is one of {', '.join(PRIORITIES)}", nearest(text, PRIORITIES) or "")
+    return text.casefold()
+
+
+def _tags(text: str, _: Circumstances) -> Value:
+    tags = []
+    for written in text.replace(",", " ").split():
+        sign = "-" if written.startswith("-") else ""
+        tag = written.lstrip("+-#").casefold()
+        if _TAG.fullmatch(tag) is None:
+            raise _ValueFaultError(f'"{written[:40]}" is no tag; write one word of letters, digits and hyphens')
+        tags.append(sign + tag)
+    if not tags:
+        raise _ValueFaultError("it needs a tag")
+    return tuple(dict.fromkeys(tags))
+
+
+def _bare(text: str) -> str:
+    """Return `text` without links that clients add behind addresses, and with `Name <address>` cut to the address."""
+    text = _QUOTED_NAME.sub("", _LINK.sub(" ", text))
+    name, bracket, behind = text.partition("<")
+    if not bracket or "@" in name:
+        return text.strip()
+    return behind.replace(">", " ", 1).strip()
+
+
+def _addresses(text: str, _: Circumstances) -> Value:
+    addresses = []
+    for part in _QUOTED_NAME.sub("", text).split(","):
+        removed = part.strip().startswith("-")
+        for written in _bare(part.strip().lstrip("+-")).split():
+            address = written.lstrip("+-").strip("'\".")
+            if not valid(address):
+                raise _ValueFaultError(f'"{written[:60]}" is no address')
+            addresses.append(f"-{address}" if removed or written.startswith("-") else address)
+    if not addresses:
+        raise _ValueFaultError("it needs an address")
+    return tuple(dict.fromkeys(addresses))
+
+
+def _address(text: str, circumstances: Circumstances) -> Value:
+    found = _addresses(text, circumstances)
+    if not isinstance(found, tuple) or len(found) != 1 or str(found[0]).startswith("-"):
+        raise _ValueFaultError("it needs one address")
+    return str(found[0])
+
+
+def _text(text: str, _: Circumstances) -> Value:
+    if not text:
+        raise _ValueFaultError("it needs some words behind it")
+    if len(text) > MOST_TEXT_CHARS:
+        raise _ValueFaultError(f"it takes {MOST_TEXT_CHARS} characters at most")
+    return text
+
+
+def _tickets(text: str, _: Circumstances) -> Value:
+    tickets = []
+    for written in text.replace(",", " ").split():
+        found = _TICKET.fullmatch(written)
+        if found is None:
+            raise _ValueFaultError(f'"{written[:40]}" is no ticket; write its number, like 1042')
+        tickets.append(int(found[1]))
+    if not tickets:
+        raise _ValueFaultError("it needs the number of a ticket")
+    return tuple(dict.fromkeys(tickets))
+
+
+def _ticket(text: str, circumstances: Circumstances) -> Value:
+    found = _tickets(text, circumstances)
+    if not isinstance(found, tuple) or len(found) != 1:
+        raise _ValueFaultError("it needs one ticket")
+    return found
+
+
+_READERS: Mapping[Syntax, Callable[[str, Circumstances], Value]] = {
+    Syntax.NOTHING: _nothing,
+    Syntax.WHEN: _when,
+    Syntax.AGENT: _agent,
+    Syntax.DEPARTMENT: lambda text, seen: _name(text, seen.departments, "a department"),
+    Syntax.CANNED: lambda text, seen: _name(text, seen.canned, "a prepared text"),
+    Syntax.PRIORITY: _priority,
+    Syntax.TAGS: _tags,
+    Syntax.ADDRESSES: _addresses,
+    Syntax.ADDRESS: _address,
+    Syntax.TEXT: _text,
+    Syntax.MAYBE_TEXT: lambda text, _: text or None,
+    Syntax.TICKET: _ticket,
+    Syntax.TICKETS: _tickets,
+    Syntax.MAYBE_TICKET: lambda text, seen: _ticket(text, seen) if text else None,
+}

@@ -1,0 +1,148 @@
+"""Points in time as people write them.
+
+    3h  45m  2d  1w  1d 4h  in 3 hours      from now; days and weeks keep the time of day
+    2bd  2 business days                    by the department's calendar
+    tomorrow  friday  next monday           at 9:00
+    tomorrow 17:30  fri at 2pm  today 18    at that time
+    17:30                                   the next time it is that late
+    2026-03-02  2026-03-02 14:00            in the agent's zone, unless another is written behind it
+
+English only; case, commas and `at`, `on`, `until` mean nothing. A time that the clocks skip in spring is read as one
+hour later, one that they repeat in autumn as the first of the two (PEP 495).
+"""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+DAY_STARTS = time(9)
+FURTHEST = timedelta(days=731)  # two years: what is further off is a typing error
+
+BusinessDays = Callable[[datetime, int], datetime]
+
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_SHORT = {"tues": 1, "weds": 2, "thur": 3, "thurs": 3} | {day[:3]: number for number, day in enumerate(_DAYS)}
+_WEEKDAYS = _SHORT | {day: number for number, day in enumerate(_DAYS)}
+_UNITS = {
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+}
+_SPAN = re.compile(
+    r"(?:in )?(?:(\d{1,4}) ?w(?:eeks?)?)?[ ,]*(?:(\d{1,4}) ?d(?:ays?)?)?[ ,]*(?:(\d{1,4}) ?h(?:ours?|rs?)?)?[ ,]*"
+    r"(?:(\d{1,4}) ?m(?:in(?:utes?|s)?)?)?",
+    re.ASCII,
+)
+_BUSINESS = re.compile(r"(?:in )?(\d{1,3}) ?(?:bd|b|business days?|work(?:ing)? ?days?)", re.ASCII)
+_TIME = re.compile(r"(\d{1,2})(?:[:.h](\d{2}))? ?(am|pm|a\.m\.|p\.m\.|h|o'clock)?", re.ASCII)
+_ISO = re.compile(
+    r"(\d{4}-\d{2}-\d{2})(?:(?:t| at | )(\d{1,2}:\d{2})(?::\d{2}(?:\.\d{1,6})?)? ?(z|utc|[+-]\d{2}:?\d{2})?)?", re.ASCII
+)
+_FILLERS = re.compile(r"\b(?:at|on|until|till|to|the|this)\b|,")
+
+
+class UnclearTimeError(ValueError):
+    """The text names no point in time that may be meant; the message is a sentence for who wrote it."""
+
+
+def instant(text: str, now: datetime, zone: tzinfo, business_days: BusinessDays) -> datetime:
+    """Return the instant, in UTC and after `now`, that `text` names for somebody in `zone`.
+
+    `business_days(start, days)` returns the instant that is so many business days after `start`.
+
+    Raises:
+        UnclearTimeError: it names none, or one that is over or absurdly far off.
+    """
+    words = " ".join(text.lower().split())[:80]
+    try:
+        found = _read(words, now.astimezone(zone), business_days)
+        found = found and found.astimezone(UTC)
+    except (ValueError, OverflowError):  # no such day or hour; beyond the year 9999
+        found = None
+    if found is None:
+        raise UnclearTimeError(f'"{text.strip()[:40]}" is no time that I understand')
+    if found <= now:
+        raise UnclearTimeError(f'"{text.strip()[:40]}" is over already')
+    if found - now > FURTHEST:
+        raise UnclearTimeError(f'"{text.strip()[:40]}" is more than two years away')
+    return found
+
+
+def _read(words: str, local: datetime, business_days: BusinessDays) -> datetime | None:
+    """Return the instant that `words` name, seen from the local time `local`; None if they name none.
+
+    Raises:
+        ValueError, OverflowError: they name a day or an hour that there is not.
+    """
+    if found := _ISO.fullmatch(words):
+        return _iso(found, local)
+    if found := _BUSINESS.fullmatch(words):
+        return business_days(local.astimezone(UTC), int(found[1])) if int(found[1]) else None
+    if (found := _SPAN.fullmatch(words)) and any(found.groups()):
+        return _after(local, *(int(number or 0) for number in found.groups()))
+    return _day(_FILLERS.sub(" ", words).split(), local)
+
+
+def _after(local: datetime, weeks: int, days: int, hours: int, minutes: int) -> datetime:
+    """Return the instant so much later: days by the calendar, so that 9:00 stays 9:00, hours by the clock."""
+    day = local + timedelta(days=7 * weeks + days)  # arithmetic within a zone is that of its wall clock
+    return day.astimezone(UTC) + timedelta(hours=hours, minutes=minutes)
+
+
+def _iso(found: re.Match[str], local: datetime) -> datetime:
+    at = _time(found[2]) if found[2] else DAY_STARTS
+    when = datetime.combine(date.fromisoformat(found[1]), at, local.tzinfo)
+    if not found[3]:
+        return when
+    offset = "+00:00" if found[3] in {"z", "utc"} else found[3]
+    return when.replace(tzinfo=datetime.strptime(offset, "%z").tzinfo)
+
+
+def _day(words: list[str], local: datetime) -> datetime | None:
+    """Return the instant of a day by name, a time by itself, or both."""
+    if not words:
+        return None
+    following = words[0] == "next"
+    if following:
+        words = words[1:]
+    name, rest = (words[0], words[1:]) if words else ("", [])
+    today = local.date()
+    if name in {"today", "tonight", "tomorrow"} and not following:
+        ahead = 1 if name == "tomorrow" else 0
+        if ahead == 0 and not rest:
+            return None
+        return datetime.combine(today + timedelta(days=ahead), _time(" ".join(rest)), local.tzinfo)
+    if name == "week" and following:
+        return datetime.combine(today + timedelta(days=7 - local.weekday()), _time(" ".join(rest)), local.tzinfo)
+    if name in _WEEKDAYS:
+        ahead = (_WEEKDAYS[name] - local.weekday()) % 7
+        when = datetime.combine(today + timedelta(days=ahead), _time(" ".join(rest)), local.tzinfo)
+        if ahead == 0 and (following or not rest or when <= local):
+            when = datetime.combine(today + timedelta(days=7), _time(" ".join(rest)), local.tzinfo)
+        return when
+    if following or (len(words) == 1 and name.isdigit()):
+        return None  # "17" may be a day as well as an hour
+    when = datetime.combine(today, _time(" ".join(words)), local.tzinfo)
+    return when if when > local else datetime.combine(today + timedelta(days=1), when.timetz())
+
+
+def _time(words: str) -> time:
+    """Return the time of day that `words` name, the start of the day for none.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not words:
+        return DAY_STARTS
+    if words in {"noon", "midday"}:
+        return time(12)
+    found = _TIME.fullmatch(words)
+    if found is None:
+        raise ValueError(words)
+    hour, minute, half = int(found[1]), int(found[2] or 0), (found[3] or "")[:1]
+    if half in {"a", "p"}:
+        if not 1 <= hour <= 12:
+            raise ValueError(words)
+        hour = hour % 12 + (12 if half == "p" else 0)
+    return time(hour, minute)

@@ -1,0 +1,299 @@
+"""Agents steer tickets by words on top of a mail, and no typing error does anything."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maild.message.commands import WORDS, Block, Circumstances, Command, Fault, Syntax, parse, parse_request
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday, 14:00 in Tallinn
+DESK = Circumstances(
+    NOON,
+    ZoneInfo("Europe/Tallinn"),
+    lambda start, days: start + timedelta(days=days),
+    agents={"anna": "anna@acme.example", "anna@acme.example": "anna@acme.example", "bert": "bert@acme.example"},
+    departments={"sales": "sales", "support": "support"},
+    canned={"greeting": "greeting"},
+)
+ANYBODY = Circumstances(NOON, UTC, lambda start, days: start + timedelta(days=days))
+
+
+def said(text: str) -> list[tuple[str, object]]:
+    """Return the commands of a block without faults."""
+    block = parse(text, DESK)
+    assert block.faults == ()
+    return [(command.word, command.value) for command in block.commands]
+
+
+def faults(text: str) -> tuple[Fault, ...]:
+    block = parse(text, DESK)
+    assert block.commands == ()
+    return block.faults
+
+
+def test_a_text_without_words_is_all_answer() -> None:
+    assert parse("Hello Ada,\n\n#resolve is a word.\n", DESK) == Block(rest="Hello Ada,\n\n#resolve is a word.")
+    assert parse("", DESK) == Block()
+
+
+def test_a_block_is_read_and_the_answer_below_is_left_as_it_is() -> None:
+    block = parse("\n#assign anna\n\n#tag printer, -urgent\n\n  Hello Ada,\n\n#not a word here\n> quoted\n", DESK)
+
+    assert block.commands == (Command("assign", "anna@acme.example"), Command("tag", ("printer", "-urgent")))
+    assert block.rest == "  Hello Ada,\n\n#not a word here\n> quoted"
+    assert block.faults == ()
+
+
+def test_the_status_word_is_done_last_and_the_others_in_their_order() -> None:
+    assert said("#resolve\n#tag b\n#priority high\n#tag a") == [
+        ("tag", ("b",)),
+        ("priority", "high"),
+        ("tag", ("a",)),
+        ("resolve", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "#resolve",
+        "#Resolve",
+        "#RESOLVE.",
+        "  #resolve  ",
+        "\u00a0#resolve\u00a0",
+        "\u200b#resolve\ufeff",
+        "＃resolve",
+        "\\#resolve",
+        "# resolve",
+        "#resolve:",
+        "> #resolve",
+        ">#resolve\n>\n> ",
+        "\r\n#resolve\r\n",
+        "#resolve\n\n",
+    ],
+)
+def test_a_word_is_understood_however_the_client_writes_it(written: str) -> None:
+    assert said(written) == [("resolve", None)]
+    assert parse(written, DESK).rest.strip() == ""
+
+
+def test_words_in_a_quotation_are_not_the_writers() -> None:
+    text = "> #resolve\n> #close\n\nNo, please leave it open."
+
+    assert parse(text, DESK) == Block(rest=text)
+
+
+def test_a_text_quoted_as_a_whole_is_the_writers_own() -> None:
+    assert parse("> #resolve\n> Thank you,\n> Anna", DESK) == Block((Command("resolve"),), "Thank you,\nAnna")
+
+
+@pytest.mark.parametrize(
+    "text", ["# Summary\nAll is well.", "#1042 is yours", "#", "##resolve", "#-x", "#_x", "-#resolve"]
+)
+def test_signs_that_begin_no_word_begin_the_answer(text: str) -> None:
+    assert parse(text, DESK) == Block(rest=text)
+
+
+@pytest.mark.parametrize(
+    ("line", "word", "value"),
+    [
+        ("#postpone 3h", "postpone", NOON + timedelta(hours=3)),
+        ("#postpone tomorrow 9:00", "postpone", datetime(2026, 3, 3, 7, tzinfo=UTC)),
+        ("#postpone “2026-03-05”", "postpone", datetime(2026, 3, 5, 7, tzinfo=UTC)),
+        ("#assign me", "assign", "me"),
+        ("#assign None", "assign", "none"),
+        ("#assign Anna", "assign", "anna@acme.example"),
+        ("#assign anna@acme.example<mailto:anna@acme.example>", "assign", "anna@acme.example"),
+        ("#assign: “anna”", "assign", "anna@acme.example"),
+        ("#assign = anna", "assign", "anna@acme.example"),
+        ("#department Sales", "department", "sales"),
+        ("#priority URGENT", "priority", "urgent"),
+        ("#tag #Printer +fax –urgent", "tag", ("printer", "fax", "-urgent")),
+        ("#tag drücker, 打印机", "tag", ("drücker", "打印机")),
+        ("#cc bob@x.example; Carl Coe <carl@x.example>", "cc", ("bob@x.example", "carl@x.example")),
+        ('#cc "Coe, Carl" <carl@x.example>, -bob@x.example', "cc", ("carl@x.example", "-bob@x.example")),
+        ("#cc bob@x.example <mailto:bob@x.example> carl@x.example", "cc", ("bob@x.example", "carl@x.example")),
+        ("#requester Ada <ada@x.example>", "requester", "ada@x.example"),
+        ("#alias ada@x.example (mailto:ada@x.example)", "alias", "ada@x.example"),
+        ("#title It’s “broken” – again: #2", "title", "It’s “broken” – again: #2"),
+        ("#title “Broken”", "title", "Broken"),
+        ("#merge #1042", "merge", (1042,)),
+        ("#link 7, [#8] 9", "link", (7, 8, 9)),
+        ("#split", "split", None),
+        ("#split Another matter", "split", "Another matter"),
+        ("#use greeting", "use", "greeting"),
+        ("#get 1042 1043", "get", (1042, 1043)),
+        ("#list open", "list", "open"),
+        ("#search printer on fire", "search", "printer on fire"),
+        ("#why", "why", None),
+        ("#why 7", "why", (7,)),
+        ("#report last-month", "report", "last-month"),
+        ("#undo", "undo", None),
+    ],
+)
+def test_a_word_takes_its_value(line: str, word: str, value: object) -> None:
+    assert said(line) == [(word, value)]
+
+
+def test_several_words_may_stand_on_one_line() -> None:
+    assert said("#silent #resolve") == [("silent", None), ("resolve", None)]
+    assert said("#assign anna #priority high #tag a #b #close") == [
+        ("assign", "anna@acme.example"),
+        ("priority", "high"),
+        ("tag", ("a", "b")),
+        ("close", None),
+    ]
+
+
+def test_a_note_may_begin_on_the_line_of_its_word() -> None:
+    assert parse("#note Ada’s  boss called\nand was angry.", DESK) == Block(
+        (Command("note"),), "Ada’s  boss called\nand was angry."
+    )
+    assert parse("#note\n#resolve\nAll is well.", DESK) == Block((Command("note"), Command("resolve")), "All is well.")
+    long = "word " * 5000
+    assert parse(f"#note {long}", DESK).rest == long.strip()
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("#reslove", Fault("#reslove is no word that I know, did you mean #resolve?", "#resolve")),
+        ("#Solved", Fault("#Solved is no word that I know, did you mean #resolve?", "#resolve")),
+        ("#snooze 3h", Fault("#snooze is no word that I know, did you mean #postpone?", "#postpone 3h")),
+        ("#xyzzy", Fault("#xyzzy is no word that I know")),
+        (
+            "#resolve Thank you",
+            Fault("#resolve: it takes nothing behind it; put your answer on a line of its own", "#resolve"),
+        ),
+        (
+            "#postpone someday",
+            Fault(
+                '#postpone: "someday" is no time that I understand; '
+                "write 3h, 2bd, tomorrow 9:00, friday or 2026-03-02 14:00",
+                "#postpone tomorrow 9:00",
+            ),
+        ),
+        ("#priority hgih", Fault("#priority: it is one of low, normal, high, urgent", "#priority high")),
+        ("#assign ana", Fault('#assign: "ana" is not an agent', "#assign anna")),
+        ("#assign", Fault("#assign: it needs an agent", "#assign anna")),
+        ("#department salse", Fault('#department: "salse" is not a department', "#department sales")),
+        ("#use gretting", Fault('#use: "gretting" is not a prepared text', "#use greeting")),
+        ("#cc bob", Fault('#cc: "bob" is no address', "#cc bob@customer.example")),
+        (
+            "#cc Bob <bob@x.example> Carl <carl@x.example>",
+            Fault('#cc: "Carl" is no address', "#cc bob@customer.example"),
+        ),
+        ("#cc", Fault("#cc: it needs an address", "#cc bob@customer.example")),
+        (
+            "#requester a@x.example b@x.example",
+            Fault("#requester: it needs one address", "#requester ada@customer.example"),
+        ),
+        ("#requester -a@x.example", Fault("#requester: it needs one address", "#requester ada@customer.example")),
+        ("#merge 1 2", Fault("#merge: it needs one ticket", "#merge 1042")),
+        ("#merge it", Fault('#merge: "it" is no ticket; write its number, like 1042', "#merge 1042")),
+        ("#link 0", Fault('#link: "0" is no ticket; write its number, like 1042', "#link 1042 1043")),
+        ("#title", Fault("#title: it needs some words behind it", "#title Printer on the third floor")),
+        ("#tag $", Fault('#tag: "$" is no tag; write one word of letters, digits and hyphens', "#tag printer -urgent")),
+        ("#title " + "x" * 301, Fault("#title: it takes 300 characters at most", "#title Printer on the third floor")),
+        ("#cc " + "x" * 3000, Fault("#cc: it is too long", "#cc bob@customer.example")),
+        ("#assign anna\n#assign bert", Fault("#assign is said 2 times")),
+        ("#resolve\n#close", Fault("only one of #resolve, #close can be done", "#resolve")),
+    ],
+)
+def test_a_fault_says_what_is_wrong_and_what_may_have_been_meant(line: str, fault: Fault) -> None:
+    assert faults(line) == (fault,)
+
+
+def test_one_fault_undoes_all_and_all_faults_are_told_at_once() -> None:
+    block = parse("#assign anna\n#reslove\n#priority hot\n\nHello", DESK)
+
+    assert block.commands == ()
+    assert [fault.suggestion for fault in block.faults] == ["#resolve", "#priority high"]
+    assert block.rest == "Hello"
+
+
+def test_a_misspelt_note_is_never_an_answer() -> None:
+    assert faults("#ntoe the customer is a bore")
+
+
+def test_a_mail_of_nothing_but_words_has_no_answer() -> None:
+    assert parse("#resolve\n#silent\n", DESK).rest == ""
+
+
+def test_too_many_words_are_refused() -> None:
+    assert faults("#tag a\n" * 40)[0].text == "more than 30 words in one mail"
+
+
+def test_names_are_left_to_the_caller_where_none_are_given() -> None:
+    assert parse("#assign whoever\n#department moon", ANYBODY).commands == (
+        Command("assign", "whoever"),
+        Command("department", "moon"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("next", Command("next")),
+        ("Next", Command("next")),
+        ("Re: next", Command("next")),
+        ("#mine", Command("mine")),
+        ("list open", Command("list", "open")),
+        ("search printer", Command("search", "printer")),
+        ("get #1042", Command("get", (1042,))),
+        ("report last-month\n-- \nAnna", Command("report", "last-month")),
+        ("\n\n help \nignored", Command("help")),
+    ],
+)
+def test_the_desk_address_takes_a_request_with_or_without_its_sign(text: str, command: Command) -> None:
+    assert parse_request(text, DESK) == Block((command,))
+
+
+def test_the_desk_address_refuses_what_needs_a_ticket_and_what_it_does_not_know() -> None:
+    assert parse_request("resolve", DESK).faults[0].text == "#resolve is said in an answer to a ticket's mail, not here"
+    assert parse_request("serach printer", DESK).faults[0].suggestion == "#search printer"
+    assert parse_request("1042", DESK).faults == (Fault('"1042" is no request that I understand', "help"),)
+    assert parse_request("", DESK) == Block()
+
+
+def test_every_word_has_a_help_and_an_example_that_is_understood() -> None:
+    for word in WORDS.values():
+        assert word.help.endswith(".")
+        block = parse(word.example, ANYBODY)
+        assert block.faults == ()
+        assert [command.word for command in block.commands] == [word.name]
+        assert not word.name.startswith("#")
+
+
+def test_the_table_holds_every_word_that_agents_are_promised() -> None:
+    promised = (
+        "note resolve close open postpone spam notspam delete undelete assign department priority tag cc requester "
+        "alias title merge split link send use next pass release undo why get list search report help force silent"
+    )
+
+    assert set(promised.split()) <= set(WORDS)
+    assert {word.syntax for word in WORDS.values()} == set(Syntax)
+
+
+pieces = st.sampled_from(
+    [*(f"#{name}" for name in WORDS), " ", "\n", "> ", "anna", "3h", "1042", "a@b.example", "-", "<", '"']
+)
+
+
+@given(st.text() | st.lists(pieces).map("".join) | st.text().map(lambda text: f"#note {text}"))
+def test_no_text_makes_reading_fail_and_no_fault_leaves_a_command(text: str) -> None:
+    for block in (parse(text, DESK), parse_request(text, DESK)):
+        assert not (block.commands and block.faults)
+        assert sum(WORDS[command.word].status for command in block.commands) <= 1
+    assert parse(text, DESK) == parse(text, DESK)
+
+
+@given(st.text(st.characters(blacklist_characters="\r\n\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")))
+def test_an_answer_below_a_block_is_never_changed(line: str) -> None:
+    answer = f"Dear Ada,\n{line}\nAnna"
+
+    assert parse(f"#resolve\n\n{answer}", DESK).rest == answer
+    assert parse(answer, DESK).rest == answer
