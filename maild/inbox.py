@@ -7,6 +7,7 @@ after the commit. What a commit is worth, `store.engine` says.
 """
 
 import queue
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -334,6 +335,14 @@ class GroupCommit:
             else error,  # the database's own trouble needs no frames
         )
         waiting.future.set_exception(error)
+
+
+def is_full(error: BaseException) -> bool:
+    """Return whether `error` says that the database's disk has no room left."""
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    return (
+        getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or getattr(cause, "sqlstate", None) == "53100"
+    )
 
 
 class _Waiting(NamedTuple):
