@@ -1,0 +1,113 @@
+"""The language of a mail, for choosing the language of an answer: "don't know" rather than wrong.
+
+Content-Language (RFC 3282) counts where it names one language that is asked for. Else the new text is looked at:
+its script, then its small words ("the", "und", "que"), which every sentence has and no two languages share in the
+same mixture. All languages known here compete, and only a clear winner is named, and only if it was asked for:
+a Dutch mail is not German because Dutch was not among the choices.
+"""
+
+import re
+from collections.abc import Collection
+from typing import Final
+
+from maild.message.parse import Message
+from maild.message.small_words import LETTERS, SMALL_WORDS
+
+_TEXT_CHARACTERS: Final = 2_000
+_LEAST_SCORE: Final = 1.6
+_MARGIN: Final = 1.5  # how many times the second best
+_LEAST_SHARE: Final = 0.08  # of the words
+
+_WORDS: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+_NOT_PROSE: Final = re.compile(r"https?://\S+|\S+@\S+|<[^>]{1,200}>")
+
+_SCRIPTS: Final = (
+    ("ja", re.compile(r"[\u3040-\u30ff]")),
+    ("ko", re.compile(r"[\uac00-\ud7af]")),
+    ("zh", re.compile(r"[\u4e00-\u9fff]")),
+    ("th", re.compile(r"[\u0e00-\u0e7f]")),
+    ("el", re.compile(r"[\u0370-\u03ff]")),
+    ("he", re.compile(r"[\u0590-\u05ff]")),
+    ("hi", re.compile(r"[\u0900-\u097f]")),
+    ("ar", re.compile(r"[\u0600-\u06ff]")),
+)
+_SCRIPT_SHARE: Final = {
+    "ja": 0.05,
+    "zh": 0.3,
+}  # Japanese is written with Chinese characters, and with few kana in names
+
+_OWNERS: Final[dict[str, tuple[str, ...]]] = {}
+for _language, _words in SMALL_WORDS.items():
+    for _word in set(_words.split()):
+        _OWNERS[_word] = (*_OWNERS.get(_word, ()), _language)
+_LETTER_OWNERS: Final = {letter: language for language, letters in LETTERS.items() for letter in letters}
+
+
+def detect(message: Message, text: str, among: Collection[str]) -> str | None:
+    """Return which language of `among` (tags as "de" or "pt-BR") the mail is written in, None if there is no telling.
+
+    `text` is the new text of `message`, without quotes.
+    """
+    header = message.content_language.replace(";", ",")
+    if header and "," not in header:
+        declared = _among(header.strip(), among)
+        if declared is not None:
+            return declared
+    guessed = guess(text)
+    return _among(guessed, among) if guessed else None
+
+
+def _among(tag: str, among: Collection[str]) -> str | None:
+    """Return the tag of `among` that is `tag`, else its primary language's (RFC 4647 3.4)."""
+    wanted = tag.lower().replace("_", "-")
+    by_name = {one.lower().replace("_", "-"): one for one in among}
+    while wanted:
+        if wanted in by_name:
+            return by_name[wanted]
+        if "-" not in wanted:
+            break
+        wanted = wanted.rpartition("-")[0]
+    same = [one for name, one in by_name.items() if _same(name.partition("-")[0], wanted)]
+    return same[0] if len(same) == 1 else None
+
+
+def _same(one: str, other: str) -> bool:
+    """Tell whether two primary tags name one language: Norwegian has three."""
+    norwegian = ("no", "nb", "nn")
+    return one == other or (one in norwegian and other in norwegian)
+
+
+def guess(text: str) -> str | None:
+    """Return the language of `text`, None if it is not clear."""
+    prose = _NOT_PROSE.sub(" ", text[: 2 * _TEXT_CHARACTERS])[:_TEXT_CHARACTERS].lower()
+    letters = sum(character.isalpha() for character in prose)
+    if letters < 4:
+        return None
+    for language, pattern in _SCRIPTS:
+        share = len(pattern.findall(prose)) / letters
+        if share >= _SCRIPT_SHARE.get(language, 0.5):
+            return "fa" if language == "ar" and any(letter in prose for letter in LETTERS["fa"]) else language
+    return _by_words(prose)
+
+
+def _by_words(prose: str) -> str | None:
+    scores: dict[str, float] = {}
+    words = _WORDS.findall(prose)
+    hits = 0
+    for word in words:
+        owners = _OWNERS.get(word.replace("’", "'"), ())
+        hits += bool(owners)
+        for language in owners:
+            scores[language] = scores.get(language, 0.0) + 1 / len(owners) ** 0.5
+        for letter in set(word):
+            if letter in _LETTER_OWNERS:
+                language = _LETTER_OWNERS[letter]
+                scores[language] = scores.get(language, 0.0) + 0.5
+    if not scores or not words:
+        return None
+    ranked = sorted(scores.items(), key=lambda one: -one[1])
+    best, score = ranked[0]
+    second = ranked[1][1] if len(ranked) > 1 else 0.0
+    if score < _LEAST_SCORE or score < _MARGIN * second or hits / len(words) < _LEAST_SHARE:
+        return None
+    return best
