@@ -224,7 +224,8 @@ def test_a_mail_of_nothing_but_words_has_no_answer() -> None:
 
 
 def test_too_many_words_are_refused() -> None:
-    assert faults("#tag a\n" * 40)[0].text == "more than 30 words in one mail"
+    for many in ("#tag a\n" * 40, "#tag a " * 40, "#xyzzy\n" * 40, "#note " * 100_000):
+        assert faults(many)[0].text == "more than 30 words in one mail"
 
 
 def test_names_are_left_to_the_caller_where_none_are_given() -> None:

@@ -143,9 +143,9 @@ class _Reading:
         """Read `line`, of which `written` is the original; return whether it is one of the block."""
         if (found := _SPACED_COMMAND.fullmatch(line)) and found[1].lower() in WORDS:
             line = f"#{found[1]}{found[2]}"
-        if len(self.commands) + len(self.faults) > MOST_COMMANDS or _COMMAND.fullmatch(line) is None:
+        if self._full() or _COMMAND.fullmatch(line) is None:
             return False
-        while found := _COMMAND.fullmatch(line):
+        while not self._full() and (found := _COMMAND.fullmatch(line)):
             name = found[1].lower()
             if name in WORDS:
                 line = self._command(WORDS[name], found[2], written)
@@ -156,6 +156,10 @@ class _Reading:
                 self.faults.append(Fault(f"#{found[1][:40]} is no word that I know{like}", suggestion))
                 line = ""
         return True
+
+    def _full(self) -> bool:
+        """Return whether there are more words than are read; the block will be refused."""
+        return len(self.commands) + len(self.faults) > MOST_COMMANDS
 
     def _command(self, word: Word, text: str, written: str) -> str:
         """Add the command of `word` and its value, or what is wrong; return the command behind it on the same line."""
@@ -174,6 +178,8 @@ class _Reading:
     def block(self, rest: str) -> Block:
         """Return the block, after a look at all its commands together."""
         faults = [*self.faults, *_together([command.word for command in self.commands])]
+        if self._full():
+            faults.insert(0, Fault(f"more than {MOST_COMMANDS} words in one mail"))
         if faults:
             return Block(rest=rest, faults=tuple(dict.fromkeys(faults)))
         # Stable: but for the status word, things are done in the order in which they were said.
@@ -182,8 +188,6 @@ class _Reading:
 
 def _together(names: Sequence[str]) -> Iterator[Fault]:
     """Yield what is wrong with words that are right one by one."""
-    if len(names) > MOST_COMMANDS:
-        yield Fault(f"more than {MOST_COMMANDS} words in one mail")
     statuses = list(dict.fromkeys(f"#{name}" for name in names if WORDS[name].status))
     if len(statuses) > 1:
         yield Fault(f"only one of {', '.join(statuses)} can be done", statuses[0])
