@@ -1,0 +1,302 @@
+"""The daemon: configuration -> database -> services; threads, signals, systemd; the only clock.
+
+    main thread        signals, watchdog, systemd's notifications
+    smtp-listener      asyncio: connections; one writer thread for the group commit
+    filer              stored mails -> tickets            bell: a mail was stored
+    scheduler          time -> tickets                    bell: a ticket may have become due earlier
+    sender-N           deliveries -> smarthost            bell: a mail was posted
+
+`assemble` joins the parts without threads, for commands, the demo and tests. Start-up is recovery: there is nothing
+to repair after a kill, only leases to wait for. SIGTERM: the listener takes nothing new, what is inside DATA is
+finished, every thread ends after its present step. SIGHUP: a valid configuration is taken, a broken one is refused
+and told, and the old one goes on.
+"""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import structlog
+
+from maild import config, systemd
+from maild.config import ConfigError, Settings
+from maild.desk import Desk
+from maild.inbox import GroupCommit
+from maild.message import reading
+from maild.message.address import Keys, normalise, signed_part
+from maild.outbox import Outbox
+from maild.services.filer import Filer
+from maild.services.loop import Bell, Loop
+from maild.services.scheduler import Scheduler
+from maild.services.sender import Sender
+from maild.services.smtp_listener import Limits, SmtpListener, tls_context
+from maild.store import keys as signing_keys
+from maild.store import schema
+from maild.store.engine import AlreadyRunning, Database
+from maild.templates import Templates
+
+log = structlog.get_logger("maild.daemon")
+
+Clock = Callable[[], datetime]
+
+SENDERS: Final = 3  # threads; each keeps a connection to the smarthost
+GRACE_S: Final = 8.0  # for clients inside DATA, and for the present step of each thread
+HANG_S: Final = 300.0  # a step that takes longer withholds the watchdog, so that systemd starts us anew
+STATUS_S: Final = 60.0
+
+EX_OK: Final = 0
+EX_SOFTWARE: Final = 70
+EX_TEMPFAIL: Final = 75
+EX_CONFIG: Final = 78
+
+
+def utc_now() -> datetime:
+    """Return the present instant. The daemon's clock; everything else is given one."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Works:
+    """A desk put together, without threads."""
+
+    settings: Settings
+    database: Database
+    keys: Keys
+    templates: Templates
+    desk: Desk
+    filer: Filer
+    scheduler: Scheduler
+    sender: Sender
+
+
+def assemble(settings: Settings, database: Database, now: Clock) -> Works:
+    """Put a desk together on a migrated database.
+
+    Raises:
+        maild.templates.BrokenTemplatesError: a template cannot be used.
+    """
+    keys = signing_keys.load(database, now())
+    templates = Templates(settings.maild.templates)
+    desk = Desk(settings, Outbox(settings, templates, keys))
+    known = reading.Known(keys, settings.ours, settings.maild.authserv_id)
+    return Works(
+        settings,
+        database,
+        keys,
+        templates,
+        desk,
+        Filer(database, settings, desk, known, now, languages=templates.languages),
+        Scheduler(database, desk, now),
+        Sender(database, settings, desk, keys, now),
+    )
+
+
+def accepts(settings: Settings, address: str) -> bool:
+    """Return whether mail to `address` is ours: a department, a signed form of it, or its domain's postmaster."""
+    if settings.department_of(address) is not None or signed_part(address, settings.ours) is not None:
+        return True
+    local, _, domain = normalise(address).rpartition("@")  # RFC 5321 4.5.1: postmaster is always there
+    return local == "postmaster" and any(each.endswith("@" + domain) for each in settings.ours)
+
+
+class Daemon:
+    """Runs a desk until it is told to stop."""
+
+    def __init__(self, path: Path, settings: Settings, database: Database, now: Clock = utc_now) -> None:
+        self._path = path
+        self._now = now
+        self._database = database
+        self.works = assemble(settings, database, now)
+        self._wake = threading.Event()
+        self._stopping = False
+        self._reloading = False
+        self._filed, self._posted, self._ticked = Bell(), Bell(), Bell()
+        self._inbox = GroupCommit(database, now, self._filed.ring)
+        self.listener: SmtpListener | None = None
+        self._loops = [
+            Loop("filer", self._file, self._filed),
+            Loop("scheduler", self._tick, self._ticked),
+            *(Loop(f"sender-{number}", self._send, self._posted) for number in range(1, SENDERS + 1)),
+        ]
+        self._progress: dict[str, tuple[int, float]] = {}
+
+    # One step of each service, of the works that are current: a reload replaces them between two steps.
+
+    def _file(self) -> float:
+        idle_s = self.works.filer.step()
+        if not idle_s:
+            self._posted.ring()
+            self._ticked.ring()
+        return idle_s
+
+    def _tick(self) -> float:
+        idle_s = self.works.scheduler.step()
+        self._posted.ring()
+        return idle_s
+
+    def _send(self) -> float:
+        return self.works.sender.step()
+
+    def start(self) -> None:
+        """Start all services.
+
+        Raises:
+            OSError: the listener's address cannot be had.
+        """
+        given = systemd.listen_sockets()
+        self._inbox.start()
+        self._listen(given)
+        for loop in self._loops:
+            loop.start()
+
+    def _listen(self, given: list[socket.socket]) -> None:
+        section = self.works.settings.smtp
+        if section is None:
+            return
+        listener = SmtpListener(
+            self._inbox.submit,
+            lambda address: accepts(self.works.settings, address),
+            self._now,
+            hostname=self.works.settings.maild.hostname,
+            listen=section.listen,
+            sockets=given,
+            protocol=section.protocol,
+            limits=Limits(
+                size_bytes=section.max_size_bytes,
+                connections=section.max_connections,
+                connections_per_address=section.max_connections_per_address,
+            ),
+            tls=tls_context(section.tls_certificate, section.tls_key) if section.tls_certificate else None,
+        )
+        listener.start()
+        self.listener = listener
+
+    def run(self) -> int:
+        """Serve until SIGTERM or SIGINT; return the exit status."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._ask_to_stop)
+        signal.signal(signal.SIGHUP, self._ask_to_reload)
+        self.start()
+        systemd.notify("READY=1", f"MAINPID={os.getpid()}", self._status())
+        log.info("ready", pid=os.getpid())
+        beat_s = systemd.watchdog_interval_s() or STATUS_S
+        while not self._stopping:
+            self._wake.wait(beat_s)
+            self._wake.clear()
+            if self._reloading:
+                self._reloading = False
+                self._reload()
+            if self.healthy():
+                systemd.notify("WATCHDOG=1", self._status())
+            else:
+                log.error("a service hangs, the watchdog is withheld")
+        return EX_OK if self.stop() else EX_SOFTWARE
+
+    def _ask_to_stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+        self._wake.set()
+
+    def _ask_to_reload(self, _number: int, _frame: FrameType | None) -> None:
+        self._reloading = True
+        self._wake.set()
+
+    def _reload(self) -> None:
+        """Take the configuration anew; a broken one is refused, and the old one goes on."""
+        systemd.reloading()
+        old = self.works.settings
+        try:
+            settings = config.load(self._path)
+            if settings.maild.database != old.maild.database:
+                log.error("reload refused: the database can only be changed by a restart")
+                return
+            self.works = assemble(settings, self._database, self._now)
+            if settings.smtp != old.smtp:
+                if self.listener is not None:
+                    self.listener.stop(GRACE_S)
+                    self.listener = None
+                self._listen([])
+            log.info("reloaded", configuration=str(self._path))
+        except ConfigError as error:
+            log.error("reload refused, the old configuration goes on", faults=str(error))  # noqa: TRY400 - the faults are all that is needed
+        except Exception:
+            log.exception("reload refused, the old configuration goes on")
+        finally:
+            systemd.notify("READY=1", self._status())
+
+    def stop(self) -> bool:
+        """Stop all services; return whether all of them ended in time. Nothing is lost either way."""
+        systemd.notify("STOPPING=1", "STATUS=finishing")
+        log.info("stopping")
+        deadline = time.monotonic() + GRACE_S
+        for loop in self._loops:
+            loop.stop()
+        if self.listener is not None:
+            self.listener.stop(GRACE_S)
+        self._inbox.stop(GRACE_S)
+        for loop in self._loops:
+            loop.join(max(0.1, deadline - time.monotonic()))
+        self.works.sender.close()
+        clean = not any(loop.is_alive() for loop in self._loops)
+        if clean:
+            self._database.close()
+        log.info("stopped", clean=clean)
+        return clean
+
+    def healthy(self) -> bool:
+        """Return whether every service turns, or waits for work."""
+        if self.listener is not None and not self.listener.healthy():
+            return False
+        return all(self._turns(loop) for loop in self._loops)
+
+    def _turns(self, loop: Loop) -> bool:
+        steps, since = self._progress.get(loop.name, (-1, 0.0))
+        if loop.steps != steps or not loop.working:
+            self._progress[loop.name] = (loop.steps, time.monotonic())
+            return loop.is_alive()
+        return time.monotonic() - since < HANG_S
+
+    def _status(self) -> str:
+        failing = [loop.name for loop in self._loops if loop.failing]
+        where = "{}:{}".format(*self.listener.address) if self.listener else "no listener"
+        return f"STATUS=serving on {where}" + (f"; failing: {', '.join(failing)}" if failing else "")
+
+
+def serve(path: Path, tell: Callable[[str], None]) -> int:
+    """Run the daemon with the configuration at `path`; return the exit status (sysexits.h).
+
+    `tell` gets what an operator must read at once: faults of the configuration and the database.
+    """
+    os.environ["TZ"] = "UTC"  # the metronome counts in local time; UTC has no summer
+    time.tzset()
+    try:
+        settings = config.load(path)
+    except ConfigError as error:
+        tell(error.render())
+        return EX_CONFIG
+    database = Database(settings.maild.database)
+    try:
+        database.claim_for_daemon(f"pid {os.getpid()}")
+        systemd.notify("STATUS=updating the database")
+        if schema.upgrade(database):
+            log.info("database upgraded", schema=schema.revisions(database).need)
+        daemon = Daemon(path, settings, database)
+    except AlreadyRunning as error:
+        tell(str(error))
+        return EX_TEMPFAIL
+    except schema.SchemaError as error:
+        tell(str(error))
+        return EX_CONFIG
+    for warning in config.warnings(settings):
+        log.warning(warning)
+    with suppress(KeyboardInterrupt):
+        return daemon.run()
+    return EX_OK
