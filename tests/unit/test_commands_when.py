@@ -66,6 +66,13 @@ def test_a_time_is_read_in_the_writers_zone(text: str, when: str) -> None:
     assert local(text) == when
 
 
+def test_the_name_of_today_is_today_only_with_a_time_that_is_still_to_come() -> None:
+    early = datetime(2026, 3, 4, 7, tzinfo=TALLINN).astimezone(UTC)
+
+    assert local("wednesday", early) == "Wed 2026-03-11 09:00"
+    assert local("wednesday 9:00", early) == "Wed 2026-03-04 09:00"
+
+
 def test_business_days_are_the_calendars_affair() -> None:
     for text in ("2bd", "2 bd", "in 2 business days", "2 working days"):
         assert instant(text, NOW, TALLINN, business_days) == business_days(NOW, 2)

@@ -1,7 +1,9 @@
 """A mail finds its ticket by proof, and a stranger finds no ticket by guessing."""
 
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import replace
+from time import perf_counter
 
 import pytest
 from hypothesis import given, settings
@@ -355,3 +357,40 @@ def test_no_mail_without_our_signature_proves_anything(
     assert found.role is None
     assert found.proof in {None, "claimed"}
     assert sender == ADA or found.ticket_id is None
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return the shortest of three runs."""
+    runs = []
+    for _ in range(3):
+        began_at = perf_counter()
+        work()
+        runs.append(perf_counter() - began_at)
+    return min(runs)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "t1.c1.",
+        "t1",
+        "t%2e",
+        "t1.c1. \n> ",
+        f"support+{'t1042.c7.k' + 'a' * 20}\n",
+        "m1.a.",
+        "m1.a",
+        "<a@b> ",
+        "[#1] ",
+        "Re: ",
+    ],
+)
+def test_a_hostile_mail_costs_time_in_proportion_to_its_size(piece: str) -> None:
+    def search(size: int) -> float:
+        text = (piece * (size // len(piece))).encode()
+        head = b"".join(b"%s: %s\r\n" % (name, text[:50_000]) for name in (b"References", b"Subject", b"Delivered-To"))
+        message = parse(head + b"\r\n" + text)
+        _ = message.text, message.html, message.references
+        return seconds(lambda: collect(message, [], KEYS, OURS))
+
+    once, twice = search(1 << 19), search(1 << 20)
+    assert twice < 3 * once or twice < 0.1
