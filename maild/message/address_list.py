@@ -21,8 +21,18 @@ _BRACKETS: Final = re.compile(r"[()]|\\.", re.DOTALL)
 _ROUTE: Final = re.compile(r"@[^:<>]*:(?=[^:]*@)")
 
 
+# The form in which nearly every mail has it, read without ado.
+_USUAL: Final = re.compile(
+    rb"[ \t]*(?:\"([^\"\\=<>\r\n]*)\"|([A-Za-z0-9 .'_/-]*?))[ \t]*<([A-Za-z0-9._+/-]+@[A-Za-z0-9.-]+)>\s*"
+)
+
+
 def read(value: bytes, fallback: str = "") -> tuple[Address, ...]:
     """Return the addresses of a raw header value, at most ADDRESSES of them, in their order."""
+    usual = _USUAL.fullmatch(value) if len(value) < 500 and value.isascii() else None
+    if usual:
+        name = (usual.group(1) or usual.group(2) or b"").decode("ascii")
+        return (Address(_name(name), usual.group(3).decode("ascii")),)
     found = _Reader(plain(value[:LIST_BYTES], fallback)).addresses()
     if "=?" in "".join(one.address for one in found) or (
         len(found) == 1 and "@" not in found[0].address and "@" in found[0].name
@@ -183,6 +193,6 @@ def _bare(phrase: str, comment: str) -> Address:
     with_at = [piece for piece in pieces if "@" in piece]
     if len(with_at) == 1 and len(pieces) > 1 and '"' not in with_at[0]:
         name = " ".join(piece for piece in pieces if piece is not with_at[0])
-        return Address(_name(name) or _name(comment), with_at[0].strip("'\"<>"))
+        return Address(_name(name) or _name(comment), with_at[0].strip("'\"<>[]"))
     address = phrase if phrase.startswith('"') and '"@' in phrase else words(phrase).strip("'\"")
     return Address(_name(comment), clean(address))

@@ -13,13 +13,14 @@ Signatures and encrypted parts (S/MIME, PGP) are files like any other: nothing i
 """
 
 import html as entities
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from maild.message import calendar, filename, flowed, html, tnef, uuencode
+from maild.message import filename, flowed, html, invitation, tnef, uuencode
 from maild.message.charset import decode
 from maild.message.mime import Part
 
@@ -74,6 +75,10 @@ def read(root: Part, fallback: str = "") -> Body:
     """Return the text and the files of the mail whose tree is `root`."""
     found = _Gathering()
     _gather(root, found, related=False)
+    if not found.bodies:  # a text with a file name, and nothing else to read: it is shown as well as listed
+        named = (part for part, _ in found.files if part.content_type in _BODIES and part.disposition != "attachment")
+        for part in itertools.islice(named, 1):
+            _take(part, found)
     texts: list[str] = []
     sources: list[str] = []
     files: list[File] = []
@@ -87,8 +92,8 @@ def read(root: Part, fallback: str = "") -> Body:
         _list(part, related, texts, sources, files)
     text = _joined(texts)
     if not text.strip():
-        invitation = next((part for part, _ in found.files if part.content_type == "text/calendar"), None)
-        text = calendar.summary(invitation.text(fallback).text) if invitation else text
+        offered = next((part for part, _ in found.files if part.content_type == "text/calendar"), None)
+        text = invitation.summary(offered.text(fallback).text) if offered else text
     rich_any = any(sources)
     return Body(
         text,
@@ -160,7 +165,7 @@ def _gather(part: Part, found: _Gathering, related: bool) -> None:
     """Sort `part` and what it frames into texts and files; as deep as `mime.DEPTH`."""
     if not part.is_multipart:
         if _is_text(part):
-            found.bodies.append(([], [part]) if part.content_type == "text/html" else ([part], []))
+            _take(part, found)
         else:
             found.files.append((part, related))
     elif part.content_type == "multipart/alternative":
@@ -182,6 +187,10 @@ def _gather(part: Part, found: _Gathering, related: bool) -> None:
     else:
         for child in part.parts:
             _gather(child, found, related)
+
+
+def _take(part: Part, found: _Gathering) -> None:
+    found.bodies.append(([], [part]) if part.content_type == "text/html" else ([part], []))
 
 
 def _gather_file(part: Part, found: _Gathering) -> None:
@@ -221,7 +230,10 @@ def _alternative(part: Part, found: _Gathering, related: bool) -> None:
     """Take the plain and the HTML form of one text; whatever else is offered is a file."""
     inner = _Gathering()
     for child in part.parts:
-        _gather(child, inner, related)
+        if child.content_type in ("text/plain", "text/html") and child.disposition != "attachment":
+            _take(child, inner)  # a file name means nothing on a form of the text
+        else:
+            _gather(child, inner, related)
     plain = [one for ones, _ in inner.bodies for one in ones]
     rich = [one for _, ones in inner.bodies for one in ones]
     if plain or rich:

@@ -169,7 +169,10 @@ def decode(data: bytes, label: str = "", fallback: str = "") -> Decoded:
 def _read(data: bytes, name: str) -> tuple[str, int]:
     """Return `data` read as `name`, and how many letters could not be read."""
     try:
-        return data.decode(name), 0
+        text = data.decode(name)
+        if name == "utf_7":  # the one decoder that lets halves of surrogate pairs through
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return text, 0
     except UnicodeDecodeError:
         if name == "iso2022_jp_ext":
             data, name = _shift_jis(data), "cp932"

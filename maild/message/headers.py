@@ -26,9 +26,9 @@ _LINE: Final = re.compile(rb"((?!--)[!-9;-~]+)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)\
 _END: Final = re.compile(rb"\n\r*\n")
 _BLANK_FOLD: Final = re.compile(rb"\n[ \t\r]+\Z")
 _FOLD: Final = re.compile(r"[\r\n\t ]*[\r\n]+[\r\n\t ]*")
-_CONTROLS: Final = {code: " " for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)} | dict.fromkeys(
-    (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF, *range(0xE0000, 0xE0080))
-)
+_CONTROLS: Final[dict[int, str | None]] = dict.fromkeys(
+    (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), " "
+) | dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF, *range(0xE0000, 0xE0080)))
 
 
 class Headers:
@@ -362,10 +362,17 @@ def ids(value: bytes) -> tuple[str, ...]:
     return tuple(found)
 
 
+_ISO_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
+
+
 def date(value: bytes) -> datetime | None:
     """Return the instant of a Date value (RFC 5322 3.3) in UTC, None if there is none or it is absurd."""
-    text = value[:200].decode("ascii", "replace")
+    text = value[:200].decode("ascii", "replace").strip()
     try:
+        if _ISO_DATE.match(text):  # what programs write that never read the standard
+            moment = datetime.fromisoformat(text)
+            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+            return moment if 1970 <= moment.year <= 2200 else None
         parts = parsedate_tz(text)
         if parts is None or not 1970 <= parts[0] <= 2200:
             return None

@@ -133,12 +133,22 @@ def _html_charset(content: bytes) -> str:
 def decoded(body: bytes, encoding: str) -> bytes:
     """Return `body` with a transfer encoding undone (RFC 2045 6)."""
     if encoding in ("base64", "base-64", "b"):
-        return headers.unbase64(body)
+        return body if _is_prose(body[:1024]) else headers.unbase64(body)
     if encoding in ("quoted-printable", "quotedprintable", "q"):
         return binascii.a2b_qp(body)
     if encoding in ("x-uuencode", "uuencode", "x-uue", "uue"):
         return next((piece.content() for piece in uuencode.find(body)), body)
     return body
+
+
+_BASE64_LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+
+
+def _is_prose(sample: bytes) -> bool:
+    """Return whether what is said to be base64 is plainly not: senders label texts so."""
+    rest = sample.translate(None, _BASE64_LETTERS)
+    spaces = rest.count(b" ")
+    return 20 * (len(rest) - spaces - rest.count(b"\n") - rest.count(b"\r")) > len(sample) or 12 * spaces > len(sample)
 
 
 class _Open:
@@ -194,6 +204,15 @@ class _Scan:
         top = self._begin(start, depth, "text/plain", section)
         if top.content_type.startswith("multipart/") and self._enter(top):
             self._delimiters(top)
+            if (
+                not top.children
+                and self.leaf is None
+                and len(self.stack) == 1
+                and (guess := self._guessed(top.body_at))
+            ):
+                top.defects.append("boundary-wrong")
+                top.boundary = guess
+                self._delimiters(top)
             self._close(0, self.end)
             self.stack.pop()
         return self._part(top, self.end)
@@ -239,7 +258,8 @@ class _Scan:
         if raw.startswith(b"--", top.body_at):
             at = top.body_at - 1
         while True:
-            at = raw.find(b"\n--", at, end)
+            # with one multipart open its whole delimiter is looked for: a long needle is found many times faster
+            at = raw.find(b"\n--" + self.stack[0].boundary if len(self.stack) == 1 else b"\n--", at, end)
             if at < 0:
                 return
             newline = raw.find(b"\n", at + 3, end)

@@ -213,6 +213,6 @@ def parse(raw: bytes) -> Message:
 
 def _with_line_ends(raw: bytes) -> bytes:
     """Return `raw` with lines that end in LF: a mail written with bare CR would be one long line."""
-    if b"\n" not in raw[: headers.SECTION_BYTES] and b"\r" in raw[: headers.SECTION_BYTES]:
+    if raw.find(b"\n", 0, headers.SECTION_BYTES) < 0 and raw.find(b"\r", 0, headers.SECTION_BYTES) >= 0:
         return raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     return raw
