@@ -8,7 +8,8 @@ the same instant (3.7.0 to 3.51.2, fixed in 3.51.3, 3.50.7 and 3.44.6). `synchro
 has survived a power cut. Where the lock cannot be had (a file system without locks) the journal is
 `DELETE` with `synchronous=EXTRA`, slower and safe by itself. `Journal.reason` tells which is in force and why.
 
-PostgreSQL. Ordinary transactions, READ COMMITTED; `synchronous_commit` must not be off.
+PostgreSQL. Ordinary transactions, READ COMMITTED; `synchronous_commit` is never off. Nobody waits longer than
+`LOCK_WAIT_S` for a row that another node has locked.
 """
 
 import errno
@@ -17,6 +18,7 @@ import os
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +32,7 @@ from sqlalchemy.pool import QueuePool
 
 LOCK_WAIT_S: Final = 5.0  # how long a writer waits for another; then the sender of a mail hears 451
 MIGRATION_WAIT_S: Final = 120.0  # another process may be migrating
+IDLE_TRANSACTION_S: Final = 60.0  # PostgreSQL ends a transaction in which a node does nothing for so long
 READERS: Final = 6
 
 
@@ -126,6 +129,48 @@ class FileLock:
             self._file = None
 
 
+class Turn:
+    """A lock among threads that is had in the order of asking: no writer of this process starves another."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._taken = False
+        self._waiting: deque[threading.Lock] = deque()
+
+    @contextmanager
+    def taken(self, wait_s: float) -> Iterator[bool]:
+        """Give whether it became our turn within `wait_s` seconds; at the end it is the next one's."""
+        ours = self._take(wait_s)
+        try:
+            yield ours
+        finally:
+            if ours:
+                self._pass_on()
+
+    def _take(self, wait_s: float) -> bool:
+        called = threading.Lock()
+        with self._mutex:
+            if not self._taken:
+                self._taken = True
+                return True
+            called.acquire()
+            self._waiting.append(called)
+        if called.acquire(timeout=max(0.0, wait_s)):
+            return True
+        with self._mutex:
+            if called in self._waiting:
+                self._waiting.remove(called)
+                return False
+        return True  # called at the last instant
+
+    def _pass_on(self) -> None:
+        with self._mutex:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._taken = False
+
+
 class Database:
     """A database and the two ways into it."""
 
@@ -133,6 +178,7 @@ class Database:
         self.url: Final[URL] = make_url(url if "://" in url else f"sqlite:///{url}")
         self.is_sqlite: Final = self.url.get_backend_name() == "sqlite"
         self.journal: Journal | None = None
+        self._turn: Final = Turn()
         self._write_lock: FileLock | None = None
         self._daemon_lock: FileLock | None = None
         if self.is_sqlite:
@@ -156,7 +202,6 @@ class Database:
             poolclass=QueuePool,
             pool_size=1,  # one connection alone writes and checkpoints
             max_overflow=0,
-            pool_timeout=2 * LOCK_WAIT_S,
             connect_args={"check_same_thread": False, "timeout": LOCK_WAIT_S, "cached_statements": 512},
         )
         reader = create_engine(
@@ -175,7 +220,17 @@ class Database:
         url = self.url
         if url.get_backend_name() == "postgresql" and url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")  # both SQLAlchemy 2.0 and 2.1
-        return create_engine(url, pool_size=10, max_overflow=10, pool_timeout=2 * LOCK_WAIT_S, pool_pre_ping=True)
+        connect_args = {} if "connect_timeout" in url.query else {"connect_timeout": max(2, int(LOCK_WAIT_S))}
+        server = create_engine(
+            url,
+            pool_size=10,
+            max_overflow=10,
+            pool_timeout=2 * LOCK_WAIT_S,
+            pool_pre_ping=True,
+            connect_args=connect_args,
+        )
+        event.listen(server, "connect", _prepare_server)
+        return server
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -184,37 +239,51 @@ class Database:
         Raises:
             sqlalchemy.exc.OperationalError: the database is away, full or busy; nothing was written.
         """
-        with self._writer.connect() as connection:  # waits for this process's other writers
-            if self._write_lock is not None and not self._write_lock.acquire(LOCK_WAIT_S):
-                raise DatabaseBusyError(
-                    "another process keeps the database locked for writing", None, Exception(str(self.path))
-                )
+        with self._alone(LOCK_WAIT_S) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def migrate(self) -> Iterator[Connection]:
+        """Give a connection as `write` does, on SQLite without enforcing foreign keys (a pragma, so before BEGIN)."""
+        with self._alone(MIGRATION_WAIT_S) as connection:
+            if not self.is_sqlite:
+                with connection.begin():
+                    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(MIGRATION_WAIT_S * 1000)}")
+                    yield connection
+                return
+            _pragma(connection, "foreign_keys=OFF")
             try:
                 with connection.begin():
+                    yield connection
+            finally:
+                _pragma(connection, "foreign_keys=ON")
+
+    @contextmanager
+    def _alone(self, wait_s: float) -> Iterator[Connection]:
+        """Give the connection that writes, on SQLite when nobody else does, in this process or in another.
+
+        Whoever waits does so for `wait_s` seconds in all, however many wait before him.
+        """
+        if not self.is_sqlite:
+            with self._writer.connect() as connection:
+                yield connection
+            return
+        deadline = time.monotonic() + wait_s
+        with self._turn.taken(wait_s) as ours:
+            # The lock comes before the connection: opening one may set the journal mode or recover the log.
+            if not ours or not self._lock_file(deadline - time.monotonic()):
+                raise DatabaseBusyError("the database is being written to", None, Exception(str(self.path)))
+            try:
+                with self._writer.connect() as connection:
+                    left_s = max(0.0, deadline - time.monotonic())  # for programs that know nothing of our lock
+                    _pragma(connection, f"busy_timeout={int(left_s * 1000)}")
                     yield connection
             finally:
                 if self._write_lock is not None:
                     self._write_lock.release()
 
-    @contextmanager
-    def migrate(self) -> Iterator[Connection]:
-        """Give a connection as `write` does, on SQLite without enforcing foreign keys (a pragma, so before BEGIN)."""
-        with self._writer.connect() as connection:
-            if not self.is_sqlite:
-                with connection.begin():
-                    yield connection
-                return
-            if self._write_lock is not None and not self._write_lock.acquire(MIGRATION_WAIT_S):
-                raise DatabaseBusyError("another process keeps the database locked", None, Exception(str(self.path)))
-            dbapi: Any = connection.connection.dbapi_connection
-            dbapi.execute("PRAGMA foreign_keys=OFF")
-            try:
-                with connection.begin():
-                    yield connection
-            finally:
-                dbapi.execute("PRAGMA foreign_keys=ON")
-                if self._write_lock is not None:
-                    self._write_lock.release()
+    def _lock_file(self, wait_s: float) -> bool:
+        return self._write_lock is None or self._write_lock.acquire(wait_s)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -232,16 +301,18 @@ class Database:
             return
         lock = FileLock(self.path.with_name(self.path.name + ".lock"))
         if not lock.try_acquire(shared_note=note):
+            lock.close()
             raise AlreadyRunning(f"another maild serves {self.path} ({lock.note() or 'unknown process'})")
         self._daemon_lock = lock
 
     def close(self) -> None:
         """Close all connections. The last one folds the write-ahead log in, so the lock is held meanwhile."""
-        locked = self._write_lock is not None and self._write_lock.acquire(LOCK_WAIT_S)
-        self._reader.dispose()
-        self._writer.dispose()
-        if locked and self._write_lock is not None:
-            self._write_lock.close()
+        with self._turn.taken(LOCK_WAIT_S) as ours:
+            locked = ours and self._lock_file(LOCK_WAIT_S)
+            self._reader.dispose()
+            self._writer.dispose()
+            if locked and self._write_lock is not None:
+                self._write_lock.close()
         if self._daemon_lock is not None:
             self._daemon_lock.close()
             self._daemon_lock = None
@@ -258,6 +329,26 @@ def _lock_beside(path: Path) -> FileLock | None:
             raise
         return None
     return lock
+
+
+def _pragma(connection: Connection, setting: str) -> None:
+    """Set what SQLite must be told outside of transactions."""
+    dbapi: Any = connection.connection.dbapi_connection
+    dbapi.execute(f"PRAGMA {setting}")
+
+
+def _prepare_server(dbapi: Any, _record: Any) -> None:
+    """Set what each session of PostgreSQL needs: a commit that is durable, and nobody who waits for ever."""
+    with dbapi.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('lock_timeout', %s, false),"
+            # a node that is cut off in the midst of a transaction must not keep its rows for hours
+            " set_config('idle_in_transaction_session_timeout', %s, false),"
+            " CASE WHEN current_setting('synchronous_commit') = 'off'"
+            " THEN set_config('synchronous_commit', 'on', false) END",
+            (str(int(LOCK_WAIT_S * 1000)), str(int(IDLE_TRANSACTION_S * 1000))),
+        )
+    dbapi.commit()
 
 
 def _prepare_sqlite(engine: Engine, journal: Journal | None, *, begin: str) -> None:
