@@ -46,6 +46,7 @@ _LIKE_MESSAGE_ID = re.compile(r"m[0-9]+\.[a-z0-9]+\.[a-z0-9]{20}", re.ASCII)
 _DOT_ATOM = re.compile(r"[^\s@.,:;<>()\[\]\\\"]+(?:\.[^\s@.,:;<>()\[\]\\\"]+)*")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 _PLUS = re.compile(r"=2b|%2b", re.IGNORECASE)  # seen in practice: relays and web forms quote the plus
+_TAGGED = re.compile(r"\A(?:ms)?(?:prvs1?|btv1)=+[^=]*=+")  # BATV: a relay of ours signed the envelope sender
 _AT = re.compile(r"=40|%40", re.IGNORECASE)
 
 
@@ -323,6 +324,7 @@ def _splits(address: str) -> Iterator[tuple[str, str, str]]:
     if not at or not local.isascii():
         return
     local = _PLUS.sub("+", local.lower().removeprefix("mailto:").strip('"'))
+    local = _TAGGED.sub("", local, count=1)
     base, plus, part = local.rpartition("+")
     if plus:
         yield base, ascii_domain(domain), part

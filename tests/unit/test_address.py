@@ -166,6 +166,8 @@ def test_a_bounce_address_names_its_delivery(delivery: int, form: str) -> None:
 
     assert read_bounce_address(KEYS, whole, OURS) == delivery
     assert read_bounce_address(KEYS, whole.upper(), OURS) == delivery
+    assert read_bounce_address(KEYS, f"prvs=0123456789={whole}", OURS) == delivery
+    assert read_bounce_address(KEYS, f"btv1==0123456789=={whole}", OURS) == delivery
     assert isinstance(read_bounce_address(OTHER, whole, OURS), Forged)
 
 

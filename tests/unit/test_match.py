@@ -214,6 +214,8 @@ def test_of_several_roles_on_one_ticket_the_careful_one_counts(roles: tuple[Role
         "mailto:support%2B{signed}%40acme.example",
         "mailto:support=2B{signed}=40acme.example",
         "> > support+{start}\r\n> > {end}@acme.example",
+        "> support+t10\r\n> 42.{behind}",
+        "> support+t1042.=\r\n{behind}",
         "| support+{start}=\r\n| {end}@acme.example",
         "SUPPORT+{upper}@ACME.EXAMPLE",
         "({signed})",
@@ -227,6 +229,7 @@ def test_a_token_in_the_body_survives_quoting(written: str) -> None:
         signed=token,
         start=token[:25],
         end=token[25:],
+        behind=token[6:],
         upper=token.upper(),
     )
     found = verdict(clues(body))

@@ -39,6 +39,8 @@ _REFERENCE_HEADERS = ("In-Reply-To", "References", "X-Forwarded-Message-Id")
 _OWN_ID = re.compile(r"m[0-9]{1,15}\.[a-z0-9]{1,40}\.[a-z0-9]{27}(?![a-z0-9])", re.ASCII)
 _DOT = r"(?:\.|%2e|=2e)"
 _BODY_TOKEN = re.compile(rf"t([0-9]{{1,15}}){_DOT}([a-z])([0-9]{{1,15}}){_DOT}", re.ASCII)
+_BEGINS_LIKE_TOKEN = re.compile(r"t[0-9]", re.ASCII)
+_LINE_END = re.compile(r"=?\r?\n[>|\s]*")
 _MAC_CHARS = 27  # key id and MAC
 _MAC_REACH = 120  # the same with the line ends and quote marks that clients put among them
 _AMONG = re.compile(r"=\r?\n|&gt;|<wbr>|[\s>|\u00ad\u200b]")
@@ -166,16 +168,27 @@ class _Search:
 
     def body_tokens(self, message: Message) -> Iterator[Signed]:
         """Yield the tokens that the body quotes, from its top, then those that only its HTML shows."""
-        seen = set()
-        for token in chain(_tokens(message.text), _tokens(message.html)):
+        seen: set[str] = set()
+        for text in (message.text, message.html):
+            body = text[:MOST_BODY_CHARS].lower()
+            found = self._proven(_tokens(body), seen)
+            if not found and _BEGINS_LIKE_TOKEN.search(body):
+                found = self._proven(_tokens(_LINE_END.sub("", body)), seen)  # wrapped before its MAC
+            yield from (Signed(Kind.BODY_TOKEN, token.ticket_id, "signed token in the body") for token in found)
+
+    def _proven(self, tokens: Iterable[str], seen: set[str]) -> list[Token]:
+        """Return those of `tokens` that we made, but for those `seen` before; note the others."""
+        proven = []
+        for token in tokens:
             if token in seen:
                 continue
             seen.add(token)
             found = read(self.keys, token, self.now)
             if isinstance(found, Token):
-                yield Signed(Kind.BODY_TOKEN, found.ticket_id, "signed token in the body")
+                proven.append(found)
             elif found is not None:
                 self._note(found, "in the body")
+        return proven
 
     def _note(self, forged: Forged, where: str) -> None:
         self.forged[f"{forged.reason} ({where})"] = None
@@ -215,9 +228,8 @@ def _recipients(message: Message, recipients: Sequence[str]) -> Iterator[tuple[s
             yield from ((name, word) for word in words if "@" in word or "%40" in word)
 
 
-def _tokens(text: str) -> Iterator[str]:
-    """Yield what looks like a token in `text`, put together again where quoting broke it over lines."""
-    body = text[:MOST_BODY_CHARS].lower()
+def _tokens(body: str) -> Iterator[str]:
+    """Yield what looks like a token in the lower-case `body`, its MAC joined where quoting broke it."""
     for found in islice(_BODY_TOKEN.finditer(body), MOST_BODY_TOKENS):
         rest = _AMONG.sub("", body[found.end() : found.end() + _MAC_REACH])[:_MAC_CHARS]
         if len(rest) == _MAC_CHARS:

@@ -42,8 +42,9 @@ class Known:
 class Verdict:
     """The ticket a mail belongs to, None for a new one, and what its sender may do there.
 
-    `role` and `address_id` are those of the signed address it was sent to, on this ticket; with `Role.AGENT` and
-    `Role.NOTE` the caller must still see that From is that agent.
+    `role` and `address_id` are those of the signed address it was sent to, on this ticket. With `Role.AGENT` and
+    `Role.NOTE` the caller must still see that From is that agent: a customer who answers to all may hold an agent's
+    address, which then proves the ticket and nothing else.
     """
 
     ticket_id: int | None
