@@ -6,6 +6,7 @@ keeps each mail as a file. No account, no configuration, no network beyond loopb
 clock jumps to the next instant at which something is due.
 """
 
+import re
 import shutil
 import tempfile
 import threading
@@ -76,8 +77,10 @@ class Received:
 
     def action(self, role: str) -> str:
         """Return the address of one of its `mailto:` links, by the role that is signed into it."""
-        words = self.message.text.replace("mailto:", " ").replace("?", " ").split()
-        return next(each for each in words if "@" in each and f".{role}" in each.partition("@")[0])
+        found = re.search(rf"[\w.-]+\+t\d+\.{role}\d+\.\w+@[\w.-]+", self.message.text)
+        if found is None:
+            raise LookupError(f"no link of role {role!r} in the mail to {self.recipient}")
+        return found[0]
 
 
 class World:
@@ -122,6 +125,7 @@ class Demo:
         today = datetime.now(UTC).replace(hour=9, minute=0, second=0, microsecond=0)
         self._clock = Clock(today - timedelta(days=today.weekday()))  # a Monday morning
         self._mails = 0
+        self._shown = 0
 
     def run(self) -> None:
         """Tell the whole story."""
@@ -161,7 +165,9 @@ class Demo:
 
     def _ada_begins(self) -> tuple[Received, Received]:
         self._step("Ada writes to support@acme.example from her mail client.")
-        self._send(ADA, SUPPORT.address, "Printer on fire", "Hello,\n\nour printer is on fire. What shall we do?\n\nAda\n")
+        self._send(
+            ADA, SUPPORT.address, "Printer on fire", "Hello,\n\nour printer is on fire. What shall we do?\n\nAda\n"
+        )
         got = self._work()
         return got[ADA.address], got[ANNA.address]
 
@@ -205,7 +211,9 @@ class Demo:
 
     def _strangers(self, told: Received) -> None:
         self._step("Ada is on holiday, and her mail client says so: filed, and never answered.", minutes=5)
-        draft = self._draft(ADA, SUPPORT.address, "Out of office", "I am away until Monday.\n", automatic=Automatic.REPLIED)
+        draft = self._draft(
+            ADA, SUPPORT.address, "Out of office", "I am away until Monday.\n", automatic=Automatic.REPLIED
+        )
         self._put("", SUPPORT.address, compose(draft))
         self._work()
         self._step("Somebody writes in Anna's name, without her proof: held, and nothing else happens.", minutes=5)
@@ -249,7 +257,9 @@ class Demo:
             raise RuntimeError("nothing is due; the demo's story has lost its thread")
         return due_at
 
-    def _draft(self, sender: Address, to: str, subject: str, text: str, *, automatic: Automatic = Automatic.NO) -> Draft:
+    def _draft(
+        self, sender: Address, to: str, subject: str, text: str, *, automatic: Automatic = Automatic.NO
+    ) -> Draft:
         self._mails += 1
         return Draft(
             from_=sender,
@@ -278,7 +288,9 @@ class Demo:
         raw = compose(draft)
         domain = sender.address.partition("@")[2]
         # What the mail host in front of the desk adds once it has checked the sender (RFC 8601).
-        self._put(sender.address, to, f"Authentication-Results: {MX}; dmarc=pass header.from={domain}\r\n".encode() + raw)
+        self._put(
+            sender.address, to, f"Authentication-Results: {MX}; dmarc=pass header.from={domain}\r\n".encode() + raw
+        )
 
     def _put(self, envelope_from: str, to: str, raw: bytes) -> None:
         relay = Relay(RelaySettings(host="127.0.0.1", port=self._port), "client.example")
@@ -289,17 +301,15 @@ class Demo:
 
     def _work(self) -> dict[str, Received]:
         """Let the desk work until nothing is due; show what it did, and return the newest mail of each mailbox."""
-        with self._works.database.read() as connection:
-            seen = connection.scalars(select(MailRow.id).order_by(MailRow.id.desc()).limit(1)).first() or 0
         while self._busy():
             self._works.filer.step()
             self._works.scheduler.step()
             self._works.sender.step()
-        self._show(seen)
+        self._show()
         got = self._world.fetch()
         for mail in got:
-            first = next((line for line in mail.message.text.splitlines() if line.strip()), "")
-            self._say(f"      -> {mail.recipient:<22} {mail.message.subject:<34.34} | {first[:60]}")
+            said = " ".join(mail.message.text.split())
+            self._say(f"      -> {mail.recipient:<22} {mail.message.subject:<24.24} | {said[:70]}")
         self._say("")
         return {normalise(mail.recipient): mail for mail in got}
 
@@ -308,15 +318,16 @@ class Demo:
         with self._works.database.read() as connection:
             return any(queues.waiting(connection, table, now)["due"] for table in (MailRow, TicketRow, DeliveryRow))
 
-    def _show(self, seen: int) -> None:
+    def _show(self) -> None:
         with self._works.database.read() as connection:
             mails = connection.execute(
                 select(MailRow.id, MailRow.state, MailRow.kind, MailRow.reason, MailRow.ticket_id)
-                .where(MailRow.id >= seen, MailRow.direction == "in")
+                .where(MailRow.id > self._shown, MailRow.direction == "in")
                 .order_by(MailRow.id)
             ).all()
             tickets = connection.execute(select(TicketRow.id, TicketRow.status).order_by(TicketRow.id)).all()
         for mail in mails:
+            self._shown = mail.id
             self._say(f"      mail {mail.id}: {mail.state}, {mail.kind}; {mail.reason}")
         self._say("      " + "   ".join(f"ticket #{ticket.id} is {ticket.status.value}" for ticket in tickets))
 

@@ -4,23 +4,24 @@ Everything is real but the network: the inbox stores, the filer files, the desk 
 sender sends to a post office that keeps what it gets.
 """
 
-import tomllib
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import format_datetime
-from pathlib import Path
 
 from sqlalchemy import select
 
 from maild import inbox
 from maild.config import parse as parse_settings
 from maild.daemon import accepts, assemble
-from maild.message.address import Address, normalise
+from maild.message.address import normalise
 from maild.message.parse import Message, parse
 from maild.rules.ticket import Status
+from maild.services.sender import Outcome, RelayTrouble, Result, sending
 from maild.store import queues
 from maild.store.engine import Database
-from maild.store.models import DeliveryRow, HistoryRow, MailRow, MailState, TicketRow
+from maild.store.models import DeliveryRow, HistoryRow, MailRow, TicketRow
 from tests.clock import FakeClock
 
 ADA = "ada@customer.example"
@@ -84,10 +85,9 @@ class Received:
 
     def action(self, word: str) -> str:
         """The address of a `mailto:` action, by the letter of its role."""
-        for part in self.text.replace("<", " ").replace(">", " ").split():
-            address = part.removeprefix("mailto:").split("?")[0]
-            if f".{word}" in address and "@" in address and "+t" in address:
-                return address
+        found = re.search(rf"[\w.-]+\+t\d+\.{word}\d+\.\w+@[\w.-]+", self.text)
+        if found:
+            return found[0]
         raise AssertionError(f"no action {word!r} in:\n{self.text}")
 
 
@@ -97,13 +97,29 @@ class PostOffice:
     def __init__(self) -> None:
         self.got: list[Received] = []
         self.refusals: dict[str, str] = {}
+        self.down = ""
 
-    def take(self, recipient: str, raw: bytes) -> str | None:
-        """Keep a mail, or return the refusal of its recipient."""
-        refusal = self.refusals.get(normalise(recipient))
-        if refusal is None:
-            self.got.append(Received(recipient, raw))
-        return refusal
+    def send(self, _sender: str, recipients: Sequence[str], raw: bytes, instead: str = "") -> dict[str, Result]:
+        """What `services.sender.Relay.send` does, without a network."""
+        if self.down:
+            raise RelayTrouble(self.down)
+        results = {}
+        for recipient in recipients:
+            refusal = self.refusals.get(normalise(recipient))
+            if refusal is None:
+                self.got.append(Received(recipient, raw))
+                results[recipient] = Result(Outcome.SENT, "250 2.0.0 taken")
+            else:
+                outcome = Outcome.LATER if refusal.startswith("4") else Outcome.FAILED
+                results[recipient] = Result(outcome, refusal)
+        return results
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def close_if_idle(self) -> bool:
+        """Nothing is open."""
+        return False
 
 
 class Desk:
@@ -115,6 +131,7 @@ class Desk:
         self.settings = parse_settings(config)
         self.works = assemble(self.settings, database, clock)
         self.post_office = PostOffice()
+        self.works.sender._mine.worker = sending._Worker(self.post_office)
         self._number = 0
         self._read: dict[str, int] = {}
 
@@ -148,14 +165,19 @@ class Desk:
             lines.append(f"In-Reply-To: <{theirs.message_id}>")
             lines.append("References: " + " ".join(f"<{each}>" for each in (*theirs.references, theirs.message_id)))
         if proven:
-            lines.insert(0, f"Authentication-Results: {MX}; dmarc=pass header.from={parse(lines[0].encode()).from_.address.split('@')[1]}")
+            lines.insert(
+                0,
+                f"Authentication-Results: {MX}; dmarc=pass header.from={parse(lines[0].encode()).from_.address.split('@')[1]}",
+            )
         raw = ("\r\n".join([*lines, *headers.splitlines()]) + "\r\n\r\n" + text).encode()
         return self.deliver(raw, sender if envelope_from is None else envelope_from, to)
 
     def deliver(self, raw: bytes, envelope_from: str, *recipients: str) -> int:
         """Store a mail as the listener would, and let the desk work."""
         assert all(accepts(self.settings, each) for each in recipients), f"refused at RCPT: {recipients}"
-        incoming = inbox.Incoming(parse(b"From: " + envelope_from.encode()).from_.address if envelope_from else "", recipients, "test", raw)
+        incoming = inbox.Incoming(
+            parse(b"From: " + envelope_from.encode()).from_.address if envelope_from else "", recipients, "test", raw
+        )
         with self.database.write() as connection:
             [stored] = inbox.store(connection, [incoming], self.clock())
         self.work()
@@ -167,19 +189,22 @@ class Desk:
             while not self.works.filer.step():
                 pass
             self.works.scheduler.step()
-            if not self._send():
+            while not self.works.sender.step():
+                pass
+            if not self._is_due():
                 return
         raise AssertionError("the desk does not come to rest")
 
-    def _send(self) -> bool:
-        return self.works.sender.step_with(self.post_office) if hasattr(self.works.sender, "step_with") else False
+    def _is_due(self) -> bool:
+        due_at = self._next_due()
+        return due_at is not None and due_at <= self.clock()
 
-    def wait(self, *, step: timedelta = timedelta(hours=1), **span: float) -> None:
-        """Let time pass, looked at every `step`, as the daemon would at every due instant."""
+    def wait(self, **span: float) -> None:
+        """Let time pass, as the daemon sees it: it looks at each instant at which something is due."""
         end = self.clock() + timedelta(**span)
         while self.clock() < end:
-            due = self._next_due()
-            self.clock.set(min(end, due if due is not None and due > self.clock() else self.clock() + step))
+            due_at = self._next_due()
+            self.clock.set(end if due_at is None else min(end, max(due_at, self.clock())))
             self.work()
 
     def _next_due(self):
@@ -211,5 +236,7 @@ class Desk:
 
     def history(self, number: int) -> list[tuple[str, str | None, str | None, str]]:
         with self.database.read() as connection:
-            rows = connection.execute(select(HistoryRow.__table__).where(HistoryRow.ticket_id == number).order_by(HistoryRow.id))
+            rows = connection.execute(
+                select(HistoryRow.__table__).where(HistoryRow.ticket_id == number).order_by(HistoryRow.id)
+            )
             return [(row.field, row.old, row.new, row.cause) for row in rows]

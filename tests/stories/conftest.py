@@ -1,0 +1,13 @@
+"""A desk for each story, on either database."""
+
+import pytest
+
+from maild.store.engine import Database
+from tests.clock import FakeClock
+from tests.stories.driver import Desk
+
+
+@pytest.fixture
+def desk(database: Database, clock: FakeClock) -> Desk:
+    """A desk with two agents, nobody's mail yet, at noon of a Monday."""
+    return Desk(database, clock)
