@@ -1,0 +1,1 @@
+"""What runs: loops around one step each, which share nothing but the database."""

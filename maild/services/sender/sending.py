@@ -1,0 +1,362 @@
+"""The queue side of the sender: which delivery goes next, from whom, and what is written down of it.
+
+A step claims a few deliveries, hands each to this thread's `Relay` and records what became of them. What was sent is
+recorded within RECORD_AFTER_S; if the database is away just then, the records are kept and written first thing in the
+next step. A delivery that a crash leaves unrecorded is sent again when its lease is over, with the same Message-ID.
+
+A delivery waits for an older one of its ticket to the same address, so that a conversation arrives in order. It is
+parked until that one's next try, and made due as soon as that one has ended.
+
+Automatic mail to customers leaves from <>, everything else from an address that says which delivery a bounce is about.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy.orm import aliased
+
+from maild.config import Settings
+from maild.desk import Desk
+from maild.message.address import Keys, bounce_address
+from maild.message.compose import Unsendable, route, with_reply_to
+from maild.outbox.letters import TO_AGENTS
+from maild.rules.retry import SENDING_LASTS, SENDING_WAITS, next_try
+from maild.services.sender.relay import IDLE_S, Outcome, Relay, RelayTrouble, Result
+from maild.store import queues
+from maild.store.engine import Database
+from maild.store.models import DeliveryRow, DeliveryState, MailRow, RawRow, TicketRow
+
+log = structlog.get_logger("maild.sender")
+
+BATCH: Final = 20  # deliveries of one claim
+LEASE: Final = timedelta(minutes=10)  # must exceed STEP_S + relay.MAIL_S
+STEP_S: Final = 20.0  # no mail is begun later in a step: the rest of the batch is given back
+RECORD_AFTER_S: Final = 0.25
+LONGEST_SLEEP_S: Final = 60.0
+BUSY: Final = timedelta(seconds=1)  # another worker has what is due
+TROUBLE: Final = "relay: "  # how the words begin that blame the relay, not the recipient
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A delivery, as it is fetched to be sent."""
+
+    id: int
+    mail_id: int
+    conversation: tuple[int | None, int]  # ticket and address: what must arrive in order
+    recipient: str
+    reply_to: str
+    from_null: bool
+    department: str | None
+    created_at: datetime
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a letter, to be recorded."""
+
+    letter: Letter
+    result: Result
+    again_at: datetime | None = None  # of what is tried again
+
+
+@dataclass(slots=True)
+class _Worker:
+    """What each sending thread has for itself."""
+
+    relay: Relay
+    unrecorded: list[tuple[queues.Claim, Done]] = field(default_factory=list)
+
+
+class Sender:
+    """Sends what is due; `step` may be called by several threads at once."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        desk: Desk,
+        keys: Keys,
+        now: Callable[[], datetime],
+        *,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._desk = desk
+        self._keys = keys
+        self._now = now
+        self._jitter = jitter
+        self._mine = threading.local()
+        self._relays: list[Relay] = []
+        self._stopping = threading.Event()
+        self._trouble = True  # a start is a recovery: what an earlier run could not send may go now
+
+    def step(self) -> float:
+        """Send a batch; return how long there is nothing to do, in seconds."""
+        worker = self._worker()
+        if worker.unrecorded:
+            self._record(worker)
+        claim = queues.claim(self._database, DeliveryRow, self._now(), LEASE, BATCH)
+        if not claim:
+            return self._sleep_s(connected=worker.relay.close_if_idle())
+        try:
+            self._send_all(worker, claim)
+        finally:
+            self._record(worker)
+        return 0.0
+
+    def stop(self) -> None:
+        """Let each step end after its present mail; what it has not begun is given back."""
+        self._stopping.set()
+
+    def close(self) -> None:
+        """Close the connections of all threads; none of them may be in a step."""
+        for relay in self._relays:
+            relay.close()
+
+    def _worker(self) -> _Worker:
+        worker: _Worker | None = getattr(self._mine, "worker", None)
+        if worker is None:
+            worker = self._mine.worker = _Worker(Relay(self._settings.relay, self._settings.maild.hostname))
+            self._relays.append(worker.relay)
+        return worker
+
+    def _send_all(self, worker: _Worker, claim: queues.Claim) -> None:
+        with self._database.read() as connection:
+            letters = _letters(connection, claim)
+            waits = _waits(connection, claim)
+        begun_s = recorded_s = time.monotonic()
+        held: dict[tuple[int | None, int], datetime] = {}  # conversations in which an older delivery is not out yet
+        trouble: RelayTrouble | None = None
+        raw_of: tuple[int, bytes] = (0, b"")
+        for place, letter in enumerate(letters):
+            if self._stopping.is_set() or time.monotonic() - begun_s > STEP_S:
+                self._park(claim, {each.id: self._now() for each in letters[place:]})
+                break
+            if until := waits.get(letter.id) or held.get(letter.conversation):
+                held[letter.conversation] = max(until, self._now() + BUSY)
+                self._park(claim, {letter.id: held[letter.conversation]})
+                continue
+            if trouble is None:
+                if raw_of[0] != letter.mail_id:  # a mail's deliveries follow each other
+                    raw_of = (letter.mail_id, self._bytes(letter.mail_id))
+                try:
+                    result = self._send(worker.relay, letter, raw_of[1])
+                except RelayTrouble as found:
+                    self._trouble, trouble = True, found
+                    log.warning("relay cannot be used", why=str(found), deliveries=len(letters) - place)
+            if trouble is not None:
+                result = Result(Outcome.LATER, f"{TROUBLE}{trouble}")
+            done = self._judge(letter, result)
+            worker.unrecorded.append((claim, done))
+            if done.again_at:
+                held[letter.conversation] = done.again_at
+            if time.monotonic() - recorded_s > RECORD_AFTER_S:
+                self._record(worker)
+                recorded_s = time.monotonic()
+
+    def _send(self, relay: Relay, letter: Letter, raw: bytes) -> Result:
+        if not raw:
+            return Result(Outcome.FAILED, "the mail's bytes are gone")
+        named = self._settings.department(letter.department or "")
+        department = named or self._settings.departments[0]
+        bounces = bounce_address(self._keys, letter.id, department.address, self._settings.maild.reply_form)
+        try:
+            recipient = route(letter.recipient)
+            copy = with_reply_to(raw, letter.reply_to) if letter.reply_to else raw
+        except Unsendable as error:
+            return Result(Outcome.FAILED, str(error))
+        return relay.send("" if letter.from_null else bounces, [recipient], copy, instead=bounces)[recipient]
+
+    def _judge(self, letter: Letter, result: Result) -> Done:
+        """Give a result its consequence: when it is tried again, or that it is not."""
+        if result.outcome is not Outcome.LATER:
+            return Done(letter, result)
+        now = self._now()
+        tried_since = max(letter.created_at, now - _longest_trying(letter.attempts))
+        again_at = next_try(letter.attempts, tried_since, now, self._jitter())
+        if again_at is None:
+            given_up = f"given up after {letter.attempts} tries in {SENDING_LASTS.days} days: {result.words}"
+            return Done(letter, Result(Outcome.FAILED, given_up))
+        return Done(letter, result, again_at)
+
+    def _record(self, worker: _Worker) -> None:
+        """Write down what became of letters; on return nothing waits to be written."""
+        while worker.unrecorded:
+            claim = worker.unrecorded[0][0]
+            group = [done for of, done in worker.unrecorded if of is claim]
+            self._write_or_split(claim, [done for done in group if done.result.outcome is not Outcome.FAILED])
+            for done in group:
+                if done.result.outcome is Outcome.FAILED:  # each by itself: what the desk does with it may fail
+                    self._write_or_split(claim, [done])
+            worker.unrecorded = [each for each in worker.unrecorded if each[0] is not claim]
+            if any(done.result.outcome is Outcome.SENT for done in group):
+                self._hurry_after_trouble()
+
+    def _write_or_split(self, claim: queues.Claim, group: Sequence[Done]) -> None:
+        if not group:
+            return
+        try:
+            with self._database.write() as connection:
+                queues.hold(connection, claim.only([done.letter.id for done in group]))
+                self._write(connection, group)
+        except queues.LeaseLost:
+            if len(group) > 1:
+                for done in group:
+                    self._write_or_split(claim, [done])
+                return
+            log.warning("delivery was changed meanwhile", delivery=group[0].letter.id, result=group[0].result.outcome)
+            return
+        for done in group:
+            _tell(done)
+
+    def _write(self, connection: Connection, group: Sequence[Done]) -> None:
+        now = self._now()
+        sent = [_row(done, DeliveryState.SENT, now) for done in group if done.result.outcome is Outcome.SENT]
+        later = [_row(done, DeliveryState.QUEUED, now) for done in group if done.result.outcome is Outcome.LATER]
+        if rows := sent + later:
+            connection.execute(update(DeliveryRow).where(DeliveryRow.id == bindparam("delivery_id")), rows)
+        failed = {done.letter.id: done.result.words for done in group if done.result.outcome is Outcome.FAILED}
+        if failed:
+            self._desk.delivery_failed(connection, failed, now)
+        _unpark(connection, [done.letter for done in group if done.again_at is None], now)
+
+    def _park(self, claim: queues.Claim, until: dict[int, datetime]) -> None:
+        """Give claimed deliveries back untried."""
+        rows = [{"delivery_id": each, "due_at": at, "attempts": claim.attempts[each] - 1} for each, at in until.items()]
+        with self._database.write() as connection:
+            connection.execute(
+                update(DeliveryRow).where(
+                    DeliveryRow.id == bindparam("delivery_id"), DeliveryRow.due_at == bindparam("leased_until")
+                ),
+                [{**row, "leased_until": claim.until} for row in rows],
+            )
+
+    def _hurry_after_trouble(self) -> None:
+        """A mail got through: what waits long because of the relay alone is due now."""
+        if not self._trouble:
+            return
+        self._trouble = False
+        now = self._now()
+        with self._database.write() as connection:
+            connection.execute(
+                update(DeliveryRow)
+                .where(
+                    DeliveryRow.due_at > now + LEASE,  # what is due earlier may be leased, and comes soon anyway
+                    DeliveryRow.state == DeliveryState.QUEUED,
+                    DeliveryRow.reply.startswith(TROUBLE),
+                )
+                .values(due_at=now)
+            )
+
+    def _bytes(self, mail_id: int) -> bytes:
+        pieces = select(RawRow.content).where(RawRow.mail_id == mail_id).order_by(RawRow.number)
+        with self._database.read() as connection:
+            return b"".join(connection.scalars(pieces))
+
+    def _sleep_s(self, *, connected: bool) -> float:
+        with self._database.read() as connection:
+            due_at = queues.next_due(connection, DeliveryRow)
+        longest_s = IDLE_S if connected else LONGEST_SLEEP_S
+        if due_at is None:
+            return longest_s
+        return min(max((due_at - self._now()).total_seconds(), BUSY.total_seconds()), longest_s)
+
+
+def _letters(connection: Connection, claim: queues.Claim) -> list[Letter]:
+    """Return the claimed deliveries, oldest first."""
+    rows = connection.execute(
+        select(DeliveryRow, MailRow.purpose, TicketRow.department)
+        .join(MailRow, MailRow.id == DeliveryRow.mail_id)
+        .outerjoin(TicketRow, TicketRow.id == DeliveryRow.ticket_id)
+        .where(DeliveryRow.id.in_(claim.ids))
+        .order_by(DeliveryRow.id)
+    ).all()
+    return [
+        Letter(
+            row.id,
+            row.mail_id,
+            (row.ticket_id, row.address_id),
+            row.recipient,
+            row.reply_to,
+            row.automatic and row.purpose not in TO_AGENTS,
+            row.department,
+            row.created_at,
+            claim.attempts[row.id],
+        )
+        for row in rows
+    ]
+
+
+def _waits(connection: Connection, claim: queues.Claim) -> dict[int, datetime]:
+    """Return the claimed deliveries before which an older one is under way elsewhere, with when that is due next."""
+    older = aliased(DeliveryRow)
+    rows = connection.execute(
+        select(DeliveryRow.id, func.max(older.due_at).label("due_at"))
+        .join(older, (older.address_id == DeliveryRow.address_id) & (older.ticket_id == DeliveryRow.ticket_id))
+        .where(
+            DeliveryRow.id.in_(claim.ids),
+            older.id < DeliveryRow.id,
+            older.id.not_in(claim.ids),
+            older.state == DeliveryState.QUEUED,
+            older.due_at.is_not(None),
+        )
+        .group_by(DeliveryRow.id)
+    ).all()
+    return {row.id: row.due_at for row in rows}
+
+
+def _unpark(connection: Connection, ended: Sequence[Letter], now: datetime) -> None:
+    """Make due what waited for these; what was tried already keeps its own time."""
+    for letter in ended:
+        ticket_id, address_id = letter.conversation
+        connection.execute(
+            update(DeliveryRow)
+            .where(
+                DeliveryRow.address_id == address_id,
+                DeliveryRow.ticket_id == ticket_id,
+                DeliveryRow.id > letter.id,
+                DeliveryRow.state == DeliveryState.QUEUED,
+                DeliveryRow.attempts == 0,
+                DeliveryRow.due_at > now,
+            )
+            .values(due_at=now)
+        )
+
+
+def _row(done: Done, state: DeliveryState, now: datetime) -> dict[str, object]:
+    ended_at = now if state is DeliveryState.SENT else None
+    return {
+        "delivery_id": done.letter.id,
+        "state": state,
+        "due_at": done.again_at,
+        "ended_at": ended_at,
+        "reply": done.result.words,
+    }
+
+
+def _tell(done: Done) -> None:
+    letter, result = done.letter, done.result
+    said = {"delivery": letter.id, "to": letter.recipient, "attempt": letter.attempts, "reply": result.words[:200]}
+    match result.outcome:
+        case Outcome.SENT:
+            log.info("sent", **said)
+        case Outcome.LATER:
+            log.info("not sent yet", **said, next_try=done.again_at)
+        case Outcome.FAILED:
+            log.warning("not sent", **said)
+
+
+def _longest_trying(attempts: int) -> timedelta:
+    """Return how long that many tries take at most: a queue that nobody served meanwhile was not tried."""
+    waits = sum(SENDING_WAITS[: attempts - 1], timedelta())
+    return waits * 1.1 + SENDING_WAITS[-1] * 1.1 * max(0, attempts - 1 - len(SENDING_WAITS))
