@@ -75,16 +75,13 @@ def upgrade(url: str) -> None:
     database.close()
 
 
-def upgrade_and_die(url: str, after: str) -> None:
-    """Migrate, and be killed after so many statements."""
+def upgrade_and_die(url: str, at: str) -> None:
+    """Migrate, and be killed at the statement that begins with `at`."""
     database = Database(url)
-    seen = 0
 
-    def count(*_: Any) -> None:
-        nonlocal seen
-        seen += 1
-        if seen > int(after):
+    def die(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.strip().startswith(at):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    event.listen(database._writer, "before_cursor_execute", count)
+    event.listen(database._writer, "before_cursor_execute", die)
     schema.upgrade(database)
