@@ -80,7 +80,7 @@ class _Walk:
         path = table
         for part in self._key():
             path += (part,)
-            self._note(path, began)
+            self._note(path)
         if self.text.startswith("=", self.at):
             self.at += 1
             self._skip(_SPACE)
@@ -142,11 +142,9 @@ class _Walk:
         self._note((*path, self.arrays[path]))
         return (*path, self.arrays[path])
 
-    def _note(self, path: Path, at: int | None = None) -> None:
-        at = self.at if at is None else at
-        if at >= self._counted_at:  # count on from there, so that long files are walked in linear time
-            self._counted += self.text.count("\n", self._counted_at, at)
-            self._counted_at = at
+    def _note(self, path: Path) -> None:
+        self._counted += self.text.count("\n", self._counted_at, self.at)  # from there on, for linear time
+        self._counted_at = self.at
         self.lines.setdefault(path, self._counted)
 
     def _skip(self, blank: re.Pattern[str]) -> int:

@@ -26,7 +26,7 @@ FILING_WAITS: Final = (timedelta(0), timedelta(seconds=60), timedelta(seconds=60
 
 def next_try(attempts: int, first_tried_at: datetime, now: datetime, jitter: float) -> datetime | None:
     """Return when a mail that could not be sent is tried again, None to give up."""
-    ends_at = min(first_tried_at, now) + SENDING_LASTS
+    ends_at = first_tried_at + SENDING_LASTS
     if now >= ends_at or attempts >= SENDING_TRIES:
         return None
     wait = SENDING_WAITS[min(max(attempts, 1), len(SENDING_WAITS)) - 1]

@@ -238,12 +238,12 @@ class Calendar:
                     yield max(begins, since), ends
 
     def _chunk(self, number: int) -> tuple[tuple[int, int], ...]:
-        """Return what is open in a day of UTC, in order and without touching ends."""
+        """Return what is open in a day of UTC, in order; what touches may be in pieces."""
         known = self._chunks.get(number)
         if known is None:
             if len(self._chunks) >= CACHED_DAYS:
                 self._chunks.clear()
-            known = self._chunks[number] = tuple(_join(self._within(number * DAY, (number + 1) * DAY)))
+            known = self._chunks[number] = tuple(self._within(number * DAY, (number + 1) * DAY))
         return known
 
     def _instants_on(self, day: date) -> list[tuple[int, int]]:
@@ -310,19 +310,6 @@ def _check(hours: Hours) -> Hours:
             raise ValueError(f"hours overlap at {opens:%H:%M}")
         closed_at = _of_day(closes) or DAY
     return ordered
-
-
-def _join(spans: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    last: tuple[int, int] | None = None
-    for begins, ends in spans:
-        if last is not None and last[1] == begins:
-            last = (last[0], ends)
-            continue
-        if last is not None:
-            yield last
-        last = (begins, ends)
-    if last is not None:
-        yield last
 
 
 def _of_day(clock: time) -> int:

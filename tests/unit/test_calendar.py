@@ -191,9 +191,24 @@ def test_a_business_day_that_is_shut_at_that_time_ends_when_it_opens_again_or_cl
         BERLIN, {0: OFFICE_HOURS, 1: ((time(9), time(12)), (time(13), time(15))), 2: ((time(11), time(17)),)}
     )
 
+    assert calendar.add(in_berlin("2026-03-02 12:00"), span("1bd")) == in_berlin("2026-03-03 13:00")
     assert calendar.add(in_berlin("2026-03-02 12:30"), span("1bd")) == in_berlin("2026-03-03 13:00")
     assert calendar.add(in_berlin("2026-03-02 16:30"), span("1bd")) == in_berlin("2026-03-03 15:00")
     assert calendar.add(in_berlin("2026-03-02 09:30"), span("2bd")) == in_berlin("2026-03-04 11:00")
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "Pacific/Honolulu", "Pacific/Kiritimati", "Etc/GMT+12"])
+def test_business_days_are_those_of_the_calendars_zone(zone: str) -> None:
+    office = Calendar.office(ZoneInfo(zone))
+    monday = datetime(2026, 3, 2, 9, 15, tzinfo=office.zone)
+
+    assert office.add(monday, span("1bd")) == monday + timedelta(days=1)
+
+
+def test_the_order_of_hours_means_nothing() -> None:
+    calendar = Calendar(BERLIN, {0: ((time(13), time(17)), (time(9), time(12)))})
+
+    assert calendar.add(in_berlin("2026-03-02 09:00"), span("4h")) == in_berlin("2026-03-02 14:00")
 
 
 def test_around_the_clock_business_days_are_still_those_of_an_office() -> None:

@@ -235,6 +235,38 @@ def test_a_priority_without_a_target_takes_the_next_one_towards_normal() -> None
     ]  # fmt: skip
 
 
+def test_an_urgent_ticket_is_at_least_as_urgent_as_a_high_one() -> None:
+    desk = parse(SMALLEST + '[sla.gold]\nresolution = { normal = "5bd", high = "2bd" }\n')
+    targets = desk.sla["gold"].resolution
+
+    assert targets is not None
+    assert str(targets.of("urgent")) == "2bd"
+
+
+@pytest.mark.parametrize(
+    ("listen", "relay"),
+    [
+        ("0.0.0.0:2525", "127.0.0.1"),
+        ("[::]:2525", "localhost"),
+        ("127.0.0.1:2525", "localhost"),
+        ("localhost:2525", "::1"),
+        ("desk.acme.example:2525", "desk.acme.example"),
+    ],
+)
+def test_maild_never_sends_to_itself(listen: str, relay: str) -> None:
+    text = f'[relay]\nhost = "{relay}"\nport = 2525\n' + SMALLEST.replace("127.0.0.1:2525", listen)
+
+    assert faults(text) == [
+        "relay.port: expected another port: maild itself listens there, and would send its mail to itself"
+    ]
+    assert parse(text.replace("[[department]]", 'protocol = "lmtp"\n[[department]]', 1)).relay.port == 2525
+
+
+@pytest.mark.parametrize(("listen", "relay"), [("127.0.0.2:2525", "127.0.0.1"), ("0.0.0.0:2525", "mail.example")])
+def test_another_server_on_the_same_port_is_no_loop(listen: str, relay: str) -> None:
+    assert settings(f'[relay]\nhost = "{relay}"\nport = 2525', smallest=SMALLEST.replace("127.0.0.1:2525", listen))
+
+
 def test_hours_may_end_on_the_next_day() -> None:
     desk = parse(SMALLEST + '[calendar.night]\nhours = { sun = ["22-6"], mon = ["12-0:00"] }\n')
     night = desk.calendar["night"].calendar
