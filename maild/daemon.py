@@ -87,7 +87,7 @@ def assemble(settings: Settings, database: Database, now: Clock) -> Works:
     keys = signing_keys.load(database, now())
     templates = Templates(settings.maild.templates)
     desk = Desk(settings, Outbox(settings, templates, keys))
-    known = reading.Known(keys, settings.ours, settings.maild.authserv_id)
+    known = reading.Known(keys, settings.ours, settings.maild.authserv_id, _organisation())
     return Works(
         settings,
         database,
@@ -98,6 +98,16 @@ def assemble(settings: Settings, database: Database, now: Clock) -> Works:
         Scheduler(database, desk, now),
         Sender(database, settings, desk, keys, now),
     )
+
+
+def _organisation() -> Callable[[str], str | None] | None:
+    """Return what tells the organisation of a domain, None without the extra `auth`."""
+    try:
+        from publicsuffixlist import PublicSuffixList  # noqa: PLC0415 - an extra
+    except ImportError:
+        return None
+    organisation: Callable[[str], str | None] = PublicSuffixList().privatesuffix
+    return organisation
 
 
 def accepts(settings: Settings, address: str) -> bool:

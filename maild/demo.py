@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -284,7 +284,7 @@ class Demo:
         if answers is not None:
             theirs = answers.message
             thread = (*theirs.references, theirs.message_id)
-            draft = Draft(**{**_fields(draft), "in_reply_to": theirs.message_id, "references": thread})
+            draft = replace(draft, in_reply_to=theirs.message_id, references=thread)
         raw = compose(draft)
         domain = sender.address.partition("@")[2]
         # What the mail host in front of the desk adds once it has checked the sender (RFC 8601).
@@ -293,7 +293,7 @@ class Demo:
         )
 
     def _put(self, envelope_from: str, to: str, raw: bytes) -> None:
-        relay = Relay(RelaySettings(host="127.0.0.1", port=self._port), "client.example")
+        relay = Relay(RelaySettings.model_validate({"host": "127.0.0.1", "port": self._port}), "client.example")
         result = relay.send(envelope_from, [to], raw)[to]
         relay.close()
         if result.outcome is not Outcome.SENT:
@@ -330,10 +330,6 @@ class Demo:
             self._shown = mail.id
             self._say(f"      mail {mail.id}: {mail.state}, {mail.kind}; {mail.reason}")
         self._say("      " + "   ".join(f"ticket #{ticket.id} is {ticket.status.value}" for ticket in tickets))
-
-
-def _fields(draft: Draft) -> dict[str, object]:
-    return {name: getattr(draft, name) for name in Draft.__dataclass_fields__}
 
 
 def _file_name(text: str) -> str:

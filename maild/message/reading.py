@@ -12,13 +12,12 @@ from maild.message.address import (
     Address,
     Forged,
     Keys,
-    ascii_domain,
     normalise,
     read_bounce_address,
     read_message_id,
     valid,
 )
-from maild.message.authentication import Authentication, Organisation, aligned
+from maild.message.authentication import Authentication, Organisation
 from maild.message.bounce import Bounce
 from maild.message.classify import Classification, Kind
 from maild.message.match import Clues
@@ -47,7 +46,7 @@ class Reading:
     clues: Clues
     author: Address  # in From
     writer: Address  # who is answered: Reply-To where it names one person, else the author
-    sender: str  # by whom the ticket's people are recognised
+    sender: str  # the author, normalised: by From alone people are recognised, since Reply-To is anybody's word
     bounced: tuple[int, ...] = ()  # our deliveries that a report is about
     bounce: Bounce | None = None
 
@@ -66,7 +65,6 @@ def read(raw: bytes, envelope_from: str | None, recipients: Sequence[str], known
     authenticated = authentication.verdict(message, known.authserv_id, known.organisation)
     author = message.from_ or message.sender or Address("", envelope_from or "")
     writer = _writer(message, author, known.ours)
-    sender = writer if aligned(_domain(author), _domain(writer), known.organisation) else author
     deliveries = tuple(_bounced(recipients, known, now))
     return Reading(
         message,
@@ -75,7 +73,7 @@ def read(raw: bytes, envelope_from: str | None, recipients: Sequence[str], known
         match.collect(message, recipients, known.keys, known.ours, now),
         author,
         writer,
-        normalise(sender.address),
+        normalise(author.address),
         deliveries,
         bounce.read(message) if classified.kind.value.startswith("dsn") else None,
     )
@@ -90,10 +88,6 @@ def _writer(message: Message, author: Address, ours: Collection[str]) -> Address
     if normal in ours or normal == normalise(author.address) or _is_signed(normal, ours):
         return author
     return Address(named[0].name or author.name, named[0].address)
-
-
-def _domain(mailbox: Address) -> str:
-    return ascii_domain(mailbox.address.rpartition("@")[2])
 
 
 def _is_signed(normal: str, ours: Collection[str]) -> bool:

@@ -14,14 +14,16 @@ The filer asks once for every mail. What it may do, and what that needs:
 An explicit authentication failure never passes for an agent.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 REOPENINGS_A_DAY: Final = 10  # then a person looks at it: two desks may be talking to each other
-BURST: Final = 10  # new tickets of one sender within BURST_SPAN; more of his mail goes to the newest of them
-BURST_SPAN: Final = timedelta(minutes=10)
+# New tickets of one sender within a span; more of his mail goes to the newest of them: a machine, or a loop.
+BURSTS: Final = ((timedelta(minutes=10), 10), (timedelta(hours=1), 15))
+LONGEST_BURST: Final = max(span for span, _ in BURSTS)
 
 
 class Action(StrEnum):
@@ -140,7 +142,8 @@ def _agent_proof(facts: Facts) -> str | None:
 
 def _from_customer(facts: Facts) -> Route:
     if facts.role in ("a", "n"):
-        return Route(Action.HELD, "written to an agent's own reply address by somebody else")
+        # A colleague to whom it was forwarded, or a customer who answers to all: he is heard, and is no agent.
+        return _on_ticket(facts, "written to an agent's own reply address by somebody else")
     if facts.role in ("s", "p") and facts.trust == "fail":
         return Route(Action.HELD, "a customer's action from an address whose authentication failed")
     if facts.ticket_id is None:
@@ -157,6 +160,11 @@ def _from_customer(facts: Facts) -> Route:
 def _on_ticket(facts: Facts, reason: str) -> Route:
     third = facts.third_party or facts.trust == "fail"
     return Route(Action.CUSTOMER, "somebody who takes no part wrote on this ticket" if third else reason, third)
+
+
+def in_burst(opened: Sequence[datetime], now: datetime) -> bool:
+    """Return whether a sender who opened tickets at these instants opens too many."""
+    return any(sum(1 for at in opened if at > now - span) >= most for span, most in BURSTS)
 
 
 def _opens(facts: Facts) -> Route:

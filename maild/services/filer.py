@@ -54,6 +54,7 @@ LEASE: Final = timedelta(minutes=5)  # must exceed the longest time that a group
 IDLE_S: Final = 30.0  # the bell makes it prompt, this makes it sure
 TEXT_KEPT: Final = 64_000  # characters of the new text that are kept beside the bytes
 ADDRESSES_KEPT: Final = 50  # people of a first mail's Cc who take part
+MOST_OPENED: Final = routing.BURSTS[0][1]  # tickets of one sender in one transaction
 _UNREADABLE: Final = b"Subject: Unreadable mail\r\n\r\nThis mail could not be read. It is kept as it came.\r\n"
 
 
@@ -196,13 +197,15 @@ class Filer:
             known,
             reopenings,
             queries.resolved_among(connection, known.tickets) if reopenings else frozenset(),
-            queries.opened_lately(connection, senders, now - routing.BURST_SPAN),
+            queries.opened_since(
+                connection, {normalise(each.writer.address) for each in readings}, now - routing.LONGEST_BURST
+            ),
             people.known(connection, senders | {normalise(each.author.address) for each in readings}),
             by_delivery,
         )
         filings = []
         for mail, each, verdict, failed in zip(mails, readings, verdicts, deliveries, strict=True):
-            facts = self._facts(each, verdict, failed, habits)
+            facts = self._facts(each, verdict, failed, habits, now)
             chosen = route(facts)
             known_texts = [one.text for one in said.get(verdict.ticket_id or 0, ()) if one.text]
             new = reply.new_text(each.message, known_texts)
@@ -227,13 +230,14 @@ class Filer:
             delivery for recipient, delivery in sent.items() if normalise(recipient) in failed or len(sent) == 1
         )
 
-    def _facts(self, each: Reading, verdict: Verdict, failed: Sequence[int], habits: "_Habits") -> Facts:
+    def _facts(self, each: Reading, verdict: Verdict, failed: Sequence[int], habits: "_Habits", now: datetime) -> Facts:
         ticket_id = verdict.ticket_id
         if ticket_id is None:
             ticket_id = next((habits.by_delivery[one] for one in failed if one in habits.by_delivery), None)
         holder = habits.people.get(normalise(each.author.address))
         taking_part = habits.known.tickets.get(ticket_id or 0)
-        opened, newest = habits.opened.get(each.sender, (0, 0))
+        opened = habits.opened.get(normalise(each.writer.address), [])
+        burst = routing.in_burst([one.at for one in opened], now)
         return Facts(
             kind=each.kind.value,
             answerable=each.classification.answerable,
@@ -249,7 +253,7 @@ class Filer:
             bounced_delivery=bool(failed),
             reopenings_today=habits.reopenings.get(each.sender, 0),
             would_reopen=ticket_id in habits.resolved,
-            burst_ticket_id=newest if opened >= routing.BURST else None,
+            burst_ticket_id=opened[-1].ticket_id if burst else None,
         )
 
     def _is_own_list(self, each: Reading) -> bool:
@@ -377,7 +381,7 @@ class _Habits:
     known: Known
     reopenings: Mapping[str, int]
     resolved: Collection[int]
-    opened: Mapping[str, tuple[int, int]]
+    opened: Mapping[str, Sequence[queries.Opened]]
     people: Mapping[str, Person]
     by_delivery: Mapping[int, int]
 
@@ -424,10 +428,10 @@ def _independent(filings: Sequence[Filing]) -> tuple[list[Filing], list[Filing]]
     opening: set[str] = set()
     opened: dict[str, int] = {}
     for filing in filings:
-        message_id, sender = filing.reading.message.message_id, filing.reading.sender
+        message_id, sender = filing.reading.message.message_id, normalise(filing.reading.writer.address)
         opens = filing.route.action is Action.OPEN
         refers = not opening.isdisjoint(filing.reading.clues.message_ids)
-        if opens and (refers or opened.get(sender, 0) >= routing.BURST):
+        if opens and (refers or opened.get(sender, 0) >= MOST_OPENED):
             later.append(filing)
             continue
         if opens:

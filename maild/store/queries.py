@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
@@ -39,6 +39,13 @@ def raws(connection: Connection, mail_ids: Collection[int]) -> dict[int, bytes]:
     return {mail_id: each[0] if len(each) == 1 else b"".join(each) for mail_id, each in pieces.items()}
 
 
+class Opened(NamedTuple):
+    """A ticket that somebody opened, and when."""
+
+    ticket_id: int
+    at: datetime
+
+
 def known_for(
     connection: Connection, message_ids: Collection[str], thread_indexes: Collection[str], ticket_ids: Collection[int]
 ) -> Known:
@@ -54,8 +61,11 @@ def _tickets_by(connection: Connection, column: object, values: Collection[str])
         return {}
     key = MailRow.message_id if column is MailRow.message_id else MailRow.thread_index
     rows = connection.execute(
-        select(key, MailRow.ticket_id).where(key.in_(set(values)), MailRow.ticket_id.is_not(None)).order_by(MailRow.id)
+        select(key, MailRow.ticket_id)
+        .where(key.in_(set(values)), MailRow.ticket_id.is_not(None))
+        .order_by(MailRow.id.desc())
     )
+    # Newest first, so the oldest is kept: who repeats a known Message-ID must not draw answers to his own ticket.
     return {name: ticket for name, ticket in rows if name is not None and ticket is not None}
 
 
@@ -194,17 +204,20 @@ def resolved_among(connection: Connection, ticket_ids: Collection[int]) -> froze
     )
 
 
-def opened_lately(connection: Connection, senders: Collection[str], since: datetime) -> dict[str, tuple[int, int]]:
-    """Return how many tickets each of `senders` opened since then, and the newest of them."""
+def opened_since(connection: Connection, senders: Collection[str], since: datetime) -> dict[str, list[Opened]]:
+    """Return the tickets that each of `senders` opened since then, oldest first."""
     if not senders:
         return {}
     rows = connection.execute(
-        select(AddressRow.normal, func.count(), func.max(TicketRow.id))
+        select(AddressRow.normal, TicketRow.id, TicketRow.created_at)
         .join(TicketRow, TicketRow.requester_id == AddressRow.id)
         .where(AddressRow.normal.in_(senders), TicketRow.created_at > since)
-        .group_by(AddressRow.normal)
-    ).all()
-    return {row[0]: (row[1], row[2]) for row in rows}
+        .order_by(TicketRow.id)
+    )
+    gathered: dict[str, list[Opened]] = {}
+    for normal, ticket_id, at in rows:
+        gathered.setdefault(normal, []).append(Opened(ticket_id, at))
+    return gathered
 
 
 def tickets_of_deliveries(connection: Connection, delivery_ids: Collection[int]) -> dict[int, int]:

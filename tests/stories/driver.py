@@ -147,8 +147,9 @@ class Desk:
         proven: bool = False,
         envelope_from: str | None = None,
         cc: str = "",
+        work: bool = True,
     ) -> int:
-        """Let somebody write; return the id of the stored mail."""
+        """Let somebody write; return the id of the stored mail. Without `work` the desk does not look at it yet."""
         self._number += 1
         to = to or (answers.reply_to if answers else SUPPORT)
         lines = [
@@ -165,14 +166,12 @@ class Desk:
             lines.append(f"In-Reply-To: <{theirs.message_id}>")
             lines.append("References: " + " ".join(f"<{each}>" for each in (*theirs.references, theirs.message_id)))
         if proven:
-            lines.insert(
-                0,
-                f"Authentication-Results: {MX}; dmarc=pass header.from={parse(lines[0].encode()).from_.address.split('@')[1]}",
-            )
+            domain = parse(lines[0].encode()).from_.address.split("@")[1]
+            lines.insert(0, f"Authentication-Results: {MX}; dmarc=pass header.from={domain}")
         raw = ("\r\n".join([*lines, *headers.splitlines()]) + "\r\n\r\n" + text).encode()
-        return self.deliver(raw, sender if envelope_from is None else envelope_from, to)
+        return self.deliver(raw, sender if envelope_from is None else envelope_from, to, work=work)
 
-    def deliver(self, raw: bytes, envelope_from: str, *recipients: str) -> int:
+    def deliver(self, raw: bytes, envelope_from: str, *recipients: str, work: bool = True) -> int:
         """Store a mail as the listener would, and let the desk work."""
         assert all(accepts(self.settings, each) for each in recipients), f"refused at RCPT: {recipients}"
         incoming = inbox.Incoming(
@@ -180,7 +179,8 @@ class Desk:
         )
         with self.database.write() as connection:
             [stored] = inbox.store(connection, [incoming], self.clock())
-        self.work()
+        if work:
+            self.work()
         return stored.mail_id
 
     def work(self) -> None:
