@@ -93,11 +93,12 @@ class Fingerprint:
         values: dict[bytes, list[bytes]] = {name: [] for name in _FIELDS}
         for name, value in _FIELD.findall(b"\n" + head):
             values[name.lower()].append(b" ".join(value.split()))
+        hashed: list[bytes] = []
         for name in _FIELDS:  # lengths are written out, so that no two sets of values run together alike
-            self._hash.update(b"%d" % len(values[name]))
-            for value in values[name]:
-                self._hash.update(b":%d:%b" % (len(value), value))
-            self._hash.update(b"\n")
+            hashed.append(b"%d" % len(values[name]))
+            hashed += (b":%d:%b" % (len(value), value) for value in values[name])
+            hashed.append(b"\n")
+        self._hash.update(b"".join(hashed))
 
     def _read_body(self, piece: bytes) -> None:
         text = piece.rstrip(b"\r\n")

@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from maild import inbox
 from maild.inbox import GroupCommit, Incoming, QueueFullError, Spooled, StoppedError, Stored
+from maild.inbox import group_commit as group_commit_room
 from maild.message.identity import fingerprint
 from maild.store import engine
 from maild.store.engine import Database, FileLock
@@ -230,8 +231,8 @@ def test_all_that_waits_goes_into_one_transaction(
     group_commit: GroupCommit, database: Database, bell: Bell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     groups: list[int] = []
-    plain = inbox.store
-    monkeypatch.setattr(inbox, "store", lambda *args: (groups.append(len(args[1])), plain(*args))[1])
+    plain = group_commit_room.store
+    monkeypatch.setattr(group_commit_room, "store", lambda *args: (groups.append(len(args[1])), plain(*args))[1])
     gate, first = busy(group_commit)
     futures = [group_commit.submit(mail(number)) for number in range(1, 51)]
     assert not first.done()
@@ -246,10 +247,10 @@ def test_all_that_waits_goes_into_one_transaction(
 
 def test_a_group_is_bounded_in_mails_and_bytes(group_commit: GroupCommit, monkeypatch: pytest.MonkeyPatch) -> None:
     groups: list[int] = []
-    plain = inbox.store
-    monkeypatch.setattr(inbox, "store", lambda *args: (groups.append(len(args[1])), plain(*args))[1])
-    monkeypatch.setattr(inbox, "GROUP_MAILS", 4)
-    monkeypatch.setattr(inbox, "GROUP_BYTES", 2000)
+    plain = group_commit_room.store
+    monkeypatch.setattr(group_commit_room, "store", lambda *args: (groups.append(len(args[1])), plain(*args))[1])
+    monkeypatch.setattr(group_commit_room, "GROUP_MAILS", 4)
+    monkeypatch.setattr(group_commit_room, "GROUP_BYTES", 2000)
     gate, _ = busy(group_commit)
     futures = [group_commit.submit(mail(number)) for number in range(1, 7)]
     futures += [group_commit.submit(mail(content=raw(number, "x" * 1500))) for number in range(7, 10)]
@@ -305,7 +306,7 @@ def test_what_waits_at_the_stop_is_stored_and_nothing_after_it_is_taken(
 
 
 def test_only_so_many_mails_may_wait(group_commit: GroupCommit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inbox, "WAITING_MAILS", 2)
+    monkeypatch.setattr(group_commit_room, "WAITING_MAILS", 2)
     gate, _ = busy(group_commit)
     waiting = [group_commit.submit(mail(number)) for number in (1, 2)]
 
@@ -334,7 +335,7 @@ def test_while_another_process_holds_the_database_all_that_waits_is_refused_soon
     group_commit: GroupCommit, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "LOCK_WAIT_S", 0.05)
-    monkeypatch.setattr(inbox, "ONE_BY_ONE_S", 0.1)
+    monkeypatch.setattr(group_commit_room, "ONE_BY_ONE_S", 0.1)
     path: Path = database.path
     lock = FileLock(path.with_name(path.name + ".write-lock"))
     assert lock.try_acquire()

@@ -134,8 +134,8 @@ class Connection(SMTP):
             return
         self._reception.sessions.discard(self)
         self._reception.gate.leave(self.peer)
-        name = self.session.host_name if self.session is not None else None
-        log.info("session ended", peer=self.peer, name=name, tls=self._tls_protocol is not None, mails=self._mails)
+        if self._errors or not self._mails:  # what came of a good session, the inbox has told
+            log.info("session ended", peer=self.peer, mails=self._mails, errors=self._errors)
         self._over = True
         super().connection_lost(error)
 
