@@ -1,0 +1,28 @@
+"""What a mail says by itself: no configuration, no database, and no mail that cannot be answered."""
+
+from typing import Any, Final
+
+from maild.message import classify, language, reply
+from maild.message.classify import Classification
+from maild.message.parse import Message, parse
+from maild.message.report import described
+from maild.message.small_words import SMALL_WORDS
+
+# Told by their script; all others by their small words.
+_BY_SCRIPT: Final = ("ar", "el", "fa", "he", "hi", "ja", "ko", "th", "zh")
+LANGUAGES: Final = tuple(sorted({*SMALL_WORDS, *_BY_SCRIPT}))
+
+
+def mail(raw: bytes) -> dict[str, Any]:
+    """Return all that `raw` says; a null sender is told by Return-Path, if a server wrote one."""
+    message = parse(raw)
+    return of(message, classify.classify(message, None))
+
+
+def of(message: Message, classification: Classification) -> dict[str, Any]:
+    """Return all that a parsed mail says; quotes are told by its structure alone."""
+    new = reply.new_text(message)
+    declared = message.content_language.strip()
+    known = (*LANGUAGES, declared) if declared.replace("-", "").isalnum() else LANGUAGES
+    spoken = language.detect(message, new.text, known)
+    return described(message, classification, new, classification.bounce, spoken)

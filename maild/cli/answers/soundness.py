@@ -1,0 +1,68 @@
+"""Whether a database is sound: the engine's own checks, and ours for what it cannot know."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from sqlalchemy import Connection, func, select
+
+from maild.store import schema
+from maild.store.engine import Database
+from maild.store.models import DeliveryRow, DeliveryState, Direction, MailRow, MailState, RawRow, TicketRow
+
+MOST_FAULTS: Final = 100  # of one kind that are told
+_FROM_HERE: Final = "restore a backup, or write to those who know maild before anything else is changed"
+
+
+def faults(database: Database) -> Iterator[str]:
+    """Yield what is wrong with a database, each a sentence; nothing is changed."""
+    found = schema.revisions(database)
+    if found.have != found.need:
+        yield f"schema {found.have or 'none'}, this version needs {found.need}: maild db upgrade"
+        return
+    with database.read() as connection:
+        if database.is_sqlite:
+            yield from _of_sqlite(connection)
+        yield from _incomplete_mails(connection)
+        yield from _stranded(connection)
+
+
+def _of_sqlite(connection: Connection) -> Iterator[str]:
+    for row in connection.exec_driver_sql(f"PRAGMA integrity_check({MOST_FAULTS})"):
+        if row[0] != "ok":
+            yield f"integrity: {row[0]}; {_FROM_HERE}"
+    for row in connection.exec_driver_sql("PRAGMA foreign_key_check").fetchmany(MOST_FAULTS):
+        yield f"reference: row {row[1]} of {row[0]} names a row of {row[2]} that is not there; {_FROM_HERE}"
+
+
+def _incomplete_mails(connection: Connection) -> Iterator[str]:
+    """Find mails whose bytes are not all there."""
+    kept = func.coalesce(func.sum(func.length(RawRow.content)), 0)
+    rows = connection.execute(
+        select(MailRow.id, MailRow.size_bytes, kept.label("kept"))
+        .outerjoin(RawRow, RawRow.mail_id == MailRow.id)
+        .group_by(MailRow.id, MailRow.size_bytes)
+        .having(kept != MailRow.size_bytes)
+        .order_by(MailRow.id)
+        .limit(MOST_FAULTS)
+    )
+    for row in rows:
+        yield f"mail {row.id}: {row.kept} of its {row.size_bytes} bytes are there; {_FROM_HERE}"
+
+
+def _stranded(connection: Connection) -> Iterator[str]:
+    """Find what waits for something that will never come."""
+    filed = select(MailRow.id).where(MailRow.state == MailState.FILED, MailRow.ticket_id.is_(None))
+    unfiled = select(MailRow.id).where(
+        MailRow.state == MailState.STORED, MailRow.due_at.is_(None), MailRow.direction == Direction.IN
+    )
+    unsent = select(DeliveryRow.id).where(DeliveryRow.state == DeliveryState.QUEUED, DeliveryRow.due_at.is_(None))
+    unseen = select(TicketRow.id).where(TicketRow.waiting_since.is_not(None), TicketRow.due_at.is_(None))
+    questions: list[tuple[str, Any]] = [
+        ("mail {}: filed, but on no ticket", filed),
+        ("mail {}: waits, but is never due; run: maild mail retry {}", unfiled),
+        ("delivery {}: waits, but is never due; run: maild delivery retry {}", unsent),
+        ("ticket {}: a customer waits, but nothing will ever happen", unseen),
+    ]
+    for words, question in questions:
+        for found in connection.scalars(question.limit(MOST_FAULTS)):
+            yield words.format(found, found)

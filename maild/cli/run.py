@@ -1,0 +1,24 @@
+"""`maild run`: the daemon, in the foreground."""
+
+from pathlib import Path
+
+import click
+
+from maild.cli import output
+from maild.cli.access import configured
+
+
+@click.command(name="run", short_help="Run the daemon in the foreground.")
+@configured
+@click.option("-v", "--verbose", is_flag=True, help="Log more than an operator reads daily.")
+def command(config: Path | None, verbose: bool) -> int:
+    """Run the daemon until SIGTERM or Ctrl-C, which finish what is at work; SIGHUP takes a changed configuration.
+
+    Under systemd it tells READY, STATUS and STOPPING and feeds the watchdog. The log goes to standard error, one line
+    a fact. Exit status 78: the configuration is wrong; 75: another daemon serves the database.
+    """
+    from maild import config as configuration
+    from maild import daemon, logs
+
+    logs.configure(verbose=verbose)
+    return daemon.serve(configuration.find(config), output.say)

@@ -1,0 +1,55 @@
+"""What happens next to a ticket if nobody does anything, and when: the life cycle's own words, for people to read.
+
+It says of a ticket what `rules.ticket` will do at the tick of `due_at`; a test lives through tickets and compares.
+Nothing here decides anything.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from maild.rules.ticket import Status, Ticket
+
+
+class Step(StrEnum):
+    """What time alone will do; the value is what commands say."""
+
+    TELL_AGENTS = "agents are told that the customer waits"
+    REMIND = "customer is reminded"
+    RESOLVE = "resolved by silence"
+    RETURN = "comes back"
+    CLOSE = "closed"
+    PURGE = "removed for good"
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """What happens, and when; an instant that is past means at the next tick."""
+
+    step: Step
+    at: datetime
+
+
+def next_step(ticket: Ticket) -> NextStep | None:
+    """Return what time alone does to `ticket` next, None if nothing, ever.
+
+    A reminder that comes due out of office hours is put off to the next ones.
+    """
+    step = _step(ticket)
+    return NextStep(step, ticket.due_at) if step and ticket.due_at else None
+
+
+def _step(ticket: Ticket) -> Step | None:
+    match ticket.status:
+        case Status.NEW | Status.OPEN:
+            return Step.TELL_AGENTS
+        case Status.ANSWERED:
+            return Step.REMIND if ticket.reminded_at is None else Step.RESOLVE
+        case Status.POSTPONED:
+            return Step.RETURN
+        case Status.RESOLVED:
+            return Step.CLOSE
+        case Status.SPAM | Status.DELETED:
+            return Step.PURGE
+        case Status.CLOSED | Status.MERGED:
+            return None

@@ -1,0 +1,61 @@
+"""What a ticket's `next` says is what the tick then does."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maild.rules.next_step import Step, next_step
+from maild.rules.ticket import Decision, Status, Tell, Tick, Ticket, decide
+from tests.clock import NOON
+from tests.unit.tickets import HOUR, IN_STATUS, KINDS, POLICY, happens, outcome
+
+
+def what_happened(before: Ticket, decision: Decision) -> Step | None:
+    """Return which step a tick took, told by what it changed."""
+    after = decision.after
+    if decision.purge:
+        return Step.PURGE
+    if Tell.REMINDER in decision.tells:
+        return Step.REMIND
+    if before.status is Status.POSTPONED:
+        return Step.RETURN
+    if after.status is Status.RESOLVED and before.status is not Status.RESOLVED:
+        return Step.RESOLVE
+    if after.status is Status.CLOSED and before.status is not Status.CLOSED:
+        return Step.CLOSE
+    return Step.TELL_AGENTS if Tell.WAITING in decision.tells else None
+
+
+def test_a_closed_and_a_merged_ticket_have_nothing_before_them() -> None:
+    assert next_step(IN_STATUS[Status.CLOSED]) is None
+    assert next_step(IN_STATUS[Status.MERGED]) is None
+
+
+def test_every_other_ticket_has_a_next_step_with_its_instant() -> None:
+    for status, ticket in IN_STATUS.items():
+        if status not in (Status.CLOSED, Status.MERGED):
+            coming = next_step(ticket)
+
+            assert coming is not None
+            assert coming.at == ticket.due_at
+
+
+@given(st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 400)), max_size=8))
+def test_in_every_life_the_tick_does_what_was_announced(life: list[tuple[type, int]]) -> None:
+    ticket, now = IN_STATUS[Status.NEW], NOON
+    for kind, hours in life:
+        now += hours * HOUR
+        decision = outcome(ticket, happens(kind, now))
+        if decision is None or decision.purge:
+            continue
+        ticket = decision.after
+    for _ in range(4):
+        coming = next_step(ticket)
+        if coming is None:
+            assert ticket.status in (Status.CLOSED, Status.MERGED)
+            return
+        decision = decide(ticket, Tick(coming.at), POLICY)
+
+        assert what_happened(ticket, decision) is coming.step
+        if decision.purge:
+            return
+        ticket = decision.after
