@@ -41,7 +41,11 @@ STEP_S: Final = 20.0  # no mail is begun later in a step: the rest of the batch 
 RECORD_AFTER_S: Final = 0.25
 LONGEST_SLEEP_S: Final = 60.0
 BUSY: Final = timedelta(seconds=1)  # another worker has what is due
+LOOK_AGAIN: Final = timedelta(minutes=1)  # at what waits for another delivery
 TROUBLE: Final = "relay: "  # how the words begin that blame the relay, not the recipient
+
+
+Conversation = tuple[int | None, int]  # ticket and address: what arrives in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class Letter:
 
     id: int
     mail_id: int
-    conversation: tuple[int | None, int]  # ticket and address: what must arrive in order
+    conversation: Conversation
     recipient: str
     reply_to: str
     from_null: bool
@@ -131,20 +135,17 @@ class Sender:
         return worker
 
     def _send_all(self, worker: _Worker, claim: queues.Claim) -> None:
-        with self._database.read() as connection:
-            letters = _letters(connection, claim)
-            waits = _waits(connection, claim)
+        letters, parked = self._take(claim)
         begun_s = recorded_s = time.monotonic()
-        held: dict[tuple[int | None, int], datetime] = {}  # conversations in which an older delivery is not out yet
+        late: dict[Conversation, datetime] = {}  # in which a mail of this batch is to be tried again
         trouble: RelayTrouble | None = None
         raw_of: tuple[int, bytes] = (0, b"")
         for place, letter in enumerate(letters):
             if self._stopping.is_set() or time.monotonic() - begun_s > STEP_S:
-                self._park(claim, {each.id: self._now() for each in letters[place:]})
+                parked |= {each.id: self._now() for each in letters[place:]}
                 break
-            if until := waits.get(letter.id) or held.get(letter.conversation):
-                held[letter.conversation] = max(until, self._now() + BUSY)
-                self._park(claim, {letter.id: held[letter.conversation]})
+            if letter.conversation in late:
+                parked[letter.id] = self._look_again(late[letter.conversation])
                 continue
             if trouble is None:
                 if raw_of[0] != letter.mail_id:  # a mail's deliveries follow each other
@@ -159,10 +160,25 @@ class Sender:
             done = self._judge(letter, result)
             worker.unrecorded.append((claim, done))
             if done.again_at:
-                held[letter.conversation] = done.again_at
+                late[letter.conversation] = done.again_at
             if time.monotonic() - recorded_s > RECORD_AFTER_S:
                 self._record(worker)
                 recorded_s = time.monotonic()
+        self._park(claim, parked)
+
+    def _take(self, claim: queues.Claim) -> tuple[list[Letter], dict[int, datetime]]:
+        """Return the claimed letters that may go now, oldest first, and until when the others wait."""
+        with self._database.read() as connection:
+            letters = _letters(connection, claim)
+            waits = _waits(connection, claim)
+        blocked = {letter.conversation: self._look_again(waits[letter.id]) for letter in letters if letter.id in waits}
+        free = [letter for letter in letters if letter.conversation not in blocked]
+        return free, {each.id: blocked[each.conversation] for each in letters if each.conversation in blocked}
+
+    def _look_again(self, at: datetime) -> datetime:
+        """Return when to look at a delivery that waits for one due at `at`; soon enough not to be overlooked."""
+        now = self._now()
+        return min(max(at, now + BUSY), now + LOOK_AGAIN)
 
     def _send(self, relay: Relay, letter: Letter, raw: bytes) -> Result:
         if not raw:
@@ -232,14 +248,20 @@ class Sender:
 
     def _park(self, claim: queues.Claim, until: dict[int, datetime]) -> None:
         """Give claimed deliveries back untried."""
-        rows = [{"delivery_id": each, "due_at": at, "attempts": claim.attempts[each] - 1} for each, at in until.items()]
+        if not until:
+            return
+        rows = [
+            {
+                "delivery_id": each,
+                "leased_until": claim.until,
+                "due_at": at,
+                "attempts": claim.attempts[each] - 1,
+            }
+            for each, at in until.items()
+        ]
+        leased = (DeliveryRow.id == bindparam("delivery_id")) & (DeliveryRow.due_at == bindparam("leased_until"))
         with self._database.write() as connection:
-            connection.execute(
-                update(DeliveryRow).where(
-                    DeliveryRow.id == bindparam("delivery_id"), DeliveryRow.due_at == bindparam("leased_until")
-                ),
-                [{**row, "leased_until": claim.until} for row in rows],
-            )
+            connection.execute(update(DeliveryRow).where(leased), rows)
 
     def _hurry_after_trouble(self) -> None:
         """A mail got through: what waits long because of the relay alone is due now."""
@@ -316,21 +338,27 @@ def _waits(connection: Connection, claim: queues.Claim) -> dict[int, datetime]:
 
 
 def _unpark(connection: Connection, ended: Sequence[Letter], now: datetime) -> None:
-    """Make due what waited for these; what was tried already keeps its own time."""
-    for letter in ended:
-        ticket_id, address_id = letter.conversation
-        connection.execute(
-            update(DeliveryRow)
-            .where(
-                DeliveryRow.address_id == address_id,
-                DeliveryRow.ticket_id == ticket_id,
-                DeliveryRow.id > letter.id,
-                DeliveryRow.state == DeliveryState.QUEUED,
-                DeliveryRow.attempts == 0,
-                DeliveryRow.due_at > now,
-            )
-            .values(due_at=now)
+    """Make due the next delivery of each conversation; what was tried already keeps its own time."""
+    conversations = {letter.conversation: letter.id for letter in ended}
+    if not conversations:
+        return
+    waiting = connection.execute(
+        select(DeliveryRow.id, DeliveryRow.ticket_id, DeliveryRow.address_id, DeliveryRow.attempts)
+        .where(
+            DeliveryRow.address_id.in_({address_id for _, address_id in conversations}),
+            DeliveryRow.ticket_id.in_({ticket_id for ticket_id, _ in conversations}),
+            DeliveryRow.state == DeliveryState.QUEUED,
+            DeliveryRow.due_at > now,
         )
+        .order_by(DeliveryRow.id)
+    ).all()
+    following: dict[Conversation, int] = {}
+    for row in waiting:
+        conversation = (row.ticket_id, row.address_id)
+        if row.id > conversations.get(conversation, row.id) and row.attempts == 0:
+            following.setdefault(conversation, row.id)
+    if following:
+        connection.execute(update(DeliveryRow).where(DeliveryRow.id.in_(following.values())).values(due_at=now))
 
 
 def _row(done: Done, state: DeliveryState, now: datetime) -> dict[str, object]:
