@@ -158,7 +158,18 @@ def parse(
 
 def warnings(settings: Settings) -> tuple[str, ...]:
     """Return what is allowed but risky, each as `key: why, and what is better`."""
-    return tuple(_warnings(settings))
+    return (*_warnings(settings), *_not_done(settings))
+
+
+def _not_done(settings: Settings) -> Iterator[str]:
+    """Yield what may be written and does nothing in this version."""
+    for mailbox in settings.mailboxes:
+        yield f"mailbox {mailbox.name}: not polled by this version; have its mail delivered to [smtp]"
+    for department in settings.departments:
+        if department.assign != "none":
+            yield f"department {department.name}.assign: this version tells all agents instead"
+        if department.sla is not None:
+            yield f"department {department.name}.sla: this version uses its calendar, and does not measure its targets"
 
 
 def _warnings(settings: Settings) -> Iterator[str]:

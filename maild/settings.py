@@ -62,7 +62,6 @@ class Maild(Section):
     database: Database = Field("sqlite:///maild.db", repr=False)  # a URL; it may hold a password
     hostname: Host = "localhost"  # `maild.config.load` puts the machine's own name here
     authserv_id: Host | None = None
-    agent_trust: Literal["either", "both"] = "either"
     operator: MailAddress | None = None
     templates: Folder | None = None
     reply_form: Literal["plus", "catch-all"] = "plus"

@@ -328,6 +328,20 @@ def test_what_is_allowed_but_risky_is_said(written: str, expected: str) -> None:
     assert any(expected in each for each in found), found
 
 
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ('[[mailbox]]\nname = "inbox"\nhost = "imap.example"\nuser = "x"\npassword = "y"', "mailbox inbox: not polled"),
+        ('[[department]]\nname = "sales"\naddress = "s@acme.example"\nassign = "round-robin"', "sales.assign: this"),
+        ('[sla.x]\n[[department]]\nname = "sales"\naddress = "s@acme.example"\nsla = "x"', "sales.sla: this version"),
+    ],
+)
+def test_what_this_version_does_not_do_is_said(written: str, expected: str) -> None:
+    found = warnings(settings(written))
+
+    assert any(expected in each for each in found), found
+
+
 def test_a_department_without_agents_is_risky() -> None:
     found = warnings(parse(SMALLEST.partition("[[agent]]")[0]))
 
