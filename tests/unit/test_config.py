@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import ValidationError
 
-from maild.config import ConfigError, Settings, find, parse, warnings
+from maild.config import ConfigError, Settings, find, parse
 from maild.rules.sla import Span
 
 BROKEN = Path(__file__).parent / "broken"
@@ -310,46 +310,6 @@ def test_a_password_is_never_shown_by_accident() -> None:
 
 def test_without_a_user_there_is_no_password() -> None:
     assert settings().relay.password() is None
-
-
-@pytest.mark.parametrize(
-    ("written", "expected"),
-    [
-        ("", "maild.operator: nobody is told"),
-        ('[relay]\nuser = "x"\npassword = "y"', "relay.password: whoever reads"),
-        ('[relay]\nhost = "mail.example"\nsecurity = "none"', "relay.security: mail to mail.example can be read"),
-        ('[maild]\ndatabase = "postgresql://maild:x@db/maild"', "maild.database: whoever reads"),
-        ('[[department]]\nname = "sales"\naddress = "sales@acme.example"\nremind_after = "30d"', "never reached"),
-    ],
-)
-def test_what_is_allowed_but_risky_is_said(written: str, expected: str) -> None:
-    found = warnings(settings(written))
-
-    assert any(expected in each for each in found), found
-
-
-@pytest.mark.parametrize(
-    ("written", "expected"),
-    [
-        ('[[mailbox]]\nname = "inbox"\nhost = "imap.example"\nuser = "x"\npassword = "y"', "mailbox inbox: not polled"),
-        ('[[department]]\nname = "sales"\naddress = "s@acme.example"\nassign = "round-robin"', "sales.assign: this"),
-        ('[sla.x]\n[[department]]\nname = "sales"\naddress = "s@acme.example"\nsla = "x"', "sales.sla: this version"),
-    ],
-)
-def test_what_this_version_does_not_do_is_said(written: str, expected: str) -> None:
-    found = warnings(settings(written))
-
-    assert any(expected in each for each in found), found
-
-
-def test_a_department_without_agents_is_risky() -> None:
-    found = warnings(parse(SMALLEST.partition("[[agent]]")[0]))
-
-    assert any(each.startswith("department support: no agent") for each in found)
-
-
-def test_a_careful_configuration_has_no_warnings() -> None:
-    assert warnings(settings('[maild]\noperator = "operator@acme.example"')) == ()
 
 
 def test_the_configuration_is_the_named_one_then_that_of_the_environment_then_the_systems(
