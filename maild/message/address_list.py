@@ -34,14 +34,16 @@ def read(value: bytes, fallback: str = "") -> tuple[Address, ...]:
         name = (usual.group(1) or usual.group(2) or b"").decode("ascii")
         return (Address(_name(name), usual.group(3).decode("ascii")),)
     found = _Reader(plain(value[:LIST_BYTES], fallback)).addresses()
-    if "=?" in "".join(one.address for one in found) or (
-        len(found) == 1 and "@" not in found[0].address and "@" in found[0].name
-    ):
+    if b"=?" in value and not all(_is_plausible(one.address) for one in found):
         # the encoded word holds the address too: decode first, then read
         again = _Reader(words(plain(value[:LIST_BYTES], fallback))).addresses()
-        if any("@" in one.address for one in again):
+        if any(_is_plausible(one.address) for one in again):
             found = again
     return tuple(found[:ADDRESSES])
+
+
+def _is_plausible(address: str) -> bool:
+    return "@" in address and not any(letter in address for letter in " <>?")
 
 
 class _Reader:

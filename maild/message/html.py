@@ -159,6 +159,12 @@ def is_tame(html: str) -> bool:
     return True
 
 
+def _stripped(html: str) -> str:
+    """Return the bare text of HTML that is not tame, each element on a line of its own."""
+    texts = (entities.unescape(token) for token in html_tokens.read(html[:HTML_CHARACTERS]) if isinstance(token, str))
+    return "\n".join(line for text in texts if (line := " ".join(text.split())))
+
+
 def clean(html: str, remote_images: bool = False) -> str:
     """Return `html` as it may be shown and passed on.
 
@@ -168,7 +174,7 @@ def clean(html: str, remote_images: bool = False) -> str:
     if not html.strip():
         return ""
     if not is_tame(html):
-        return f'<div style="white-space:pre-wrap">{entities.escape(text_of(html))}</div>'
+        return f'<div style="white-space:pre-wrap">{entities.escape(_stripped(html))}</div>'
     import nh3  # noqa: PLC0415 (a compiled library that plain mails never need)
 
     def kept(tag: str, attribute: str, value: str) -> str | None:

@@ -20,6 +20,7 @@ from maild.message import html_tokens
 from maild.message.html_tokens import Tag
 
 HTML_CHARACTERS: Final = 4_000_000
+QUOTE_DEPTH: Final = 25  # deeper quotes are shown at this depth
 TABLE_DEPTH: Final = 30  # deeper tables are read as if they were paragraphs
 _URL_CHARACTERS: Final = 2_000
 
@@ -229,7 +230,7 @@ class _Reader:
             self._separate(self._gap(name, given))
         new = _styled(state, name, given)
         if name == "blockquote":
-            new = new._replace(quotes=min(state.quotes + 1, 50), indent="")
+            new = new._replace(quotes=min(state.quotes + 1, QUOTE_DEPTH), indent="")
         elif name in ("ul", "ol", "dir", "menu"):
             new = new._replace(
                 indent=state.indent + "  " if self.box.counters and len(state.indent) < 40 else state.indent

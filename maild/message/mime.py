@@ -148,7 +148,7 @@ def _is_prose(sample: bytes) -> bool:
     """Return whether what is said to be base64 is plainly not: senders label texts so."""
     rest = sample.translate(None, _BASE64_LETTERS)
     spaces = rest.count(b" ")
-    return 20 * (len(rest) - spaces - rest.count(b"\n") - rest.count(b"\r")) > len(sample) or 12 * spaces > len(sample)
+    return 4 * (len(rest) - spaces - rest.count(b"\n") - rest.count(b"\r")) > len(sample) or 12 * spaces > len(sample)
 
 
 class _Open:

@@ -25,7 +25,7 @@ from maild.message.headers import Headers
 from maild.message.mime import Part
 
 ATTACHMENTS: Final = 100
-_FROM_LINE: Final = re.compile(rb">?From [^\r\n]*\r*\n")
+_FROM_LINE: Final = re.compile(rb">?From (?![ \t]*:)[^\r\n]*\r*\n")
 
 
 @dataclass(frozen=True, eq=False)
