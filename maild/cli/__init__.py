@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough: `maild ticket list | head`
         output.forget_stdout()
-        return failures.OK
+        return failures.FAILED  # as click ends it when the pipe breaks earlier
     except BaseException as error:  # noqa: BLE001 - the one place where what happened becomes an exit status
         return failures.explain(error)
     return ended if isinstance(ended, int) else failures.OK

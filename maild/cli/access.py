@@ -4,6 +4,7 @@ Reading goes over connections that can only read. A command fetches all that it 
 a transaction that waits for somebody's pager would hold up a checkpoint. Nothing is ever created by looking.
 """
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -62,9 +63,12 @@ def database_of(settings: "Settings", *, any_schema: bool = False, create: bool 
         Failure: there is none.
         SchemaError: its schema is another.
     """
+    from maild import logs
     from maild.store import schema
     from maild.store.engine import Database
 
+    logs.configure()
+    logging.getLogger().setLevel(logging.WARNING)  # what was done is told by the command itself
     path = sqlite_file(settings)
     if path is not None:
         if not create and not path.exists():

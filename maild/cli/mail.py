@@ -91,14 +91,13 @@ def show(config: Path | None, as_json: bool, raw: bool, mail_id: int) -> None:
 
 
 def _print_mail(found: dict[str, Any]) -> None:
-    sender = found["envelope_from"]
     output.line(
         output.pairs(
             [
                 ("mail", f"{found['id']}, {found['direction']}, {found['state']}"),
                 ("subject", found["subject"]),
                 ("from", _mailbox(found["from"])),
-                ("envelope", f"{'unknown' if sender is None else f'<{sender}>'} to {', '.join(found['recipients'])}"),
+                ("envelope", _envelope(found)),
                 ("stored", f"{output.moment(found['stored_at'])} UTC, {found['size']} bytes, {found['source']}"),
                 ("message-id", found["message_id"]),
                 ("kind", found["kind"]),
@@ -110,6 +109,8 @@ def _print_mail(found: dict[str, Any]) -> None:
                     found["due_at"] and f"{output.moment(found['due_at'])} UTC, tried {found['attempts']} times",
                 ),
                 *_evidence(found["evidence"] or {}),
+                *(("attachment", _attachment(each)) for each in found["attachments"]),
+                ("defects", ", ".join(found["defects"])),
                 *((f"delivery {each['id']}", _delivery(each)) for each in found["deliveries"]),
             ]
         )
@@ -117,14 +118,26 @@ def _print_mail(found: dict[str, Any]) -> None:
     _print_text(found["text"])
 
 
+def _envelope(found: dict[str, Any]) -> str:
+    sender = "" if found["envelope_from"] is None else f"<{found['envelope_from']}> "
+    return f"{sender}to {', '.join(found['recipients'])}"
+
+
 def _delivery(each: dict[str, Any]) -> str:
     said = f": {each['reply']}" if each["reply"] else ""
     return f"{each['state']} to {each['recipient']}{said}"
 
 
+def _attachment(each: dict[str, Any]) -> str:
+    return f"{each['name'] or '(no name)'}, {each['content_type']}, {each['size']} bytes"
+
+
 def _evidence(found: dict[str, Any]) -> Iterator[tuple[str, object]]:
-    for key, values in found.items():
-        yield key.replace("_", " "), "; ".join(map(str, values)) if isinstance(values, list) else values
+    """Yield why a mail is where it is, as far as its kind, purpose and reason do not say it."""
+    for key in ("kind_reasons", "trust", "trust_reasons", "proof", "reasons", "related", "third_party"):
+        value = found.get(key)
+        shown = "; ".join(map(str, value)) if isinstance(value, list) else value
+        yield key.replace("_", " "), "yes" if shown is True else shown or None
 
 
 def _mailbox(each: dict[str, str] | None) -> str:
@@ -221,7 +234,7 @@ def _said(answer: dict[str, Any]) -> Iterator[tuple[str, object]]:
     yield "kind", f"{answer['kind']}: {'; '.join(answer['kind_reasons'])}"
     yield "language", answer["language"]
     for each in answer["attachments"]:
-        yield "attachment", f"{each['name'] or '(no name)'}, {each['content_type']}, {each['size']} bytes"
+        yield "attachment", _attachment(each)
     for each in (answer["bounce"] or {}).get("failed", ()):
         yield "failed", f"{each['recipient']}: {each['action']} {each['status']}"
     yield "defects", ", ".join(answer["defects"])
@@ -261,13 +274,13 @@ def _print_explained(found: dict[str, Any]) -> None:
     where = f"ticket {ticket} ({decision['ticket_status']})" if ticket else ""
     if decision["state"] == "filed" and not ticket:
         where = f"a new ticket of {decision['department']}"
-    again = decision["stored_as"]
+    again, sender = decision["stored_as"], found["envelope"]["from"]
     output.line(
         output.pairs(
             [
                 ("file", found["file"]),
                 *_said(found),
-                ("envelope", f"to {', '.join(found['envelope']['recipients'])}"),
+                ("envelope", _envelope({"envelope_from": sender, **found["envelope"]})),
                 ("evidence", "; ".join(verdict["reasons"])),
                 ("trust", f"{found['evidence']['trust']}: {'; '.join(found['evidence']['trust_reasons'])}"),
                 ("proof", verdict["proof"] and f"{verdict['proof']}, as {verdict['role'] or 'nobody in particular'}"),

@@ -135,12 +135,16 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[object]], *, width: int
     The widest columns are cut first; numbers stand to the right.
     """
     cells = [[printable("-" if each is None or each == "" else each) for each in row] for row in rows]
-    numeric = [bool(cells) and all(row[at] == "-" or row[at].isdigit() for row in cells) for at in range(len(titles))]
+    numeric = [_numeric([row[at] for row in cells]) for at in range(len(titles))]
     widths = [max(_width(row[at]) for row in [list(titles), *cells]) for at in range(len(titles))]
     if width is not None:
         _narrow(widths, width - len(_GAP) * (len(titles) - 1))
     head = _laid_out([each.upper() for each in titles], widths, numeric)
     return "\n".join([_dim(head), *(_laid_out(row, widths, numeric) for row in cells)])
+
+
+def _numeric(column: Sequence[str]) -> bool:
+    return any(each.isdigit() for each in column) and all(each == "-" or each.isdigit() for each in column)
 
 
 def _narrow(widths: list[int], room: int) -> None:

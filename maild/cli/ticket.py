@@ -143,7 +143,7 @@ def _print_ticket(found: dict[str, Any]) -> None:
         kind = each["purpose"] or each["kind"] or each["state"]
         output.line()
         output.line(printable(f"{arrow} mail {each['mail']}  {output.moment(each['at'])} UTC  {kind}  {who}"))
-        for text in output.printable_lines(each["text"]):
+        for text in output.printable_lines(each["text"]) if each["text"] else ():
             output.line(f"   {text}".rstrip())
 
 

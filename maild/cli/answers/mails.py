@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, func, select, update
 
-from maild.cli.answers import deliveries
+from maild.cli.answers import deliveries, parsed
 from maild.store import queries
 from maild.store.models import Direction, MailRow, MailState
 
@@ -20,6 +20,7 @@ _COLUMNS: Final = (
     MailRow.from_name,
     MailRow.from_address,
     MailRow.subject,
+    MailRow.recipients,
     MailRow.stored_at,
     MailRow.size_bytes,
     MailRow.reason,
@@ -27,7 +28,6 @@ _COLUMNS: Final = (
 _MORE: Final = (
     MailRow.source,
     MailRow.envelope_from,
-    MailRow.recipients,
     MailRow.message_id,
     MailRow.references,
     MailRow.sent_at,
@@ -59,15 +59,18 @@ def listed(
 
 
 def shown(connection: Connection, mail_id: int) -> dict[str, Any] | None:
-    """Return all that is known of a mail but its bytes, with its deliveries; None if there is no such mail."""
+    """Return all that is known of a mail but its bytes, with its deliveries; None if there is no such mail.
+
+    `text` is the new text of theirs, and the whole text of ours.
+    """
     row = connection.execute(select(*_COLUMNS, *_MORE).where(MailRow.id == mail_id)).one_or_none()
     if row is None:
         return None
+    said = parsed.mail(raw(connection, mail_id) or b"")
     return {
         **_mail(row),
         "source": row.source,
         "envelope_from": row.envelope_from,
-        "recipients": list(row.recipients),
         "message_id": row.message_id,
         "references": list(row.references or ()),
         "date": row.sent_at,
@@ -75,7 +78,9 @@ def shown(connection: Connection, mail_id: int) -> dict[str, Any] | None:
         "attempts": row.attempts,
         "fingerprint": row.fingerprint.hex(),
         "evidence": row.evidence,
-        "text": row.text or "",
+        "text": row.text or said["reply" if row.direction is Direction.IN else "text"],
+        "attachments": said["attachments"],
+        "defects": said["defects"],
         "deliveries": deliveries.of_mail(connection, mail_id),
     }
 
@@ -146,6 +151,7 @@ def _mail(row: Any) -> dict[str, Any]:
         "purpose": row.purpose,
         "ticket": row.ticket_id,
         "from": {"name": row.from_name or "", "address": row.from_address or ""},
+        "recipients": list(row.recipients),
         "subject": row.subject or "",
         "stored_at": row.stored_at,
         "size": row.size_bytes,

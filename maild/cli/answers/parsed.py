@@ -20,9 +20,16 @@ def mail(raw: bytes) -> dict[str, Any]:
 
 
 def of(message: Message, classification: Classification) -> dict[str, Any]:
-    """Return all that a parsed mail says; quotes are told by its structure alone."""
+    """Return all that a parsed mail says; quotes are told by its structure alone.
+
+    The language is a primary tag, "pt" for "pt-BR".
+    """
     new = reply.new_text(message)
-    declared = message.content_language.strip()
-    known = (*LANGUAGES, declared) if declared.replace("-", "").isalnum() else LANGUAGES
-    spoken = language.detect(message, new.text, known)
+    spoken = language.detect(message, new.text, (*LANGUAGES, *_declared(message)))
     return described(message, classification, new, classification.bounce, spoken)
+
+
+def _declared(message: Message) -> tuple[str, ...]:
+    """Return the language that the mail itself names (RFC 3282), one that we may not know."""
+    primary = message.content_language.strip().partition("-")[0].lower()
+    return (primary,) if primary.isalpha() and len(primary) in (2, 3) and primary not in LANGUAGES else ()

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, func, select
 
+from maild.rules.ticket import Status
 from maild.store import schema
 from maild.store.engine import Database
 from maild.store.models import DeliveryRow, DeliveryState, Direction, MailRow, MailState, RawRow, TicketRow
@@ -56,12 +57,13 @@ def _stranded(connection: Connection) -> Iterator[str]:
         MailRow.state == MailState.STORED, MailRow.due_at.is_(None), MailRow.direction == Direction.IN
     )
     unsent = select(DeliveryRow.id).where(DeliveryRow.state == DeliveryState.QUEUED, DeliveryRow.due_at.is_(None))
-    unseen = select(TicketRow.id).where(TicketRow.waiting_since.is_not(None), TicketRow.due_at.is_(None))
+    final = (Status.CLOSED, Status.MERGED)
+    unseen = select(TicketRow.id).where(TicketRow.status.not_in(final), TicketRow.due_at.is_(None))
     questions: list[tuple[str, Any]] = [
         ("mail {}: filed, but on no ticket", filed),
         ("mail {}: waits, but is never due; run: maild mail retry {}", unfiled),
         ("delivery {}: waits, but is never due; run: maild delivery retry {}", unsent),
-        ("ticket {}: a customer waits, but nothing will ever happen", unseen),
+        ("ticket {}: nothing will ever happen to it by itself, as should", unseen),
     ]
     for words, question in questions:
         for found in connection.scalars(question.limit(MOST_FAULTS)):

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
+from maild.rules.ticket import Status
 from maild.store import queues
 from maild.store.engine import Database
 from maild.store.models import (
@@ -39,6 +40,7 @@ STUCK: Final = timedelta(minutes=30)  # overdue so long: nobody works
 WAITS_TO_LEAVE: Final = timedelta(hours=1)  # a delivery that has not left since
 FAILING: Final = timedelta(hours=1)  # of a mailbox
 LATELY: Final = timedelta(days=1)
+_WAITING: Final = (Status.NEW, Status.OPEN, Status.POSTPONED)  # in the others nobody waits for us
 SHOWN: Final = 5  # of each kind of failure
 
 
@@ -122,7 +124,7 @@ def _counts(connection: Connection, column: Any) -> dict[str, int]:
 
 def _waiting(connection: Connection) -> dict[str, Any]:
     """Return how many customers wait for an answer, and the one that has longest."""
-    waits = TicketRow.waiting_since.is_not(None)
+    waits = TicketRow.status.in_(_WAITING) & TicketRow.waiting_since.is_not(None)
     count = connection.scalar(select(func.count()).where(waits)) or 0
     oldest = connection.execute(
         select(TicketRow.id, TicketRow.waiting_since)
