@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import BinaryIO, Final, NamedTuple
 
 from maild.message.identity import Fingerprint
@@ -39,6 +40,7 @@ class Incoming:
     source: str  # "smtp 192.0.2.1", "lmtp", "imap support"
     content: bytes | Spooled
     fingerprint: bytes | None = None  # None: reckoned when it is stored
+    old_since: datetime | None = None  # when it came to a mailbox that maild did not read yet: filed silently
 
     @property
     def size_bytes(self) -> int:

@@ -30,6 +30,7 @@ _COLUMNS: Final = (
     "envelope_from",
     "recipients",
     "size_bytes",
+    "old_since",
 )
 _ADD_RECIPIENTS: Final = update(_MAIL).where(_MAIL.c.id == bindparam("mail_id")).values(recipients=bindparam("grown"))
 
@@ -69,6 +70,7 @@ def _row(mail: Incoming, fingerprint: bytes, recipients: list[str], now: datetim
         None if mail.envelope_from is None else _storable(mail.envelope_from),
         recipients,
         mail.size_bytes,
+        mail.old_since,
     )
 
 

@@ -162,6 +162,7 @@ class MailRow(Due, Base):
     envelope_from: Mapped[Email | None]  # "" is the null sender, null is unknown (IMAP)
     recipients: Mapped[list[str]]  # of the envelope; grows when the same mail comes by a second path
     size_bytes: Mapped[int]
+    old_since: Mapped[datetime | None]  # when it came to a mailbox that maild did not read yet: filed silently
 
     ticket_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id", ondelete="CASCADE"), index=True)
     kind: Mapped[str | None] = mapped_column(String(16))  # message.classify.Kind
@@ -312,13 +313,31 @@ class MailboxRow(Due, Base):
     name: Mapped[str] = mapped_column(String(80))
     folder: Mapped[str] = mapped_column(String(255))
     uid_validity: Mapped[int | None] = mapped_column(BigInteger)  # RFC 3501 2.3.1.1: 32 bits, unsigned
-    last_uid: Mapped[int] = mapped_column(BigInteger, default=0)
+    last_uid: Mapped[int] = mapped_column(BigInteger, default=0)  # all up to it is stored, but for `missed`
+    missed: Mapped[dict[str, Any] | None]  # UIDs that could not be fetched, each with how often and when next
+    old_uid: Mapped[int] = mapped_column(BigInteger, default=0)  # the last one when it was first read, or renumbered
+    old_until: Mapped[datetime | None]  # when the last mail came that was there before maild, by the server's clock
     started_at: Mapped[datetime | None]
     last_success_at: Mapped[datetime | None]
+    reconciled_at: Mapped[datetime | None]
     failing_since: Mapped[datetime | None]
+    alerted_at: Mapped[datetime | None]  # when the operator was told of the present trouble
     error: Mapped[str | None] = mapped_column(Text)
 
     __table_args__ = (_due_index("mailbox"), UniqueConstraint("name", "folder"))
+
+
+class TokenRow(Base):
+    """What a provider gave for logging in by OAuth2; changed in one statement, since providers rotate tokens."""
+
+    __tablename__ = "token"
+
+    name: Mapped[str] = mapped_column(String(400), primary_key=True)  # "support@acme.example by office"
+    refresh_token: Mapped[str | None] = mapped_column(Text)
+    access_token: Mapped[str | None] = mapped_column(Text)
+    expires_at: Mapped[datetime | None]  # of the access token
+    renewing_until: Mapped[datetime | None]  # another thread or node asks the provider for a new one
+    changed_at: Mapped[datetime]
 
 
 class JobRow(Due, Base):
