@@ -189,6 +189,28 @@ class TestSQLite:
         assert counted(database) == 1
         database.close()
 
+    def test_what_was_spent_waiting_in_this_process_is_not_waited_again_for_others(
+        self, sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        counter(sqlite_database)
+        left_s: list[float] = []
+        lock_file = sqlite_database._lock_file
+
+        def lock_and_tell(wait_s: float) -> bool:
+            left_s.append(wait_s)
+            return lock_file(wait_s)
+
+        monkeypatch.setattr(sqlite_database, "_lock_file", lock_and_tell)
+        writing = sqlite_database.write()
+        writing.__enter__()
+        ending = threading.Timer(0.2, writing.__exit__, (None, None, None))
+        ending.start()
+
+        count(sqlite_database)
+
+        ending.join()
+        assert left_s[-1] <= engine.LOCK_WAIT_S - 0.2
+
     def test_a_reader_goes_on_while_another_process_writes(self, sqlite_url: str) -> None:
         database = Database(sqlite_url)
         counter(database)
