@@ -26,6 +26,7 @@ from types import FrameType
 from typing import Final
 
 import structlog
+from sqlalchemy import update
 
 from maild import config, systemd
 from maild.config import ConfigError, Settings
@@ -42,6 +43,7 @@ from maild.services.smtp_listener import Limits, SmtpListener, tls_context
 from maild.store import keys as signing_keys
 from maild.store import schema
 from maild.store.engine import AlreadyRunning, Database
+from maild.store.models import MailRow
 from maild.templates import Templates
 
 log = structlog.get_logger("maild.daemon")
@@ -163,10 +165,21 @@ class Daemon:
             OSError: the listener's address cannot be had.
         """
         given = systemd.listen_sockets()
+        if self._database.is_sqlite:
+            self._recover()
         self._inbox.start()
         self._listen(given)
         for loop in self._loops:
             loop.start()
+
+    def _recover(self) -> None:
+        """End the leases of a daemon that was killed: on SQLite there is no other whose they could be."""
+        with self._database.write() as connection:
+            connection.execute(
+                update(MailRow)
+                .where(MailRow.due_at.is_not(None), MailRow.attempts > 0)
+                .values(due_at=MailRow.stored_at)
+            )
 
     def _listen(self, given: list[socket.socket]) -> None:
         section = self.works.settings.smtp

@@ -1,6 +1,6 @@
 """How maild logs: one line a fact to standard error, journal-aware, the same shape for every library.
 
-`noun id: what happened` reads as an event with keys: `mail 17: filed on ticket 4`. Under systemd a line begins with
+A line reads `noun id: what happened`, and what more is known: `mail 17: open ticket=4 why="a new request"`. Under systemd a line begins with
 its level (`<6>`, sd-daemon(3)) and has no timestamp, since the journal adds its own; elsewhere both are written out.
 Values are escaped, so no mail can forge a line. Never bodies, passwords or tokens.
 """
@@ -14,6 +14,7 @@ import structlog
 from structlog.types import EventDict, Processor
 
 _PRIORITIES: Final = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2, "exception": 3}
+_NOUNS: Final = ("delivery", "mail", "ticket", "mailbox")  # what a line is about: the first of these that it names
 _CHATTY: Final = ("mail.log", "imapclient", "sqlalchemy", "alembic", "schedule", "asyncio")
 
 
@@ -40,7 +41,8 @@ class _Line:
         at = str(event.pop("timestamp", ""))
         trace = event.pop("exception", None)
         event.pop("logger", None)
-        words = [_escaped(str(event.pop("event", "")))]
+        noun = next((f"{each} {_value(event.pop(each))}: " for each in _NOUNS if each in event), "")
+        words = [noun + _escaped(str(event.pop("event", "")))]
         words += [f"{key}={_value(value)}" for key, value in event.items() if not key.startswith("_")]
         line = " ".join(words)
         if trace:

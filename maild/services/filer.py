@@ -26,6 +26,7 @@ from maild.message import language, reading, reply
 from maild.message.address import Address, normalise
 from maild.message.classify import Kind
 from maild.message.match import Known, Verdict, judge
+from maild.message.parse import parse
 from maild.message.reading import Reading
 from maild.message.reply import Reply
 from maild.outbox import FiledMail
@@ -50,10 +51,11 @@ log = structlog.get_logger("maild.filer")
 
 GROUP: Final = 100  # mails
 GROUP_BYTES: Final = 8 << 20
-LEASE: Final = timedelta(minutes=5)  # must exceed the longest time that a group takes
+LEASE: Final = timedelta(minutes=2)  # must exceed the longest time that a group takes
 IDLE_S: Final = 30.0  # the bell makes it prompt, this makes it sure
 TEXT_KEPT: Final = 64_000  # characters of the new text that are kept beside the bytes
 ADDRESSES_KEPT: Final = 50  # people of a first mail's Cc who take part
+MOST_UNFILED: Final = 500  # of mails that others are filing, looked through for the ones that are answered
 MOST_OPENED: Final = routing.BURSTS[0][1]  # tickets of one sender in one transaction
 _UNREADABLE: Final = b"Subject: Unreadable mail\r\n\r\nThis mail could not be read. It is kept as it came.\r\n"
 
@@ -163,7 +165,9 @@ class Filer:
         with self._database.read() as connection:
             mails = fetch(connection, claim.ids)
             filings, later = _independent(self.examine(connection, mails, now))
+            filings, waiting = self._in_order(connection, claim, filings)
         with self._database.write() as connection:
+            _postpone(connection, claim, waiting)
             queues.hold(connection, claim.only([filing.mail.id for filing in filings]))
             self._write(connection, filings, now)
         for filing in filings:
@@ -176,6 +180,26 @@ class Filer:
             )
         if later:
             self._file_or_split(claim.only([filing.mail.id for filing in later]))
+
+    def _in_order(
+        self, connection: Connection, claim: queues.Claim, filings: list[Filing]
+    ) -> tuple[list[Filing], dict[int, datetime]]:
+        """Part off the mails that answer one which another worker has, or which is to be tried again, with its time.
+
+        Filed first they would open a ticket beside the one that their conversation is about to get.
+        """
+        if not any(filing.route.action is Action.OPEN and filing.reading.clues.message_ids for filing in filings):
+            return filings, {}
+        elsewhere = _unfiled(connection, claim.ids)
+        now: list[Filing] = []
+        waiting: dict[int, datetime] = {}
+        for filing in filings:
+            awaited = [elsewhere[each] for each in filing.reading.clues.message_ids if each in elsewhere]
+            if filing.route.action is Action.OPEN and awaited:
+                waiting[filing.mail.id] = max(awaited)
+            else:
+                now.append(filing)
+        return now, waiting
 
     def examine(self, connection: Connection, mails: Sequence[Inbound], now: datetime) -> list[Filing]:
         """Return what would become of `mails`; nothing is written."""
@@ -439,6 +463,29 @@ def _independent(filings: Sequence[Filing]) -> tuple[list[Filing], list[Filing]]
             opening.add(message_id)
         now.append(filing)
     return now, later
+
+
+def _unfiled(connection: Connection, claimed: Collection[int]) -> dict[str, datetime]:
+    """Return the Message-IDs of mails that somebody else files, or that are tried again, with when they are due."""
+    rows = connection.execute(
+        select(MailRow.id, MailRow.due_at)
+        .where(MailRow.due_at.is_not(None), MailRow.attempts > 0, MailRow.id.not_in(claimed))
+        .limit(MOST_UNFILED)
+    ).all()
+    heads = queries.heads(connection, [row.id for row in rows])
+    found = ((parse(heads.get(row.id, b"")).message_id, row.due_at) for row in rows)
+    return {message_id: due_at for message_id, due_at in found if message_id and due_at is not None}
+
+
+def _postpone(connection: Connection, claim: queues.Claim, waiting: Mapping[int, datetime]) -> None:
+    """Give mails back untried until then."""
+    for mail_id, due_at in waiting.items():
+        connection.execute(
+            update(MailRow)
+            .where(MailRow.id == mail_id, MailRow.due_at == claim.until)
+            .values(due_at=due_at + timedelta(seconds=1), attempts=claim.attempts[mail_id] - 1)
+        )
+        log.info("waits for the mail that it answers", mail=mail_id, until=due_at)
 
 
 def _event(filing: Filing, now: datetime, *, acknowledge: bool) -> Event | None:

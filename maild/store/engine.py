@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
@@ -304,6 +304,12 @@ class Database:
             lock.close()
             raise AlreadyRunning(f"another maild serves {self.path} ({lock.note() or 'unknown process'})")
         self._daemon_lock = lock
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close all connections. The last one folds the write-ahead log in, so the lock is held meanwhile."""

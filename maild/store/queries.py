@@ -117,6 +117,16 @@ def _grouped(pairs: Iterable[tuple[int, str]]) -> dict[int, frozenset[str]]:
     return {key: frozenset(values) for key, values in gathered.items()}
 
 
+def heads(connection: Connection, mail_ids: Collection[int]) -> dict[int, bytes]:
+    """Return the first piece of mails, which holds their header fields."""
+    if not mail_ids:
+        return {}
+    rows = connection.execute(
+        select(RawRow.mail_id, RawRow.content).where(RawRow.mail_id.in_(mail_ids), RawRow.number == 0)
+    )
+    return {row.mail_id: row.content for row in rows}
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """A mail on a ticket, as later mails refer to it and quote it."""

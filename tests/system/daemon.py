@@ -1,0 +1,111 @@
+"""The daemon as a process: started, told, killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from maild.store.engine import Database
+from tests.wire.free_port import free_port
+
+START_S = 60.0
+
+
+class DaemonProcess:
+    """`maild run` with a configuration of its own; the port stays the same over restarts."""
+
+    def __init__(
+        self, folder: Path, url: str, *, relay_port: int = 9, more: str = "", env: dict[str, str] | None = None
+    ):
+        self.port = free_port()
+        self.url = url
+        self.config = folder / "config.toml"
+        self.config.write_text(
+            f"""
+[maild]
+database = "{url}"
+hostname = "desk.acme.example"
+[smtp]
+listen = "127.0.0.1:{self.port}"
+max_connections_per_address = 100
+[relay]
+host = "127.0.0.1"
+port = {relay_port}
+[[department]]
+name = "support"
+address = "support@acme.example"
+[[agent]]
+name = "Anna"
+address = "anna@acme.example"
+{more}
+"""
+        )
+        self._env = env or {}
+        self.lines: list[str] = []
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start and wait until it is ready."""
+        self.begin()
+        if not self.wait_for(" ready"):
+            raise AssertionError("the daemon is not ready:\n" + "\n".join(self.lines[-30:]))
+
+    def begin(self) -> None:
+        """Start without waiting."""
+        self.lines = []
+        self._seen = threading.Condition()
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", **self._env}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "maild", "run", "-c", str(self.config)],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            env=environment,
+        )
+        self._reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
+        self._reader.start()
+
+    def _read(self, process: "subprocess.Popen[str]") -> None:
+        for line in process.stderr:
+            with self._seen:
+                self.lines.append(line.rstrip("\n"))
+                self._seen.notify_all()
+        process.stderr.close()
+        with self._seen:
+            self.lines.append("(ended)")
+            self._seen.notify_all()
+
+    def wait_for(self, words: str, seconds: float = START_S) -> bool:
+        """Wait until a line of the log holds `words`; False if it ends or takes too long before."""
+        with self._seen:
+            self._seen.wait_for(lambda: any(words in line or line == "(ended)" for line in self.lines), seconds)
+            return any(words in line for line in self.lines)
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would."""
+        self.process.kill()
+        self.process.wait(10)
+        self._reader.join(10)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self.process.send_signal(number)
+
+    def stop(self, seconds: float = 20.0) -> int:
+        """SIGTERM; return the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(seconds)
+        self._reader.join(10)
+        return status
+
+    def close(self) -> None:
+        """End whatever still runs."""
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+
+    def database(self) -> Database:
+        """The database, beside the daemon."""
+        return Database(self.url)
