@@ -90,6 +90,7 @@ class SmtpListener:
         self._listen = listen
         self._given = tuple(sockets)
         self._servers: list[asyncio.Server] = []
+        self._address = ("", 0)
         self._thread = threading.Thread(target=self._run, name="smtp_listener", daemon=True)
 
     def start(self) -> None:
@@ -111,8 +112,7 @@ class SmtpListener:
     @property
     def address(self) -> tuple[str, int]:
         """The host and the port that clients are served at, the first if there are several."""
-        name = self._servers[0].sockets[0].getsockname()
-        return (name[0], name[1]) if isinstance(name, tuple) else (str(name), 0)
+        return self._address
 
     def stop(self, grace_s: float) -> bool:
         """Serve nobody any more: idle clients hear 421, one inside a mail may finish it within `grace_s` seconds.
@@ -155,9 +155,11 @@ class SmtpListener:
             for given in self._given:
                 given.setblocking(False)
                 self._servers.append(await self._loop.create_server(self._session, sock=given, backlog=BACKLOG))
-            return
-        host, port = self._listen
-        self._servers.append(await self._loop.create_server(self._session, host, port, backlog=BACKLOG))
+        else:
+            host, port = self._listen
+            self._servers.append(await self._loop.create_server(self._session, host, port, backlog=BACKLOG))
+        name = self._servers[0].sockets[0].getsockname()
+        self._address = (name[0], name[1]) if isinstance(name, tuple) else (str(name), 0)
 
     async def _close(self, grace_s: float) -> bool:
         self._reception.stopping = True

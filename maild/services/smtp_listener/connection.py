@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 
 COMMAND_BYTES: Final = 2_048  # RFC 5321 4.5.3.1.4 asks for 512, and extensions add to it
 STREAM_BYTES: Final = 128 << 10  # of what a client sent ahead of us; twice that, and it must wait
-CLOSING_S: Final = 5.0  # for the last words to a client that does not listen
+CLOSING_S: Final = 2.0  # for the last words to a client that does not listen
 
 TROUBLE: Final = "451 4.3.0 Trouble on our side, please try again later"
 TROUBLE_AND_END: Final = "421 4.3.0 Trouble on our side, please try again later"

@@ -10,7 +10,7 @@ import re
 from typing import ClassVar, Final, cast
 
 import structlog
-from aiosmtpd.smtp import Envelope
+from aiosmtpd.smtp import Envelope, TLSSetupException
 from aiosmtpd.smtp import Session as Greeting
 
 from maild import inbox
@@ -103,6 +103,8 @@ class Session(Connection):
             await self.push("502 5.5.1 TLS is not offered" if self.tls_context is None else "503 5.5.1 TLS is on")
             return
         await super().smtp_STARTTLS(arg)
+        if cast("Greeting", self.session).ssl is None and not arg:  # it was ended amid the handshake
+            raise TLSSetupException
 
     async def smtp_VRFY(self, arg: str) -> None:  # noqa: ARG002, N802 - aiosmtpd's signature
         """Give nothing away (RFC 5321 7.3)."""
