@@ -335,6 +335,10 @@ class TestPostgreSQL:
 
             with database.write() as connection:
                 connection.execute(text("INSERT INTO kept VALUES (3)"))
+            server.kill()
+            server.start()
+
+            with database.read() as connection:  # nobody noticed
                 assert connection.scalar(text("SELECT sum(number) FROM kept")) == 4
             database.close()
 
