@@ -1,0 +1,138 @@
+"""What would become of mails: everything that is asked before anything is written.
+
+`Examiner.examine` reads each mail, asks the database once for what all of them need, judges and routes. It writes
+nothing, so `maild mail explain` uses it as it is.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from sqlalchemy import Connection
+
+from maild import people
+from maild.config import Settings
+from maild.message import reading, reply
+from maild.message.address import normalise
+from maild.message.match import Known, Verdict, judge
+from maild.message.reading import Reading
+from maild.people import Person
+from maild.rules import routing
+from maild.rules.routing import Action, Facts, route
+from maild.services.filer.filing import Filing, Inbound
+from maild.store import queries
+
+log = structlog.get_logger("maild.filer")
+
+_UNREADABLE: Final = b"Subject: Unreadable mail\r\n\r\nThis mail could not be read. It is kept as it came.\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Habits:
+    """What the database knows for a group."""
+
+    known: Known
+    reopenings: Mapping[str, int]
+    resolved: Collection[int]
+    opened: Mapping[str, Sequence[queries.Opened]]
+    people: Mapping[str, Person]
+    by_delivery: Mapping[int, int]
+
+
+class Examiner:
+    """Says what would become of mails."""
+
+    def __init__(self, settings: Settings, known: reading.Known) -> None:
+        self._settings = settings
+        self._known = known
+
+    def examine(self, connection: Connection, mails: Sequence[Inbound], now: datetime) -> list[Filing]:
+        """Return what would become of `mails`; nothing is written."""
+        readings = [self._read(mail, now) for mail in mails]
+        deliveries = [self._bounced_deliveries(connection, each) for each in readings]
+        by_delivery = queries.tickets_of_deliveries(connection, {each for some in deliveries for each in some})
+        clues = [each.clues for each in readings]
+        known = queries.known_for(
+            connection,
+            {one for each in clues for one in each.message_ids},
+            {one for each in clues for one in each.thread_indexes},
+            {*(one for each in clues for one in each.ticket_ids), *by_delivery.values()},
+        )
+        verdicts = [judge(each.clues, known, each.sender, each.authentication.result) for each in readings]
+        said = queries.latest(connection, {each.ticket_id for each in verdicts if each.ticket_id is not None})
+        senders = {each.sender for each in readings}
+        reopenings = queries.reopenings(connection, senders, now - timedelta(days=1))
+        habits = _Habits(
+            known,
+            reopenings,
+            queries.resolved_among(connection, known.tickets) if reopenings else frozenset(),
+            queries.opened_since(
+                connection, {normalise(each.writer.address) for each in readings}, now - routing.LONGEST_BURST
+            ),
+            people.known(connection, senders | {normalise(each.author.address) for each in readings}),
+            by_delivery,
+        )
+        filings = []
+        for mail, each, verdict, failed in zip(mails, readings, verdicts, deliveries, strict=True):
+            facts = self._facts(each, verdict, failed, habits, now)
+            chosen = route(facts)
+            known_texts = [one.text for one in said.get(verdict.ticket_id or 0, ()) if one.text]
+            new = reply.new_text(each.message, known_texts)
+            ticket = None if chosen.action is Action.OPEN else facts.ticket_id or facts.burst_ticket_id
+            filings.append(Filing(mail, each, verdict, chosen, new, self._department(mail, each), failed, ticket))
+        return filings
+
+    def _read(self, mail: Inbound, now: datetime) -> Reading:
+        try:
+            return reading.read(mail.raw, mail.envelope_from, mail.recipients, self._known, now)
+        except Exception:  # a foreign parser under ours may raise on anything; the mail must not be lost for it
+            log.exception("mail cannot be read, it becomes a ticket as it is", mail=mail.id)
+            return reading.read(_UNREADABLE, mail.envelope_from, mail.recipients, self._known, now)
+
+    def _bounced_deliveries(self, connection: Connection, each: Reading) -> tuple[int, ...]:
+        """Return our deliveries that a mail reports on, by its envelope recipient or by what it returns."""
+        if each.bounced or each.bounce is None or not each.bounce.original_message_id:
+            return each.bounced
+        sent = queries.deliveries_of_mail(connection, each.bounce.original_message_id)
+        failed = {normalise(failure.recipient) for failure in each.bounce.failed}
+        return tuple(
+            delivery for recipient, delivery in sent.items() if normalise(recipient) in failed or len(sent) == 1
+        )
+
+    def _facts(self, each: Reading, verdict: Verdict, failed: Sequence[int], habits: "_Habits", now: datetime) -> Facts:
+        ticket_id = verdict.ticket_id
+        if ticket_id is None:
+            ticket_id = next((habits.by_delivery[one] for one in failed if one in habits.by_delivery), None)
+        holder = habits.people.get(normalise(each.author.address))
+        taking_part = habits.known.tickets.get(ticket_id or 0)
+        opened = habits.opened.get(normalise(each.writer.address), [])
+        burst = routing.in_burst([one.at for one in opened], now)
+        return Facts(
+            kind=each.kind.value,
+            answerable=each.classification.answerable,
+            ticket_id=ticket_id,
+            role=verdict.role.value if verdict.role else None,
+            proven=verdict.proof == "signed",
+            token_is_senders=holder is not None and holder.address_id == verdict.address_id,
+            third_party=verdict.third_party,
+            takes_part=taking_part is not None and each.sender in taking_part.participants,
+            agent=self._settings.agent_of(each.author.address) is not None,
+            trust=each.authentication.result.value,
+            own_list=self._is_own_list(each),
+            bounced_delivery=bool(failed),
+            reopenings_today=habits.reopenings.get(each.sender, 0),
+            would_reopen=ticket_id in habits.resolved,
+            burst_ticket_id=opened[-1].ticket_id if burst else None,
+        )
+
+    def _is_own_list(self, each: Reading) -> bool:
+        """Return whether the list that brought the mail is one of our own addresses: `support@` may be a group."""
+        list_id = each.message.header("list-id").rpartition("<")[2].strip("> ").lower()
+        return bool(list_id) and any(list_id == ours.replace("@", ".", 1) for ours in self._known.ours)
+
+    def _department(self, mail: Inbound, each: Reading) -> str:
+        named = [*mail.recipients, *(one.address for one in (*each.message.to, *each.message.cc))]
+        found = (self._settings.department_of(address) for address in named)
+        return next((department.name for department in found if department), self._settings.departments[0].name)

@@ -1,0 +1,71 @@
+"""One mail on its way through the filer, and why it goes where it goes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from maild.desk import Opening
+from maild.message.match import Verdict
+from maild.message.reading import Reading
+from maild.message.reply import Reply
+from maild.rules.routing import Route
+from maild.store import queries
+from maild.store.models import MailRow
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A stored mail, as it is fetched to be filed."""
+
+    id: int
+    envelope_from: str | None
+    recipients: Sequence[str]
+    stored_at: datetime
+    attempts: int
+    raw: bytes = field(repr=False)
+
+
+@dataclass(slots=True)
+class Filing:
+    """One mail on its way: what it says, what it belongs to, what becomes of it."""
+
+    mail: Inbound
+    reading: Reading
+    verdict: Verdict
+    route: Route
+    reply: Reply
+    department: str
+    deliveries: Sequence[int] = ()  # of ours that its report says failed for good
+    ticket: int | Opening | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def fetch(connection: Connection, mail_ids: Sequence[int]) -> list[Inbound]:
+    """Return stored mails with their bytes, in the order in which they were stored."""
+    rows = connection.execute(
+        select(MailRow.id, MailRow.envelope_from, MailRow.recipients, MailRow.stored_at, MailRow.attempts)
+        .where(MailRow.id.in_(mail_ids))
+        .order_by(MailRow.id)
+    ).all()
+    raws = queries.raws(connection, [row.id for row in rows])
+    return [Inbound(*row, raw=raws[row.id]) for row in rows]
+
+
+def evidence(filing: Filing) -> dict[str, Any]:
+    """Return why the mail went where it went, for the record and for `maild mail explain`."""
+    verdict, authenticated = filing.verdict, filing.reading.authentication
+    return {
+        "kind": filing.reading.kind.value,
+        "kind_reasons": list(filing.reading.classification.reasons),
+        "trust": authenticated.result.value,
+        "trust_reasons": list(authenticated.reasons),
+        "proof": verdict.proof,
+        "reasons": list(verdict.reasons),
+        "related": list(verdict.related),
+        "third_party": filing.route.third_party,
+        "action": filing.route.action.value,
+        "why": filing.route.reason,
+    }

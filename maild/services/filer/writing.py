@@ -1,0 +1,188 @@
+"""What becomes of mails is written: people, tickets by way of the desk, failures, and the mails' own rows."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, update
+
+from maild import people
+from maild.config import Settings
+from maild.desk import Desk, Happening, Opening
+from maild.message import language
+from maild.message.address import Address, normalise
+from maild.message.classify import Kind
+from maild.message.reading import Reading
+from maild.outbox import FiledMail
+from maild.people import Person
+from maild.rules.routing import Action
+from maild.rules.ticket import (
+    AgentWrote,
+    CustomerWrote,
+    Event,
+    MachineWrote,
+    NoteWritten,
+    Solved,
+    StillAProblem,
+)
+from maild.services.filer.filing import Filing, evidence
+from maild.store.models import MailRow, MailState
+
+TEXT_KEPT: Final = 64_000  # characters of the new text that are kept beside the bytes
+ADDRESSES_KEPT: Final = 50  # people of a first mail's Cc who take part
+_STATES: Final = {Action.NOTED: MailState.NOTED, Action.HELD: MailState.HELD}
+
+
+class Writer:
+    """Writes a group in the transaction that it is given."""
+
+    def __init__(self, settings: Settings, desk: Desk, languages: Iterable[str]) -> None:
+        self._settings = settings
+        self._desk = desk
+        self._languages = tuple(languages)
+
+    def write(self, connection: Connection, filings: Sequence[Filing], now: datetime) -> None:
+        """Write `filings`; each is told the ticket on which it ended."""
+        self._enrol(connection, filings, now)
+        happenings, owners = [], []
+        for filing in filings:
+            event = _event(filing, now, acknowledge=self._acknowledges(filing))
+            if event is None or filing.ticket is None:
+                continue
+            happenings.append(
+                Happening(filing.ticket, event, filing.reading.sender, self._filed(filing), filing.mail.id)
+            )
+            owners.append(filing)
+        outcomes = self._desk.handle(connection, happenings, now)
+        for filing, outcome in zip(owners, outcomes, strict=True):
+            filing.ticket = outcome.ticket_id
+            if outcome.refused:
+                filing.notes.append(f"refused: {outcome.refused}")
+        failures = {
+            delivery: _server_words(filing.reading)
+            for filing in filings
+            if filing.route.action is Action.BOUNCE and _failed_for_good(filing.reading)
+            for delivery in filing.deliveries
+        }
+        if failures:
+            self._desk.delivery_failed(connection, failures, now)
+        connection.execute(
+            update(MailRow).where(MailRow.id == bindparam("mail_id")), [self._columns(filing) for filing in filings]
+        )
+
+    def _acknowledges(self, filing: Filing) -> bool:
+        department = self._settings.department(filing.department)
+        return filing.route.acknowledge and (department is None or department.acknowledge)
+
+    def _enrol(self, connection: Connection, filings: Sequence[Filing], now: datetime) -> None:
+        """Write down who is met for the first time, and make the tickets that are to be opened."""
+        opening = [filing for filing in filings if filing.route.action is Action.OPEN]
+        copied = {id(filing): self._copied(filing) for filing in opening}
+        wanted = [filing.reading.writer for filing in opening] + [one for some in copied.values() for one in some]
+        found = people.enrol(connection, wanted, now) if wanted else {}
+        for filing in opening:
+            others = {normalise(one.address): found[normalise(one.address)] for one in copied[id(filing)]}
+            filing.ticket = self._opening(
+                filing, found[normalise(filing.reading.writer.address)], tuple(others.values())
+            )
+
+    def _copied(self, filing: Filing) -> list[Address]:
+        """Return who takes part because the first mail names him: never we, nor agents, nor the writer himself."""
+        if filing.reading.kind.value != "human":
+            return []
+        message, writer = filing.reading.message, normalise(filing.reading.writer.address)
+        others = [*message.cc, *message.to]
+        return [
+            each
+            for each in others[:ADDRESSES_KEPT]
+            if "@" in each.address
+            and normalise(each.address) != writer
+            and self._settings.department_of(each.address) is None
+            and self._settings.agent_of(each.address) is None
+        ]
+
+    def _opening(self, filing: Filing, writer: Person, taking_part: tuple[Person, ...]) -> Opening:
+        message = filing.reading.message
+        department = self._settings.department(filing.department)
+        spoken = writer.language or language.detect(message, filing.reply.text, self._languages)
+        return Opening(
+            subject=message.subject[:500],
+            department=filing.department,
+            requester=writer,
+            participants=taking_part,
+            language=spoken or (department.language if department else None),
+        )
+
+    def _filed(self, filing: Filing) -> FiledMail:
+        each = filing.reading
+        return FiledMail(
+            filing.mail.id,
+            each.message,
+            filing.reply,
+            each.author,
+            filing.mail.stored_at,
+            third_party=filing.route.third_party,
+            trust=each.authentication.result.value,
+            related=filing.verdict.related,
+        )
+
+    def _columns(self, filing: Filing) -> dict[str, Any]:
+        each, message = filing.reading, filing.reading.message
+        on_ticket = filing.ticket if isinstance(filing.ticket, int) else None
+        state = _STATES.get(filing.route.action, MailState.FILED)
+        return {
+            "mail_id": filing.mail.id,
+            "due_at": None,
+            "state": state,
+            "ticket_id": on_ticket if state is MailState.FILED else None,
+            "kind": each.kind.value,
+            "purpose": filing.route.action.value,
+            "reason": "; ".join([filing.route.reason, *filing.notes]),
+            "message_id": _stored(message.message_id, 998),
+            "references": [*message.in_reply_to, *reversed(message.references)][:50],
+            "thread_index": _thread_index(each),
+            "from_address": each.sender[:320],
+            "from_name": _stored(each.author.name, 320),
+            "subject": _stored(message.subject, 998),
+            "sent_at": message.date,
+            "text": _stored(filing.reply.text, TEXT_KEPT),
+            "evidence": evidence(filing),
+        }
+
+
+def _event(filing: Filing, now: datetime, *, acknowledge: bool) -> Event | None:
+    """Return what a mail means to its ticket, None if it means nothing."""
+    match filing.route.action:
+        case Action.NOTED | Action.HELD:
+            return None
+        case Action.MACHINE | Action.BOUNCE:
+            return MachineWrote(now)
+        case Action.OPEN | Action.CUSTOMER:
+            return CustomerWrote(now, acknowledge=acknowledge)
+        case Action.SOLVED:
+            return Solved(now)
+        case Action.PROBLEM:
+            return StillAProblem(now)
+        case Action.ANSWER:
+            return AgentWrote(now, filing.reading.sender)
+        case Action.NOTE:
+            return NoteWritten(now)
+
+
+def _failed_for_good(each: Reading) -> bool:
+    return each.kind is Kind.DSN_FAILED and each.bounce is not None and any(one.permanent for one in each.bounce.failed)
+
+
+def _server_words(each: Reading) -> str:
+    failed = each.bounce.failed if each.bounce else ()
+    said = next((f"{one.status} {one.diagnostic}".strip() for one in failed if one.permanent), "")
+    return said or "the mail could not be delivered"
+
+
+def _thread_index(each: Reading) -> str | None:
+    return next(iter(each.clues.thread_indexes), None)
+
+
+def _stored(text: str, limit: int) -> str | None:
+    """Return text as a database takes it: no NUL (PostgreSQL refuses it), no half characters, not endless."""
+    return text[:limit].replace("\x00", "").encode("utf-8", "replace").decode("utf-8") or None
