@@ -22,6 +22,7 @@ from maild.message.returned import original_message_id, report_text
 
 RECIPIENTS = 500  # of one report
 _REPORT_BYTES = 65_536  # of a status part, or of what flufl.bounce is shown
+_LINES = 1_500  # flufl.bounce goes some fifty times through all of them
 _LINE_BYTES = 400  # flufl.bounce's patterns take the square of a line's length
 
 _STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
@@ -271,8 +272,10 @@ def _simplified(message: Message) -> bytes:
         if value:
             head.append(name.encode("ascii") + b": " + value)
     body = message.raw[top.body_at : top.body_at + _REPORT_BYTES]
-    lines = [line[:_LINE_BYTES] for line in body.replace(b"\r", b"").split(b"\n")]
-    clean = bytes(byte if byte < 128 else 63 for byte in b"\n".join([*head, b"", *lines]))
+    lines = body.replace(b"\r", b"").split(b"\n")[:_LINES]
+    clean = bytes(
+        byte if byte < 128 else 63 for byte in b"\n".join([*head, b"", *(line[:_LINE_BYTES] for line in lines)])
+    )
     return clean[: 2 * _REPORT_BYTES]
 
 

@@ -45,10 +45,22 @@ class Ours:
             at = self._whole.find(body, last, last + len(body) + 1) if last >= 0 else -1
             if at < 0 and len(body) >= _PROOF_CHARACTERS:
                 at = self._whole.find(body)
-            last = at + len(body) if at >= 0 else -1
             if at >= 0:
-                found[index] = (at, last)
-        return found
+                if last < 0:
+                    self._go_back(lines, index, at, found)
+                found[index] = (at, at + len(body))
+            last = at + len(body) if at >= 0 else -1
+        return dict(sorted(found.items()))
+
+    def _go_back(self, lines: Sequence[str], index: int, start: int, found: dict[int, tuple[int, int]]) -> None:
+        """Take the short lines along that stand above line `index` in ours, too, as "Dear Ada," does."""
+        for above in range(index - 1, max(-1, index - 6), -1):
+            body = _squeezed(lines[above][: quotes.LINE_SEEN])
+            if above in found or not self._whole.endswith(body, 0, start):
+                return
+            if body:
+                found[above] = (start - len(body), start)
+                start -= len(body)
 
 
 def _squeezed(line: str) -> str:
@@ -199,7 +211,10 @@ def _quotes_above(kind: Sequence[str], end: int) -> list[tuple[int, int]]:
         start = at
         while at < last and kind[at] in "qae":
             at += 1
-        if any(one in "qa" for one in kind[start:at]):
-            runs.append((start, at))
+        stop = at
+        while stop > start and kind[stop - 1] == "e":
+            stop -= 1
+        if stop > start:
+            runs.append((start, stop))
         at = max(at, start + 1)
     return runs

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from maild.message import phrases
 
 LINE_SEEN = 400  # characters of a line that are looked at
-LINES_SEEN = 20_000  # lines that are looked at; announcements below them are not seen
+LINES_SEEN = 10_000  # lines that are looked at; announcements below them are not seen
 
 #: The line above which customers are asked to write: `##- Please write above this line -##` in any language.
 MARKER_OPENS, MARKER_CLOSES = "##-", "-##"
@@ -296,11 +296,12 @@ def _attribution(lines: Sequence[str], kind: Sequence[str], index: int, line: st
             continue
         if kind[start] != "t" or length > LINE_SEEN or (best is not None and not _continues(text, lines[start + 1])):
             break
+        known = evidence.dated
         evidence.add(text)
         firm = evidence.judge()
-        if firm is not None and (best is None or evidence.dated):
+        if firm is not None and (best is None or firm > best.firm or evidence.dated > known):
             best = Announcement(start, index + 1, firm=firm)
-        if best is not None and evidence.dated:
+        if best is not None and best.firm and evidence.dated:
             break
     return best
 

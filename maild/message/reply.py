@@ -6,7 +6,7 @@ store knows; (3) the HTML elements in which mail programs put quotes; (4) rules 
 a quote that stays, the result is never empty, and what was left out is in `Reply.cut`.
 
 The HTML is looked at only if the mail has no plain text, if that showed no quote and the HTML may, or if the new
-part is wanted as HTML.
+part is wanted as HTML; HTML that would tie up a tree builder is never given to one.
 """
 
 import re
@@ -17,14 +17,17 @@ from typing import TYPE_CHECKING
 
 from maild.message import excerpt, html, outline, phrases
 from maild.message.excerpt import Ours
+from maild.message.outline import Outline
 from maild.message.parse import Message
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser
 
-HTML_CHARACTERS = 2_000_000  # of HTML that are looked at; a longer body is taken whole
+#: Without one of these an HTML body holds no quote and no signature that could be told by its structure.
 _MAY_QUOTE = re.compile(
-    r"<blockquote|gmail_quote|divrplyfwdmsg|yahoo_quoted|olk_src_body|border-top|stopspelling|zwchr", re.IGNORECASE
+    r"<blockquote|gmail_|divrplyfwdmsg|yahoo_quoted|olk_src_body|border-top|stopspelling|zwchr|_quote|signature|zmail_extra"
+    r"|editor-reference|moz-cite|<hr",
+    re.IGNORECASE,
 )
 _GLUED = re.compile(r"^(.{1,300}?\S)(?: |(?=-{2,} ?On ))(-{0,10} ?On \w{2,9},? .{6,200} wrote:)[ \t]*$", re.MULTILINE)
 
@@ -44,9 +47,7 @@ class Reply:
         source = self._message.html
         if not source:
             return ""
-        if not self.cut or len(source) > HTML_CHARACTERS:
-            return html.clean(source)
-        return html.clean(_new_html(self._message, self._ours) or source)
+        return html.clean((_new_html(self._message, self._ours) if self.cut else "") or source)
 
 
 def new_text(message: Message, known: Sequence[str] = ()) -> Reply:
@@ -57,11 +58,9 @@ def new_text(message: Message, known: Sequence[str] = ()) -> Reply:
     """
     ours = Ours(known) if known else None
     if message.html_only:
-        return _from_html(message, ours) or Reply(message.text, "", message, ours)
+        return _from_html(message, ours) or _from_text(message, ours)
     reply = _from_text(message, ours)
-    if not reply.cut and message.html and _MAY_QUOTE.search(message.html, 0, HTML_CHARACTERS):
-        return _from_html(message, ours) or reply
-    return reply
+    return reply if reply.cut else _from_html(message, ours) or reply
 
 
 def _from_text(message: Message, ours: Ours | None) -> Reply:
@@ -81,15 +80,8 @@ def _joined(lines: Sequence[str], kept: Sequence[bool], wanted: bool) -> str:
 
 def _from_html(message: Message, ours: Ours | None) -> Reply | None:
     """Return the new text by the structure of the HTML, None if nothing can be left out there."""
-    whole = message.html
-    if len(whole) > HTML_CHARACTERS:
-        return None
-    tree = _tree(whole)
-    if tree is None:
-        return None
-    found = outline.read(tree)
-    kept = excerpt.own(found.lines, found.marks, ours=ours, answer=is_answer(message), forward=is_forward(message))
-    if all(kept):
+    found, kept, tree = _outlined(message, ours)
+    if tree is None or all(kept):
         return None
     cut = _joined(found.lines, kept, False)
     outline.keep(found, kept)
@@ -97,21 +89,25 @@ def _from_html(message: Message, ours: Ours | None) -> Reply | None:
 
 
 def _new_html(message: Message, ours: Ours | None) -> str:
-    tree = _tree(message.html)
+    """Return the HTML body without what is not new, "" if its structure does not tell."""
+    found, kept, tree = _outlined(message, ours)
     if tree is None:
         return ""
-    found = outline.read(tree)
-    outline.keep(
-        found, excerpt.own(found.lines, found.marks, ours=ours, answer=is_answer(message), forward=is_forward(message))
-    )
+    outline.keep(found, kept)
     return tree.html or ""
 
 
-def _tree(source: str) -> "LexborHTMLParser | None":
-    """Return the parsed HTML, None if it is nested so deep that nothing but trouble is in it."""
+def _outlined(message: Message, ours: Ours | None) -> "tuple[Outline, list[bool], LexborHTMLParser | None]":
+    """Return the HTML body as lines, which of them are new, and its tree: None if it is not worth one, or hostile."""
+    source = message.html
+    if not (ours or _MAY_QUOTE.search(source)) or not html.is_tame(source):
+        return Outline(), [], None
     from selectolax.lexbor import LexborHTMLParser  # noqa: PLC0415 (loads a library that plain mails never need)
 
-    return LexborHTMLParser(source)
+    tree = LexborHTMLParser(source)
+    found = outline.read(tree)
+    kept = excerpt.own(found.lines, found.marks, ours=ours, answer=is_answer(message), forward=is_forward(message))
+    return found, kept, tree
 
 
 def is_answer(message: Message) -> bool:

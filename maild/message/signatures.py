@@ -18,8 +18,12 @@ _ROUNDS = 3  # signatures on top of one another: the author's, his telephone's, 
 
 _DELIMITER = re.compile(r"^(?:--|—|––|——|-- —)$")
 _FOOTER = re.compile(r"^_{20,}$|^-{40,}$")
-_SENT_FROM = re.compile(r"^\W{0,4}(?:" + "|".join(re.escape(w) for w in phrases.SENT_FROM) + r")(?!\w)")
-_DEVICE = re.compile(r"(?<![^\W_])(?:" + "|".join(re.escape(word) for word in phrases.DEVICES) + ")")
+_SENT_FROM = re.compile(
+    r"\W{0,4}(?:"
+    + "|".join(re.escape(words) + ("(?![a-z])" if words[-1].isascii() else "") for words in phrases.SENT_FROM)
+    + ")"
+)
+_DEVICE = re.compile(r"(?<![a-z0-9])(?:" + "|".join(re.escape(word) for word in phrases.DEVICES) + ")")
 _LINK = re.compile(r"<[^<>]{1,300}>|\(https?://[^()]{1,300}\)|https?://\S{1,300}|\[[^\[\]]{1,60}\]")
 _ADDRESS = re.compile(r"https?://|www\.|\w@\w")
 _DISCLAIMER = re.compile(
