@@ -141,13 +141,13 @@ def _agent_proof(facts: Facts) -> str | None:
 
 
 def _from_customer(facts: Facts) -> Route:
+    if facts.ticket_id is None:
+        return _opens(facts)
     if facts.role in ("a", "n"):
         # A colleague to whom it was forwarded, or a customer who answers to all: he is heard, and is no agent.
         return _on_ticket(facts, "written to an agent's own reply address by somebody else")
     if facts.role in ("s", "p") and facts.trust == "fail":
         return Route(Action.HELD, "a customer's action from an address whose authentication failed")
-    if facts.ticket_id is None:
-        return _opens(facts)
     if facts.role == "s":
         return Route(Action.SOLVED, "the customer says that it is solved")
     if facts.would_reopen and facts.reopenings_today >= REOPENINGS_A_DAY:
