@@ -25,6 +25,7 @@ from maild.message.compose import (
     clean,
     clean_filename,
     compose,
+    fields,
     needs_utf8,
     route,
     with_reply_to,
@@ -294,6 +295,37 @@ def test_cleaning_is_done_once_for_all(words: str) -> None:
     assert not re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", once)
 
 
+@pytest.mark.parametrize(
+    ("words", "cleaned"),
+    [
+        ("a \r\n\t b", "a b"),
+        ("  a  b ", "a b"),
+        ("e\u0301", "é"),
+        ("fi\u00adsh\u200b", "fish"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("a\u200db", "ab"),
+        ("👩\u200d💻", "👩\u200d💻"),
+        ("\ud800", "\ufffd"),
+        ("\u00a0x\u3000", "x"),
+        ("x" * 401, "x" * 399 + "…"),
+    ],
+)
+def test_cleaning_keeps_what_is_seen(words: str, cleaned: str) -> None:
+    assert clean(words) == cleaned
+
+
+@pytest.mark.parametrize("token", ["a\nBcc: x", "a\r", "a\0", "a\u2028", "\x1b[2J", "\u202e"])
+def test_the_last_guard_lets_no_control_into_a_field(token: str) -> None:
+    with pytest.raises(Unsendable):
+        fields.field("Subject", token)
+
+
+def test_a_percent_in_a_file_name_is_not_left_to_be_undone() -> None:
+    assert b"filename*=utf-8''bill%20100%25.pdf" in compose(
+        replace(DRAFT, files=(File("bill 100%.pdf", "application/pdf", b"1"),))
+    )
+
+
 @given(WORDS)
 @example("Re: Grüße")
 @example("漢" * 400)
@@ -424,7 +456,7 @@ def test_no_value_adds_a_header(vector: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "vector", [*VECTORS, "", "ada", "@x.example", "ada@", "a@b@", "a b@x\n.example", "a@x y", "a@-"]
+    "vector", [*VECTORS, "", "a@" + "x." * 160, "ada", "@x.example", "ada@", "a@b@", "a b@x\n.example", "a@x y", "a@-"]
 )
 def test_an_address_that_is_none_is_never_sent_to(vector: str) -> None:
     with pytest.raises(Unsendable):
@@ -449,6 +481,14 @@ def test_an_address_that_is_none_is_never_sent_to(vector: str) -> None:
 )
 def test_addresses_of_the_world_are_routed(address: str, sent: str) -> None:
     assert route(address) == sent
+
+
+def test_an_address_that_is_too_long_is_none() -> None:
+    longest = "a" * 64 + "@" + "x." * 120 + "example"
+
+    assert route(longest) == longest
+    with pytest.raises(Unsendable):
+        route("a" * 9 + longest)
 
 
 def test_an_address_beyond_ascii_needs_smtputf8_and_a_text_beyond_ascii_does_not() -> None:

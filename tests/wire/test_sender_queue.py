@@ -181,6 +181,8 @@ def test_what_is_due_is_sent_once_to_each_with_his_own_reply_address(queue: Queu
     assert first[0] == b"Reply-To: support+for-ada@acme.example"
     assert second[0] == b"Reply-To: support+for-bob@acme.example"
     assert first[2] == second[2]
+    assert first[2].startswith(b"From: support@acme.example\r\n")
+    assert first[2].endswith(b"\r\n\r\ntext 1\r\n")
     for row in map(queue.row, deliveries):
         assert (row.state, row.due_at, row.ended_at, row.attempts) == (DeliveryState.SENT, None, queue.clock(), 1)
         assert row.reply.startswith("250 2.0.0 kept")
@@ -328,6 +330,28 @@ def test_a_conversation_arrives_in_order_even_if_its_first_mail_is_late(queue: Q
     assert {queue.row(each).state for each in (first, second, third, other)} == {DeliveryState.SENT}
 
 
+def test_what_waited_for_another_mail_goes_as_soon_as_that_is_out(queue: Queue, smarthost: Sink) -> None:
+    smarthost.on("RCPT", "451 4.7.1 greylisted", about="ada@", times=1)
+    [first], _, _ = queue.post(ADA), queue.post(ADA), queue.post(ADA)
+    queue.work()
+
+    queue.change(first, due_at=queue.clock())
+    queue.work()
+
+    assert subjects(smarthost) == ["mail 1", "mail 2", "mail 3"]
+
+
+def test_what_was_tried_before_keeps_its_time_when_an_older_mail_gets_out(queue: Queue, smarthost: Sink) -> None:
+    [first], [second] = queue.post(ADA), queue.post(ADA)
+    later = queue.clock() + timedelta(hours=1)
+    queue.change(second, due_at=later, attempts=4)
+
+    queue.work()
+
+    assert queue.row(first).state is DeliveryState.SENT
+    assert (queue.row(second).due_at, queue.row(second).attempts) == (later, 4)
+
+
 def test_what_waited_for_a_failed_mail_goes_at_once(queue: Queue, smarthost: Sink) -> None:
     smarthost.on("RCPT", "451 4.7.1 greylisted", about="ada@", times=1)
     smarthost.on("RCPT", "550 5.7.1 no", about="ada@", times=1)
@@ -345,13 +369,17 @@ def test_what_waited_for_a_failed_mail_goes_at_once(queue: Queue, smarthost: Sin
 
 
 def test_a_relay_that_is_away_costs_one_connection_a_batch_and_all_go_when_it_is_back(
-    database: Database, clock: FakeClock
+    database: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = free_port()
     queue = Queue(database, clock, port)
     deliveries = [queue.post(ADA, ticket=queue.opened())[0] for _ in range(5)]
-    for _ in range(6):
+    tries: list[object] = []
+    real = relay.Relay.send
+    monkeypatch.setattr(relay.Relay, "send", lambda *which, **how: (tries.append(1), real(*which, **how))[1])
+    for number in range(6):
         queue.work()
+        assert len(tries) == number + 1
         clock.set(max(row.due_at for row in queue.rows()))
     assert {row.reply.split(":")[0] for row in queue.rows()} == {"relay"}
     assert min(row.due_at for row in queue.rows()) >= clock() - timedelta(minutes=10)
@@ -359,11 +387,14 @@ def test_a_relay_that_is_away_costs_one_connection_a_batch_and_all_go_when_it_is
     waiting = [row.due_at - clock() for row in queue.rows()]
     assert min(waiting) > timedelta(minutes=50)
 
+    [greylisted] = queue.post("carl@customer.example")
+    queue.change(greylisted, due_at=clock() + timedelta(hours=1), attempts=4, reply="451 4.7.1 greylisted")
     with sink(port) as smarthost:
         [fresh] = queue.post(BOB)
         queue.work()
 
         assert len(smarthost.mails) == 6
+        assert queue.row(greylisted).state is DeliveryState.QUEUED
         assert {queue.row(each).state for each in (*deliveries, fresh)} == {DeliveryState.SENT}
         queue.sender.close()
 

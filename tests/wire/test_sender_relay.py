@@ -122,6 +122,17 @@ def test_a_connection_that_the_relay_closed_meanwhile_costs_nothing(
     assert [mail.connection for mail in smarthost.mails] == [1, 2]
 
 
+def test_a_relay_that_always_ends_the_connection_is_not_asked_for_ever(
+    smarthost: Sink, connect: Callable[..., Relay]
+) -> None:
+    line = connect()
+    line.send("", [ADA], RAW)
+    smarthost.on("MAIL", DROP)
+
+    assert only(line.send("", [ADA], RAW)).outcome is Outcome.LATER
+    assert smarthost.connections == 2
+
+
 def test_a_mail_of_several_recipients_is_sent_once(smarthost: Sink, connect: Callable[..., Relay]) -> None:
     results = connect().send("", [ADA, BOB], RAW)
 
@@ -346,6 +357,15 @@ def test_a_certificate_of_another_host_is_trouble(
 
     with pytest.raises(RelayTrouble, match=r"[Hh]ostname"):
         connect(security=security, tls_ca_file=str(authority)).send("", [ADA], RAW)
+
+
+def test_a_connection_that_takes_all_the_time_of_a_mail_is_trouble(
+    smarthost: Sink, connect: Callable[..., Relay], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "MAIL_S", 0.0)
+
+    with pytest.raises(RelayTrouble, match="took longer"):
+        connect().send("", [ADA], RAW)
 
 
 def test_without_starttls_nothing_is_said_in_the_clear(smarthost: Sink, connect: Callable[..., Relay]) -> None:

@@ -183,9 +183,8 @@ class Relay:
                 why = "the relay takes no addresses beyond ASCII (SMTPUTF8, RFC 6531)"
                 return dict.fromkeys(recipients, Result(Outcome.FAILED, why))
             options += ["BODY=8BITMIME", "SMTPUTF8"]  # RFC 6531 3.1 (8): who offers the latter has the former
-        smtp.command_encoding = "utf-8" if "SMTPUTF8" in options else "ascii"
+        smtp.command_encoding = "utf-8"  # for those addresses; all else is ASCII
         if refused := self._refused_sender(smtp, sender, instead, options):
-            _ask(smtp, "RSET")
             return dict.fromkeys(recipients, refused)
         results: dict[str, Result] = {}
         for recipient in recipients:
@@ -207,7 +206,6 @@ class Relay:
         code, words = _ask(smtp, " ".join((f"MAIL FROM:<{sender}>", *options)))
         if code >= 500 and not sender and instead and code not in _LOGIN_WANTED:
             # seen in practice: submission servers that let nobody send from <>
-            _ask(smtp, "RSET")
             code, words = _ask(smtp, " ".join((f"MAIL FROM:<{instead}>", *options)))
             self._null_sender = code != 250
         return None if code == 250 else _result(code, words)
