@@ -177,12 +177,12 @@ def _independent(filings: Sequence[Filing]) -> tuple[list[Filing], list[Filing]]
         message_id, sender = filing.reading.message.message_id, normalise(filing.reading.writer.address)
         opens = filing.route.action is Action.OPEN
         refers = not opening.isdisjoint(filing.reading.clues.message_ids)
+        if opens:
+            opening.add(message_id)
         if opens and (refers or opened.get(sender, 0) >= MOST_OPENED):
             later.append(filing)
             continue
-        if opens:
-            opened[sender] = opened.get(sender, 0) + 1
-            opening.add(message_id)
+        opened[sender] = opened.get(sender, 0) + opens
         now.append(filing)
     return now, later
 

@@ -1,0 +1,212 @@
+"""Mails become mails on tickets, in groups; one that fails costs only itself."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select, update
+
+from maild import inbox
+from maild.services import filer as filing
+from maild.services.filer import examining
+from maild.store import queues
+from maild.store.engine import Database
+from maild.store.models import MailRow, MailState, TicketRow
+from tests.clock import FakeClock
+from tests.stories.driver import ADA, BEN, SUPPORT, Desk
+
+
+@pytest.fixture
+def desk(database: Database, clock: FakeClock) -> Desk:
+    return Desk(database, clock)
+
+
+def states(desk: Desk) -> dict[str, int]:
+    with desk.database.read() as connection:
+        rows = connection.execute(
+            select(MailRow.state, func.count()).where(MailRow.direction == "in").group_by(MailRow.state)
+        )
+        return {state.value: count for state, count in rows}
+
+
+def poison(monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    """Let writing fail for every group that holds a mail with `word` in its subject."""
+    written = filing.Writer.write
+
+    def write(self, connection, filings, now):
+        if any(word in each.reading.message.subject for each in filings):
+            raise RuntimeError("poison")
+        written(self, connection, filings, now)
+
+    monkeypatch.setattr(filing.Writer, "write", write)
+
+
+def test_a_group_becomes_tickets_in_one_go(desk: Desk) -> None:
+    for number in range(20):
+        desk.mail(f"c{number}@customer.example", f"Request {number}", work=False)
+
+    desk.works.filer.step()
+
+    assert states(desk) == {"filed": 20}
+    assert len(desk.tickets()) == 20
+
+
+def test_a_poisoned_mail_costs_only_itself_and_is_set_aside_after_three_attempts(
+    desk: Desk, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison(monkeypatch, "POISON")
+    for number in range(5):
+        desk.mail(f"c{number}@customer.example", f"Request {number}", work=False)
+    bad = desk.mail(BEN, "POISON", work=False)
+
+    desk.work()
+    assert states(desk) == {"filed": 5, "stored": 1}
+
+    for _ in range(3):
+        clock.advance(minutes=11)
+        desk.work()
+    row = desk.filed(bad)
+    assert row.state is MailState.FAILED
+    assert row.due_at is None
+    assert "3 times" in row.reason
+    assert f"maild mail retry {bad}" in row.reason
+
+
+def test_a_mail_set_aside_is_filed_when_an_operator_has_it_tried_again(
+    desk: Desk, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        poison(patch, "POISON")
+        bad = desk.mail(BEN, "POISON", work=False)
+        for _ in range(4):
+            desk.work()
+            clock.advance(minutes=11)
+    assert desk.filed(bad).state is MailState.FAILED
+
+    with desk.database.write() as connection:
+        connection.execute(
+            update(MailRow).where(MailRow.id == bad).values(state=MailState.STORED, due_at=clock(), attempts=0)
+        )
+    desk.work()
+
+    assert desk.filed(bad).state is MailState.FILED
+
+
+def test_a_mail_that_cannot_be_read_becomes_a_ticket_all_the_same(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = examining.reading.read
+
+    def broken(raw: bytes, *rest: object):
+        if b"UNREADABLE" in raw:
+            raise RuntimeError("no parser is perfect")
+        return read(raw, *rest)
+
+    monkeypatch.setattr(examining.reading, "read", broken)
+
+    mail = desk.mail(ADA, "UNREADABLE")
+
+    assert desk.filed(mail).state is MailState.FILED
+    assert desk.ticket(1).subject == "Unreadable mail"
+    with desk.database.read() as connection:
+        assert b"UNREADABLE" in inbox.raw_of(connection, mail)
+
+
+def test_an_answer_to_a_mail_of_the_same_group_is_on_its_ticket(desk: Desk) -> None:
+    desk.mail(ADA, "Printer on fire", work=False)
+    desk.mail(ADA, "Re: Printer on fire", headers="In-Reply-To: <mail-1@client.example>", work=False)
+    desk.mail(ADA, "Re: Printer on fire", headers="In-Reply-To: <mail-2@client.example>", work=False)
+
+    desk.work()
+
+    assert desk.tickets() == [1]
+    assert states(desk) == {"filed": 3}
+
+
+def test_an_answer_waits_for_the_mail_that_another_worker_has(desk: Desk, clock: FakeClock) -> None:
+    desk.mail(ADA, "Printer on fire", work=False)
+    queues.claim(desk.database, MailRow, clock(), filing.LEASE, 10)  # a worker that is about to be killed
+    answer = desk.mail(ADA, "Re: Printer on fire", headers="In-Reply-To: <mail-1@client.example>", work=False)
+
+    desk.work()
+    assert desk.tickets() == []
+    assert desk.filed(answer).state is MailState.STORED
+
+    clock.advance(filing.LEASE + timedelta(seconds=2))
+    desk.work()
+    assert desk.tickets() == [1]
+    assert states(desk) == {"filed": 2}
+
+
+def test_a_worker_asleep_beyond_its_lease_files_nothing(
+    desk: Desk, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.mail(ADA, "Printer on fire", work=False)
+    examine = filing.Filer.examine
+
+    def sleep_and_examine(self, *arguments):
+        clock.advance(filing.LEASE + timedelta(seconds=1))
+        with monkeypatch.context() as patch:
+            patch.setattr(filing.Filer, "examine", examine)
+            self.step()  # another worker, meanwhile
+        return examine(self, *arguments)
+
+    monkeypatch.setattr(filing.Filer, "examine", sleep_and_examine)
+    desk.works.filer.step()
+
+    assert desk.tickets() == [1]
+
+
+def test_the_same_mail_to_two_departments_is_one_ticket(desk: Desk, clock: FakeClock) -> None:
+    raw = b"From: ada@customer.example\r\nSubject: Hello\r\nMessage-ID: <one@client.example>\r\n\r\nHello\r\n"
+
+    first = desk.deliver(raw, ADA, SUPPORT, "sales@acme.example")
+    second = desk.deliver(raw, ADA, "sales@acme.example")
+
+    assert first == second
+    assert desk.tickets() == [1]
+
+
+def test_two_mails_with_one_message_id_are_two(desk: Desk) -> None:
+    head = b"From: ada@customer.example\r\nSubject: Hello\r\nMessage-ID: <one@client.example>\r\n\r\n"
+
+    desk.deliver(head + b"one\r\n", ADA, SUPPORT)
+    desk.deliver(head + b"two\r\n", ADA, SUPPORT)
+
+    assert states(desk) == {"filed": 2}
+
+
+def test_who_repeats_a_known_message_id_draws_no_answers(desk: Desk) -> None:
+    desk.mail(ADA, "Printer on fire")
+    desk.deliver(
+        b"From: mallory@evil.example\r\nSubject: Mine\r\nMessage-ID: <mail-1@client.example>\r\n\r\nx\r\n",
+        "mallory@evil.example",
+        SUPPORT,
+    )
+
+    answer = desk.mail(ADA, "Re: Printer on fire", headers="In-Reply-To: <mail-1@client.example>")
+
+    assert desk.filed(answer).ticket_id == 1
+
+
+def test_a_group_larger_than_its_bytes_is_cut(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filing, "GROUP_BYTES", 10_000)
+    sizes = []
+    file = filing.Filer._file
+    monkeypatch.setattr(filing.Filer, "_file", lambda self, claim: (sizes.append(len(claim.ids)), file(self, claim)))
+    for number in range(6):
+        desk.mail(f"c{number}@customer.example", "Big", "x" * 70 + "\r\n" + "y" * 4000 + "\r\n", work=False)
+
+    desk.works.filer.step()
+
+    assert sizes == [2, 2, 2]
+    assert states(desk) == {"filed": 6}
+
+
+def test_the_database_agrees_with_what_was_told(desk: Desk) -> None:
+    mail = desk.mail(ADA, "Printer on fire", proven=True)
+
+    row = desk.filed(mail)
+    assert row.evidence["trust"] == "pass"
+    assert row.evidence["action"] == "open"
+    assert row.text == "It does not work."
+    assert row.reason == "a new request"
+    with desk.database.read() as connection:
+        assert connection.scalar(select(func.count()).select_from(TicketRow)) == 1
