@@ -196,7 +196,7 @@ def _without_last_quote(kind: Sequence[str], end: int, *, answer: bool) -> int:
 
 
 def _without_rules(lines: Sequence[str], kind: Sequence[str], end: int) -> int:
-    """Take lines of nothing but dashes off the end: they belong to what was cut."""
+    """Take rules off the end: they belong to what was cut."""
     while end > 0 and (kind[end - 1] == "e" or (kind[end - 1] == "t" and quotes.is_rule(lines[end - 1]))):
         end -= 1
     return end

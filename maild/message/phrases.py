@@ -174,7 +174,7 @@ SENT_FROM: Final = _words(
 DEVICES: Final = _words(
     """
     iphone | ipad | ipod | ios | android | samsung | galaxy | blackberry | outlook | yahoo | gmail |
-    proton | huawei | xiaomi | redmi | oneplus | nokia | windows phone | windows mail | windows 1 |
+    proton | huawei | xiaomi | redmi | oneplus | nokia | windows | mailbox |
     mail for | mail für | mail.ru | yandex | яндекс | web.de | gmx | t-online | vodafone | verizon |
     t-mobile | at&t | sparrow | airmail | spark | bluemail | aquamail | k-9 | fairemail | thunderbird |
     mailbird | superhuman | acompli | mailspring | htc | motorola | sony | xperia | lumia | pixel | honor |

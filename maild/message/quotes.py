@@ -46,10 +46,18 @@ _WROTE = re.compile(r"(?<!\w)(?:" + _WROTE_WORDS + r")(?!\w)")
 _WROTE_LAST = re.compile(r"(?:" + _WROTE_WORDS + r")\W{0,8}$")
 _ORIGINAL = re.compile("|".join(re.escape(word) for word in phrases.ORIGINAL))
 _FORWARDED = re.compile("|".join(re.escape(word) for word in phrases.FORWARDED))
+_GLUED_LINE = re.compile(
+    r"^([^>\n-][^\n]{0,300}?[^\s-])(?:[ \t\xa0]{1,8}|(?=-{2,} ?On ))(-{0,10} ?On \w{2,9},? [^\n]{6,200} wrote:)[ \t]*$",
+    re.MULTILINE,
+)
+_GLUED_RULE = re.compile(
+    r"^([^>\n][^\n]{0,2000}?[^\s-])[ \t]{0,8}(-{4,20} ?(\w[^\n-]{3,40}\w) ?-{4,20})([^\n]*)$", re.MULTILINE
+)
 _LINK_TAIL = re.compile(r"[\s(<]*https?://\S{1,300}\s?[>)]{0,2}\s?>\s*$")
 
 _EDGE = " \t*_\u200b\u200e\u200f\u202a\u202b\u202c\ufeff\xa0"
 _BLANK = " \t\u200b\u200e\u200f\ufeff\xa0"
+_RULES = "-_—–─━ "
 _DASHES = "-_=*~—–─━"
 
 
@@ -96,7 +104,7 @@ def is_forward(line: str) -> bool:
 
 def is_rule(line: str) -> bool:
     """Tell whether `line` is nothing but dashes."""
-    return len(line) <= LINE_SEEN and len(line.strip()) >= 3 and not line.strip().strip(_DASHES + " ")
+    return len(line) <= LINE_SEEN and len(line.strip()) >= 3 and not line.strip().strip(_RULES)
 
 
 # ---------------------------------------------------------------- announcements
@@ -155,7 +163,8 @@ def _rule(lines: Sequence[str], kind: Sequence[str], index: int, line: str) -> A
         return here
     if not dashed:
         return None
-    if _NUMBERED_DATE.search(body) and _TIME.search(body) and (_WROTE.search(body) or _EMAIL.search(body)):
+    named = _EMAIL.search(body) is not None
+    if _NUMBERED_DATE.search(body) and (named or (_TIME.search(body) and _WROTE.search(body))):
         return here
     return Announcement(index, index + 1, firm=False) if _WROTE_LAST.search(body) and len(body) <= 60 else None
 
@@ -334,3 +343,22 @@ def is_rest(above: str, line: str) -> bool:
         if at >= 0 and closed not in head[at:] and "//" in head[at:]:
             return " " not in line.strip() and line.rstrip().endswith(closed)
     return False
+
+
+def unglued(text: str) -> str:
+    """Return `text` with announcements that stand behind the author's words on their line put on lines of their own.
+
+    Seen in practice: Yahoo ("Ada    On Saturday, 4 May, ... wrote:"), telephones ("end.----- Original Message -----").
+    """
+    if " wrote:" in text:
+        text = _GLUED_LINE.sub(r"\1\n\2", text)
+    if "----" in text:
+        text = _GLUED_RULE.sub(_apart, text)
+    return text
+
+
+def _apart(match: re.Match[str]) -> str:
+    words = match.group(3).casefold()
+    if _ORIGINAL.fullmatch(words) is None and _FORWARDED.fullmatch(words) is None:
+        return match.group()
+    return f"{match.group(1)}\n{match.group(2)}\n{match.group(4)}".rstrip("\n")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from maild.message import excerpt, html, outline, phrases
+from maild.message import excerpt, html, outline, phrases, quotes
 from maild.message.excerpt import Ours
 from maild.message.outline import Outline
 from maild.message.parse import Message
@@ -29,7 +29,6 @@ _MAY_QUOTE = re.compile(
     r"|editor-reference|moz-cite|<hr",
     re.IGNORECASE,
 )
-_GLUED = re.compile(r"^(.{1,300}?\S)(?: |(?=-{2,} ?On ))(-{0,10} ?On \w{2,9},? .{6,200} wrote:)[ \t]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -64,10 +63,7 @@ def new_text(message: Message, known: Sequence[str] = ()) -> Reply:
 
 
 def _from_text(message: Message, ours: Ours | None) -> Reply:
-    text = message.text
-    if " wrote:" in text:
-        text = _GLUED.sub(r"\1\n\2", text)
-    lines = text.split("\n")
+    lines = quotes.unglued(message.text).split("\n")
     kept = excerpt.own(lines, ours=ours, answer=is_answer(message), forward=is_forward(message))
     if all(kept):
         return Reply(message.text.strip("\n"), "", message, ours)

@@ -13,6 +13,7 @@ from maild.message import phrases
 from maild.message.quotes import LINE_SEEN
 
 _LONGEST = 12  # lines of a signature below its mark
+_LONGEST_OF_CONTACTS = 25  # ... if they are telephone numbers, addresses and what a law wants named
 _NOTICE_CHARACTERS = 150  # a shorter one is somebody's sentence about this mail
 _ROUNDS = 3  # signatures on top of one another: the author's, his telephone's, his list's
 
@@ -23,6 +24,7 @@ _SENT_FROM = re.compile(
     + "|".join(re.escape(words) + ("(?![a-z])" if words[-1].isascii() else "") for words in phrases.SENT_FROM)
     + ")"
 )
+_SENT_LAST = re.compile(r"(?:gönderildi|saadetud|傳送|发送|送信|보냄|전송|gesendet|skickat|sendt|verzonden|küldve)$")
 _DEVICE = re.compile(r"(?<![a-z0-9])(?:" + "|".join(re.escape(word) for word in phrases.DEVICES) + ")")
 _LINK = re.compile(r"<[^<>]{1,300}>|\(https?://[^()]{1,300}\)|https?://\S{1,300}|\[[^\[\]]{1,60}\]")
 _ADDRESS = re.compile(r"https?://|www\.|\w@\w")
@@ -30,6 +32,8 @@ _DISCLAIMER = re.compile(
     r"\W{0,4}(?:" + "|".join(re.escape(words) for words in phrases.DISCLAIMERS) + ")", re.IGNORECASE
 )
 _CONFIDENTIAL = re.compile("|".join(re.escape(words) for words in phrases.CONFIDENTIAL), re.IGNORECASE)
+_CONTACT = re.compile(r"\d{3}|@|www\.|://|^.{2,30}:|^\W+$")
+_QUESTION = re.compile(r"\w\s?[?？]$")
 _POSTSCRIPT = re.compile(r"^\W{0,3}(?:p\.?\s?){1,2}s\.?\s?[:.,\-–) ]", re.IGNORECASE)
 
 
@@ -44,13 +48,14 @@ def start(lines: Sequence[str], kind: Sequence[str], end: int) -> int:
 
 
 def _telephone(lines: Sequence[str], kind: Sequence[str], end: int) -> int:
-    """Take the line "Sent from my iPhone" off the end."""
-    last = end - 1
-    while last >= 0 and kind[last] == "e":
-        last -= 1
-    if last <= 0 or kind[last] != "t" or "t" not in kind[:last] or not is_sent_from(lines[last]):
-        return end
-    return last
+    """Take lines like "Sent from my iPhone" off the end."""
+    for at in range(end - 1, 0, -1):
+        if kind[at] == "e":
+            continue
+        if kind[at] != "t" or not is_sent_from(lines[at]) or "t" not in kind[:at]:
+            break
+        end = at
+    return end
 
 
 def is_sent_from(line: str) -> bool:
@@ -59,8 +64,10 @@ def is_sent_from(line: str) -> bool:
         return False
     body = _LINK.sub(" ", line.casefold()).strip(" \t*_\xa0.|<>")
     match = _SENT_FROM.match(body)
-    if match is None or len(body) > 90:
+    if len(body) > 90:
         return False
+    if match is None:
+        return _SENT_LAST.search(body) is not None and len(body.split()) <= 6 and _DEVICE.search(body) is not None
     if _DEVICE.search(re.split(r"[,;!?]", body, maxsplit=1)[0]):
         return len(body.split()) <= 14
     return match.group().endswith("from my") and len(body.split()) <= 6 and not re.search("[,;!?]", body)
@@ -97,7 +104,7 @@ def _marked(lines: Sequence[str], kind: Sequence[str], end: int) -> int:
         if len(line) <= 200 and _FOOTER.match(line):
             return at if _is_footer(lines, kind, at, end, seen) else end
         seen += 1
-        if seen > _LONGEST:
+        if seen > _LONGEST_OF_CONTACTS:
             return end
     return end
 
@@ -106,13 +113,12 @@ def _is_signature(lines: Sequence[str], kind: Sequence[str], at: int, end: int, 
     """Judge the block below a `--`: short lines, no question, no postscript, words above."""
     if "t" not in kind[:at]:
         return False
-    exact = lines[at] == "-- "
     below = [line.strip() for line in lines[at + 1 : end] if line.strip()]
     if any(_POSTSCRIPT.match(line[:40]) for line in below):
         return False
-    if exact:
-        return True
-    return count <= 10 and not any(line.endswith("?") for line in below)
+    if count > _LONGEST:
+        return sum(_CONTACT.search(line[:LINE_SEEN]) is not None for line in below) * 2 >= count
+    return lines[at] == "-- " or not any(_QUESTION.search(line[-40:]) for line in below)
 
 
 def _is_footer(lines: Sequence[str], kind: Sequence[str], at: int, end: int, count: int) -> bool:

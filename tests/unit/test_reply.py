@@ -172,6 +172,11 @@ def test_a_greeting_above_and_an_answer_below_the_quote_both_stay() -> None:
     assert new(f"Hello,\nOn 2 Nov 2026 10:00, Acme wrote:\n{QUOTE}\nIt is on.\n") == "Hello,\n\nIt is on."
 
 
+def test_a_rule_that_stands_on_the_line_of_the_author_is_taken_off_it() -> None:
+    assert new("It is on.----- Original Message -----From: Acme <support@acme.example>\nIs it on?\n") == "It is on."
+    assert new("Choose one: ---- red ---- or blue") == "Choose one: ---- red ---- or blue"
+
+
 def test_an_attribution_that_stands_on_the_line_of_the_author_is_taken_off_it() -> None:
     assert (
         new("It is on. On Mon, Nov 2, 2026 at 10:00 AM, Acme <support@acme.example> wrote:\n> Is it on?\n")
@@ -334,6 +339,5 @@ def test_every_line_is_new_or_cut_and_something_is_always_new(text: str, known: 
     reply = new_text(message, [known] if known else [])
 
     assert bool(reply.text.strip()) == bool(message.text.strip())
-    both = [line.strip() for line in (reply.text + "\n" + reply.cut).split("\n") if line.strip()]
-    whole = [line.strip() for line in message.text.replace(" On 2 Nov", "\nOn 2 Nov").split("\n") if line.strip()]
-    assert sorted("".join(both)) == sorted("".join(whole))
+    both = "".join(f"{reply.text}\n{reply.cut}".split())
+    assert sorted(both) == sorted("".join(message.text.split()))
