@@ -166,19 +166,18 @@ class Filer:
 def _independent(filings: Sequence[Filing]) -> tuple[list[Filing], list[Filing]]:
     """Part a group into the mails that can be filed now, and those that must see the others filed first.
 
-    A mail waits if it answers one that opens a ticket in this very group, or if its sender has opened as many
+    A mail waits if it answers one of this very group, or if its sender has opened as many
     tickets in it as he may at once.
     """
     now: list[Filing] = []
     later: list[Filing] = []
-    opening: set[str] = set()
+    seen: set[str] = set()
     opened: dict[str, int] = {}
-    for filing in filings:
-        message_id, sender = filing.reading.message.message_id, normalise(filing.reading.writer.address)
+    for filing in filings:  # the first one never waits, so each round files something
+        sender = normalise(filing.reading.writer.address)
         opens = filing.route.action is Action.OPEN
-        refers = not opening.isdisjoint(filing.reading.clues.message_ids)
-        if opens:
-            opening.add(message_id)
+        refers = not seen.isdisjoint(filing.reading.clues.message_ids)
+        seen.add(filing.reading.message.message_id)
         if opens and (refers or opened.get(sender, 0) >= MOST_OPENED):
             later.append(filing)
             continue
