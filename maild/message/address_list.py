@@ -16,6 +16,7 @@ ADDRESSES: Final = 500
 _PLAIN: Final = re.compile(r"[^\"(<>,;:\[=\\]+")
 _WORD: Final = re.compile(r"=\?[^?\s]{1,80}\?[bBqQ]\?[^?]*\?=")
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_ADDRESS_END: Final = re.compile(r"[,;\s]")
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 _BRACKETS: Final = re.compile(r"[()]|\\.", re.DOTALL)
 _ROUTE: Final = re.compile(r"@[^:<>]*:(?=[^:]*@)")
@@ -53,74 +54,80 @@ class _Reader:
         self.text = text
         self.found: list[Address] = []
         self.pending = ""  # "Doe" of `Doe, John <j@x>`: a name whose quotes were forgotten, or a local address
+        # False once the rest is known to hold no closing one: this keeps the pass linear
+        self.quotes = self.comments_end = self.angles_end = True
         self._reset()
 
     def _reset(self) -> None:
         self.phrase: list[str] = []
         self.comments: list[str] = []
         self.angle: str | None = None
+        self.has_at = False
 
     def addresses(self) -> list[Address]:
         """Return what was found."""
         text, at = self.text, 0
-        quotes = comments = True  # False once the rest is known to hold no closing one: keeps the pass linear
         while at < len(text) and len(self.found) < ADDRESSES:
             letter = text[at]
-            if letter == '"' and quotes:
-                match = _QUOTED.match(text, at)
-                if match:
-                    self.phrase.append(match.group(0))
-                    at = match.end()
-                else:
-                    quotes = False
-            elif letter == "(" and comments:
-                end = _comment_end(text, at)
-                if end:
-                    self.comments.append(text[at + 1 : end - 1])
-                    self.phrase.append(" ")
-                    at = end
-                else:
-                    comments = False
-            elif letter == "<":
+            if letter == "<":
                 at = self._angle(at)
             elif letter in ",;":
                 self._flush(letter)
                 at += 1
-            elif letter == ":" and not any("@" in piece for piece in self.phrase):
+            elif letter == ":" and not self.has_at:
                 self.phrase = []  # RFC 5322 3.4: the name of a group
                 at += 1
-            elif letter == "[":
-                end = text.find("]", at, at + 256)  # a domain literal, whose colons are its own
-                end = at + 1 if end < 0 else end + 1
-                self.phrase.append(text[at:end])
-                at = end
-            elif letter == "=" and (match := _WORD.match(text, at)):
-                self.phrase.append(match.group(0))
-                at = match.end()
+            elif letter == "(":
+                at = self._comment(at)
             else:
-                match = _PLAIN.match(text, at)
-                end = match.end() if match else at + 1
-                self.phrase.append(text[at:end])
-                at = end
+                at = self._piece(at, letter)
         self._flush("")
         return self.found
+
+    def _piece(self, at: int, letter: str) -> int:
+        """Read a piece of a name or of a bare address; return where to go on."""
+        text = self.text
+        end = at + 1
+        if letter == '"' and self.quotes:
+            match = _QUOTED.match(text, at)
+            self.quotes = match is not None
+            end = match.end() if match else end
+        elif letter == "[":
+            end = text.find("]", at, at + 256) + 1 or end  # a domain literal, whose colons are its own
+        elif letter == "=" and (word := _WORD.match(text, at)):
+            end = word.end()
+        elif match := _PLAIN.match(text, at):
+            end = match.end()
+        self.has_at = self.has_at or text.find("@", at, end) >= 0
+        self.phrase.append(text[at:end])
+        return end
+
+    def _comment(self, at: int) -> int:
+        """Read a comment, or the bracket alone if it never ends; return where to go on."""
+        end = _comment_end(self.text, at) if self.comments_end else 0
+        if not end:
+            self.comments_end = False
+            self.phrase.append("(")
+            return at + 1
+        self.comments.append(self.text[at + 1 : end - 1])
+        self.phrase.append(" ")
+        return end
 
     def _angle(self, at: int) -> int:
         """Read what stands in angle brackets; return where to go on."""
         text = self.text
         while text[at + 1 : at + 2] == "<":
             at += 1
-        end = text.find(">", at)
-        again = text.find("<", at + 1, end if end >= 0 else len(text))
+        end = text.find(">", at) if self.angles_end else -1
         if end < 0:
-            stop = re.compile(r"[,;\s]").search(text, at + 1)
+            self.angles_end = False
+            stop = _ADDRESS_END.search(text, at + 1)
             end = stop.start() if stop else len(text)
-            inner = text[at + 1 : end]
-        elif again >= 0:  # `<John <j@x>>`
-            self.phrase.append(text[at + 1 : again])
-            inner = text[again + 1 : end]
-        else:
-            inner = text[at + 1 : end]
+        inner = text[at + 1 : end]
+        name, bracket, last = inner.rpartition("<")
+        if bracket:  # `<John <j@x>>`
+            self.phrase.append(name)
+            inner = last
         if self.angle is None or "@" not in self.angle:
             self.angle = inner
         while text[end : end + 1] == ">":
@@ -195,6 +202,6 @@ def _bare(phrase: str, comment: str) -> Address:
     with_at = [piece for piece in pieces if "@" in piece]
     if len(with_at) == 1 and len(pieces) > 1 and '"' not in with_at[0]:
         name = " ".join(piece for piece in pieces if piece is not with_at[0])
-        return Address(_name(name) or _name(comment), with_at[0].strip("'\"<>[]"))
+        return Address(_name(name) or _name(comment), clean(with_at[0].strip("'\"<>[]")))
     address = phrase if phrase.startswith('"') and '"@' in phrase else words(phrase).strip("'\"")
     return Address(_name(comment), clean(address))

@@ -147,10 +147,10 @@ def _list(part: Part, related: bool, texts: list[str], sources: list[str], files
             if unsaid and (contents.text.strip() or contents.html.strip()):
                 texts.append(contents.text if contents.text.strip() else html.to_text(contents.html))
                 sources.append(contents.html)
-            for one in contents.files:
-                files.append(
-                    File(one.name, one.content_type, bool(one.content_id), one.content_id, partial(_whole, one.content))
-                )
+            files += [
+                File(one.name, one.content_type, bool(one.content_id), one.content_id, partial(_whole, one.content))
+                for one in contents.files
+            ]
             if contents.files or not unsaid or texts:
                 return
     inline = (related and bool(part.content_id)) or part.disposition == "inline"

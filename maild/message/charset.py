@@ -4,12 +4,13 @@ Senders lie about charsets, forget them, misspell them, and name those that brow
 `gb2312` holds GBK, one that says `iso-8859-1` holds windows-1252). The order here:
 
 1. a byte order mark;
-2. UTF-8, where the bytes are valid UTF-8 and the declared charset is one byte a letter (such text is never UTF-8 by accident);
+2. UTF-8, where the bytes are valid UTF-8 and the declared charset would hardly give such bytes by accident;
 3. the declared charset, through the map that browsers use (WHATWG Encoding Standard 4.2), if it fits;
 4. UTF-8, then detection by chardet, then windows-1252.
 
 Only text encodings of a fixed list are ever looked up: Python knows codecs that are none (`rot13`, `zlib`,
-`unicode_escape`, `idna`), and its registry remembers every unknown name for ever. Nothing here raises, and what cannot be read becomes U+FFFD.
+`unicode_escape`, `idna`), and its registry remembers every unknown name for ever. Nothing here raises; what cannot be
+read becomes U+FFFD.
 """
 
 import re
@@ -17,39 +18,46 @@ from encodings.aliases import aliases
 from typing import Final, NamedTuple
 
 # Encodings of text that Python has and mail uses, by the name of their module in `encodings`.
-_CODECS: Final = frozenset(
-    """
+_CODECS: Final = """
     ascii big5 big5hkscs cp037 cp1006 cp1026 cp1125 cp1140 cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257
     cp1258 cp273 cp424 cp437 cp500 cp720 cp737 cp775 cp850 cp852 cp855 cp856 cp857 cp858 cp860 cp861 cp862 cp863
-    cp864 cp865 cp866 cp869 cp874 cp875 cp932 cp949 cp950 euc_jis_2004 euc_jisx0213 euc_jp euc_kr gb18030 gb2312 gbk
-    hp_roman8 hz iso2022_jp iso2022_jp_1 iso2022_jp_2 iso2022_jp_2004 iso2022_jp_3 iso2022_jp_ext iso2022_kr
+    cp864 cp865 cp866 cp869 cp874 cp875 cp932 cp949 cp950 euc_jis_2004 euc_jisx0213 euc_jp euc_kr gb18030 gb2312
+    gbk hp_roman8 hz iso2022_jp iso2022_jp_1 iso2022_jp_2 iso2022_jp_2004 iso2022_jp_3 iso2022_jp_ext iso2022_kr
     iso8859_1 iso8859_10 iso8859_11 iso8859_13 iso8859_14 iso8859_15 iso8859_16 iso8859_2 iso8859_3 iso8859_4
     iso8859_5 iso8859_6 iso8859_7 iso8859_8 iso8859_9 johab koi8_r koi8_t koi8_u kz1048 latin_1 mac_arabic
-    mac_croatian mac_cyrillic mac_farsi mac_greek mac_iceland mac_latin2 mac_roman mac_romanian mac_turkish ptcp154
-    shift_jis shift_jis_2004 shift_jisx0213 tis_620 utf_16 utf_16_be utf_16_le utf_32 utf_32_be utf_32_le utf_7 utf_8
-    utf_8_sig
-    """.split()
-)
-
-# What senders write and what they mean; names are squeezed (lower case, letters and digits only).
-_MEANT: Final = {
-    # WHATWG Encoding Standard 4.2: labels whose content is in truth the wider encoding
-    "ascii": "cp1252", "usascii": "cp1252", "iso88591": "cp1252", "latin1": "cp1252", "latin_1": "cp1252", "l1": "cp1252",
-    "iso885911": "cp874", "tis620": "cp874", "tis62025330": "cp874", "tis62025291": "cp874", "tis62025290": "cp874", "windows874": "cp874",
-    "iso88599": "cp1254", "latin5": "cp1254", "l5": "cp1254", "iso885999": "cp1254",
-    "gb2312": "gb18030", "gbk": "gb18030", "isogb2312": "gb18030", "csgb2312": "gb18030", "gb231280": "gb18030", "xgbk": "gb18030", "cngb": "gb18030", "cp936": "gb18030", "windows936": "gb18030",
-    "ms936": "gb18030", "936": "gb18030", "euccn": "gb18030", "gb": "gb18030", "chinese": "gb18030", "csiso58gb231280": "gb18030", "isoir58": "gb18030",
-    "euckr": "cp949", "ksc56011987": "cp949", "ksc5601": "cp949", "ksc56011989": "cp949", "ks56011987": "cp949", "korean": "cp949", "csksc56011987": "cp949", "isoir149": "cp949", "ksx1001": "cp949", "kseuc": "cp949", "uhc": "cp949", "windows949": "cp949", "cseuckr": "cp949",
-    "shiftjis": "cp932", "sjis": "cp932", "xsjis": "cp932", "csshiftjis": "cp932", "mskanji": "cp932", "windows31j": "cp932", "cswindows31j": "cp932", "ms932": "cp932",
-    "big5": "big5hkscs", "cnbig5": "big5hkscs", "xxbig5": "big5hkscs", "csbig5": "big5hkscs", "big5et": "big5hkscs", "xbig5": "big5hkscs",
-    "iso2022jp": "iso2022_jp_ext", "csiso2022jp": "iso2022_jp_ext", "xeucjp": "euc_jp", "iso2022jpms": "iso2022_jp_ext", "cp50220": "iso2022_jp_ext", "cp50221": "iso2022_jp_ext",
-    "iso88598i": "iso8859_8", "iso88598e": "iso8859_8", "logical": "iso8859_8", "visual": "iso8859_8", "xvisual": "iso8859_8", "iso88596i": "iso8859_6", "iso88596e": "iso8859_6",
-    "xmaccyrillic": "mac_cyrillic", "xmacukrainian": "mac_cyrillic", "xmacroman": "mac_roman", "macintosh": "mac_roman", "mac": "mac_roman", "xmacce": "mac_latin2", "xmacgreek": "mac_greek", "xmacturkish": "mac_turkish",
-    "koi": "koi8_r", "koi8": "koi8_r", "xkoi8r": "koi8_r", "cskoi8r": "koi8_r", "koi8ru": "koi8_u",
-    "unicode11utf8": "utf_8", "utf8": "utf_8", "utf": "utf_8", "xunicode20utf8": "utf_8", "unicode20utf8": "utf_8", "utf8mb4": "utf_8", "utf8mb3": "utf_8", "al32utf8": "utf_8", "cp65001": "utf_8", "65001": "utf_8",
-    "unicode11utf7": "utf_7", "unicode20utf7": "utf_7", "xunicode20utf7": "utf_7", "unicode": "utf_16", "ucs2": "utf_16", "iso10646ucs2": "utf_16",
-    "xansi": "cp1252", "ansi": "cp1252", "windows": "cp1252", "msansi": "cp1252", "roman": "cp1252", "western": "cp1252", "iso8859": "cp1252", "8859": "cp1252", "winlatin1": "cp1252", "wincyrillic": "cp1251", "cyrillic": "iso8859_5",
-}  # fmt: skip
+    mac_croatian mac_cyrillic mac_farsi mac_greek mac_iceland mac_latin2 mac_roman mac_romanian mac_turkish
+    ptcp154 shift_jis shift_jis_2004 shift_jisx0213 tis_620 utf_16 utf_16_be utf_16_le utf_32 utf_32_be utf_32_le
+    utf_7 utf_8 utf_8_sig
+"""
+# What senders write and what they mean: a codec, then labels, squeezed to their lower-case letters and digits. Labels
+# whose content is in truth a wider encoding mean that one (WHATWG Encoding Standard 4.2).
+_MEANT: Final = """
+    cp1252: ascii usascii iso88591 latin1 l1 xansi ansi windows msansi roman western iso8859 8859 winlatin1
+    cp874: iso885911 tis620 tis62025330 tis62025291 tis62025290 windows874
+    cp1254: iso88599 latin5 l5 iso885999
+    gb18030: gb2312 gbk isogb2312 csgb2312 gb231280 xgbk cngb cp936 windows936 ms936 936 euccn gb chinese
+        csiso58gb231280 isoir58
+    cp949: euckr ksc56011987 ksc5601 ksc56011989 ks56011987 korean csksc56011987 isoir149 ksx1001 kseuc uhc
+        windows949 cseuckr
+    cp932: shiftjis sjis xsjis csshiftjis mskanji windows31j cswindows31j ms932
+    big5hkscs: big5 cnbig5 xxbig5 csbig5 big5et xbig5
+    iso2022_jp_ext: iso2022jp csiso2022jp iso2022jpms cp50220 cp50221
+    euc_jp: xeucjp
+    iso8859_8: iso88598i iso88598e logical visual xvisual
+    iso8859_6: iso88596i iso88596e
+    mac_cyrillic: xmaccyrillic xmacukrainian
+    mac_roman: xmacroman macintosh mac
+    mac_latin2: xmacce
+    mac_greek: xmacgreek
+    mac_turkish: xmacturkish
+    koi8_r: koi koi8 xkoi8r cskoi8r
+    koi8_u: koi8ru
+    utf_8: unicode11utf8 utf8 utf xunicode20utf8 unicode20utf8 utf8mb4 utf8mb3 al32utf8 cp65001 65001
+    utf_7: unicode11utf7 unicode20utf7 xunicode20utf7
+    utf_16: unicode ucs2 iso10646ucs2
+    cp1251: wincyrillic
+    iso8859_5: cyrillic
+"""
 
 
 def _squeeze(name: str) -> str:
@@ -58,51 +66,31 @@ def _squeeze(name: str) -> str:
 
 def _labels() -> dict[str, str]:
     """Return every squeezed label that is understood, with the codec it stands for."""
-    found = {_squeeze(codec): codec for codec in _CODECS}
-    found |= {_squeeze(alias): codec for alias, codec in aliases.items() if codec in _CODECS}
-    for number in (*range(1250, 1259), 874, 932, 949, 950, 866, 850, 852, 437):
-        found |= dict.fromkeys(
-            (f"windows{number}", f"win{number}", f"xcp{number}", f"ms{number}", f"ibm{number}"), f"cp{number}"
-        )
+    codecs = frozenset(_CODECS.split())
+    found = {_squeeze(name): name for name in codecs}
+    found |= {_squeeze(alias): name for alias, name in aliases.items() if name in codecs}
+    found |= {f"iso8859{number}": f"iso8859_{number}" for number in range(2, 17) if number != 12}
+    for number in (*range(1250, 1259), 437, 850, 852, 866, 874, 932, 949, 950):
         found.setdefault(f"{number}", f"cp{number}")
-    found |= {f"iso8859{n}": f"iso8859_{n}" for n in range(2, 17) if n != 12}
-    # labels that mean a wider codec take their aliases along: a mail never says it holds less than it holds
-    wider = {"ascii": "cp1252", "latin_1": "cp1252", "iso8859_1": "cp1252", "gb2312": "gb18030", "gbk": "gb18030", "euc_kr": "cp949",
-             "shift_jis": "cp932", "big5": "big5hkscs", "tis_620": "cp874", "iso8859_11": "cp874", "iso8859_9": "cp1254", "iso2022_jp": "iso2022_jp_ext"}  # fmt: skip
-    return {label: wider.get(codec, codec) for label, codec in found.items()} | _MEANT
+        spellings = (f"windows{number}", f"win{number}", f"xcp{number}", f"ms{number}", f"ibm{number}")
+        found |= dict.fromkeys(spellings, f"cp{number}")
+    for line in re.sub(r"\n {8}", " ", _MEANT).strip().split("\n"):
+        codec_name, _, labels = line.partition(":")
+        found |= dict.fromkeys(labels.split(), codec_name.strip())
+    # an alias of a label that means a wider codec means it too
+    return {label: found.get(_squeeze(name), name) for label, name in found.items()}
 
 
 _LABELS: Final = _labels()
 _SEVEN_BIT: Final = frozenset(
-    {
-        "utf_7",
-        "hz",
-        "iso2022_kr",
-        "iso2022_jp",
-        "iso2022_jp_1",
-        "iso2022_jp_2",
-        "iso2022_jp_2004",
-        "iso2022_jp_3",
-        "iso2022_jp_ext",
-    }
-)
-_WIDE: Final = frozenset({"utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le"})
+    ("utf_7", "hz", "iso2022_kr", "iso2022_jp", "iso2022_jp_1", "iso2022_jp_2", "iso2022_jp_2004", "iso2022_jp_3",
+     "iso2022_jp_ext")
+)  # fmt: skip
+_WIDE: Final = frozenset(("utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le"))
 _EAST_ASIAN: Final = frozenset(
-    {
-        "big5",
-        "big5hkscs",
-        "cp932",
-        "cp949",
-        "cp950",
-        "euc_jis_2004",
-        "euc_jisx0213",
-        "euc_jp",
-        "gb18030",
-        "johab",
-        "shift_jis_2004",
-        "shift_jisx0213",
-    }
-)
+    ("big5", "big5hkscs", "cp932", "cp949", "cp950", "euc_jis_2004", "euc_jisx0213", "euc_jp", "gb18030", "johab",
+     "shift_jis_2004", "shift_jisx0213")
+)  # fmt: skip
 _MARKS: Final = (
     (b"\xef\xbb\xbf", "utf_8"),
     (b"\xff\xfe\x00\x00", "utf_32_le"),
@@ -110,14 +98,15 @@ _MARKS: Final = (
     (b"\xff\xfe", "utf_16_le"),
     (b"\xfe\xff", "utf_16_be"),
 )
+# What mail programs ever wrote by default. Left alone, detection finds EBCDIC in a short header.
 _LIKELY: Final = (
-    "windows-1252", "windows-1250", "windows-1251", "windows-1253", "windows-1254", "windows-1255", "windows-1256", "windows-1257", "windows-874",
-    "iso-8859-2", "iso-8859-5", "iso-8859-15", "koi8-r", "koi8-u", "gb18030", "big5", "shift_jis", "euc-jp", "iso-2022-jp", "euc-kr", "utf-8",
-)  # fmt: skip  # what mail programs ever wrote; left alone, detection finds EBCDIC in a short header
+    "windows-1252", "windows-1250", "windows-1251", "windows-1253", "windows-1254", "windows-1255", "windows-1256",
+    "windows-1257", "windows-874", "iso-8859-2", "iso-8859-5", "iso-8859-15", "koi8-r", "koi8-u", "gb18030", "big5",
+    "shift_jis", "euc-jp", "iso-2022-jp", "euc-kr", "utf-8",
+)  # fmt: skip
 _SAMPLE_BYTES: Final = 16_384  # what detection looks at; more makes it no surer
-_DAMAGE: Final = (
-    0.25  # more unreadable letters than this share of the non-ASCII ones, and the declared charset is a lie
-)
+_DAMAGE: Final = 0.25  # with a greater share of the non-ASCII letters unreadable, the declared charset is a lie
+_JAPANESE: Final = re.compile(rb"(\x1b[$(][@-~]|\x1b\$\([@-~]|)([^\x1b]+|\Z)|\x1b", re.DOTALL)
 
 
 class Decoded(NamedTuple):
@@ -141,15 +130,15 @@ def decode(data: bytes, label: str = "", fallback: str = "") -> Decoded:
     declares elsewhere, tried before detection where `label` says nothing.
     """
     name = codec(label)
+    unknown = "charset-unknown" if label and not name else ""
     if name not in _SEVEN_BIT and name not in _WIDE and data.isascii() and b"\x1b" not in data:
-        return Decoded(data.decode("ascii"), "" if name or not label else "charset-unknown")
+        return Decoded(data.decode("ascii"), unknown)
     for mark, marked in _MARKS:
-        if data.startswith(mark) and (name in _WIDE or len(mark) != 2 or name == ""):
+        if data.startswith(mark) and (len(mark) != 2 or name in _WIDE or not name):
             return Decoded(data[len(mark) :].decode(marked, "replace"))
     if name in _WIDE:
         return _wide(data, name)
-    unknown = "charset-unknown" if label and not name else ""
-    if name in _SEVEN_BIT or name in _EAST_ASIAN:
+    if name in _SEVEN_BIT or (name in _EAST_ASIAN and not _is_utf_8(data)):
         return _declared(data, name)
     try:
         text = data.decode("utf-8")
@@ -158,26 +147,31 @@ def decode(data: bytes, label: str = "", fallback: str = "") -> Decoded:
             return _damaged_utf_8(data, fallback)
         if name and not (name == "cp1252" and _squeeze(label) in ("ascii", "usascii")):
             return _declared(data, name)
-        found = _detected(data, fallback)
-        return Decoded(found, unknown or "charset-missing")
+        return Decoded(_detected(data, fallback), unknown or "charset-missing")
     if b"\x1b$" in data or b"\x1b(J" in data:  # ISO-2022-JP, sent without saying so, looks like ASCII
         return Decoded(_read(data, "iso2022_jp_ext")[0], unknown or "charset-missing")
     lied = "charset-wrong" if name not in ("", "utf_8") and not data.isascii() else ""
     return Decoded(text, unknown or lied)
 
 
+def _is_utf_8(data: bytes) -> bool:
+    """Return whether what is said to be an East Asian charset is UTF-8: letters of three bytes, and enough of them."""
+    sample = data[:_SAMPLE_BYTES]
+    return len(re.findall(rb"[\xe0-\xef][\x80-\xbf]{2}", sample)) > 2 and not _read(data, "utf_8")[1]
+
+
 def _read(data: bytes, name: str) -> tuple[str, int]:
     """Return `data` read as `name`, and how many letters could not be read."""
     try:
         text = data.decode(name)
-        if name == "utf_7":  # the one decoder that lets halves of surrogate pairs through
-            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return text, 0
     except UnicodeDecodeError:
         if name == "iso2022_jp_ext":
             data, name = _shift_jis(data), "cp932"
         text = data.decode(name, "replace")
         return text, text.count("\ufffd")
+    if name == "utf_7":  # the one decoder that lets halves of surrogate pairs through
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text, 0
 
 
 def _declared(data: bytes, name: str) -> Decoded:
@@ -185,13 +179,11 @@ def _declared(data: bytes, name: str) -> Decoded:
     text, lost = _read(data, name)
     if not lost:
         return Decoded(text)
-    if not data.isascii():
-        high = sum(byte > 127 for byte in data[:_SAMPLE_BYTES])
-        if lost > _DAMAGE * max(high, 1) and len(data) <= _SAMPLE_BYTES or lost > _DAMAGE * len(text):
-            try:
-                return Decoded(data.decode("utf-8"), "charset-wrong")
-            except UnicodeDecodeError:
-                return Decoded(_detected(data, name), "charset-wrong")
+    high = sum(byte > 127 for byte in data[:_SAMPLE_BYTES])
+    share = lost / max(high, 1) if len(data) <= _SAMPLE_BYTES else lost / len(text)
+    if high and share > _DAMAGE:
+        whole, broken = _read(data, "utf_8")
+        return Decoded(_detected(data, "") if broken else whole, "charset-wrong")
     return Decoded(text, "charset-damaged")
 
 
@@ -206,7 +198,7 @@ def _damaged_utf_8(data: bytes, fallback: str) -> Decoded:
 
 
 def _shift_jis(data: bytes) -> bytes:
-    """Return ISO-2022-JP as Shift_JIS, in whose Windows form (cp932) lie the letters that senders add to the standard."""
+    """Return ISO-2022-JP as Shift_JIS, whose Windows form (cp932) has the letters that senders add to the standard."""
     out = bytearray()
     for piece in _JAPANESE.finditer(data):
         escape, letters = piece.group(1), piece.group(2) or b""
@@ -221,9 +213,6 @@ def _shift_jis(data: bytes) -> bytes:
         else:
             out += letters
     return bytes(out)
-
-
-_JAPANESE: Final = re.compile(rb"(\x1b[$(][@-~]|\x1b\$\([@-~]|)([^\x1b]+|\Z)|\x1b", re.DOTALL)
 
 
 def _wide(data: bytes, name: str) -> Decoded:

@@ -15,7 +15,13 @@ def safe(name: str) -> str:
 
     Of a path only the last component is kept; a slash that is part of a title ("Invoice 3/2026.pdf") becomes `_`.
     """
-    if len(name) <= NAME_BYTES and name.isascii() and name.isprintable() and _SIMPLE.fullmatch(name) and not _RESERVED.match(name):
+    if (
+        len(name) <= NAME_BYTES
+        and name.isascii()
+        and name.isprintable()
+        and _SIMPLE.fullmatch(name)
+        and not _RESERVED.match(name)
+    ):
         return name
     name = unicodedata.normalize("NFC", name[: 4 * NAME_BYTES])
     name = "".join(_letters(name)).strip()

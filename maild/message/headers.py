@@ -23,7 +23,7 @@ REFERENCES: Final = 100
 
 # A field with its folded lines, or any other line. Each byte is looked at once.
 _LINE: Final = re.compile(rb"((?!--)[!-9;-~]+)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)\n?|([^\n]*)(?:\n|\Z)")
-_END: Final = re.compile(rb"\n\r*\n")
+_END: Final = re.compile(rb"\n(?:\r*\n|(?=--))")  # an empty line, or a delimiter before there was one
 _BLANK_FOLD: Final = re.compile(rb"\n[ \t\r]+\Z")
 _FOLD: Final = re.compile(r"[\r\n\t ]*[\r\n]+[\r\n\t ]*")
 _CONTROLS: Final[dict[int, str | None]] = dict.fromkeys(
@@ -34,9 +34,10 @@ _CONTROLS: Final[dict[int, str | None]] = dict.fromkeys(
 class Headers:
     """The fields of one header section, in their order; names are compared without case."""
 
-    __slots__ = ("_values", "defects", "fallback", "names")
+    __slots__ = ("_decoded", "_values", "defects", "fallback", "names")
 
     def __init__(self, fields: list[tuple[str, bytes]], defects: tuple[str, ...] = ()) -> None:
+        self._decoded: dict[str, tuple[str, ...]] = {}
         self._values: dict[str, list[bytes]] = {}
         for name, value in fields:
             self._values.setdefault(name, []).append(value)
@@ -55,12 +56,16 @@ class Headers:
 
     def first(self, name: str) -> str:
         """Return the first value of `name`, decoded and unfolded, "" if there is none."""
-        values = self._values.get(name)
-        return words(plain(values[0], self.fallback)) if values else ""
+        return self.all(name)[0] if name in self._values else ""
 
     def all(self, name: str) -> tuple[str, ...]:
         """Return every value of `name`, decoded and unfolded."""
-        return tuple(words(plain(value, self.fallback)) for value in self._values.get(name, ()))
+        found = self._decoded.get(name)
+        if found is None:
+            found = tuple(words(plain(value, self.fallback)) for value in self._values.get(name, ()))
+            if found:
+                self._decoded[name] = found
+        return found
 
     def token(self, name: str) -> str:
         """Return the first word of `name` in lower case: what Content-Transfer-Encoding and its like hold."""
@@ -109,8 +114,8 @@ def read(raw: bytes, start: int = 0, end: int | None = None) -> Section:
             fields.append((name.decode("ascii").lower(), match.group(2)[:VALUE_BYTES]))
         elif match.group(3).strip() and junk_at < 0:
             junk_at = match.start()
-            if match.group(3).startswith(b"--") or (fields and _BLANK_FOLD.search(fields[-1][1])):
-                break  # a delimiter line, or the empty line was one of spaces: the body has begun
+            if fields and _BLANK_FOLD.search(fields[-1][1]):
+                break  # the empty line was one of spaces: the body has begun
     if (
         junk_at >= 0 and stop - start <= SECTION_BYTES
     ):  # lines behind the last field: the body began without an empty line
@@ -134,7 +139,7 @@ def plain(value: bytes, fallback: str = "") -> str:
 
 
 def clean(text: str) -> str:
-    """Return `text` on one line: control characters, line separators and bidi overrides out (they forge headers and names)."""
+    """Return `text` on one line, without control characters and bidi overrides: they forge headers and names."""
     return text if text.isascii() and text.isprintable() else text.translate(_CONTROLS).strip()
 
 
@@ -243,107 +248,6 @@ def unbase64(data: bytes) -> bytes:
     return bytes(out)
 
 
-_PERCENT: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
-_PIECE: Final = re.compile(r"(.+?)\*(\d{1,3})?(\*)?\Z")
-_PARAMETERS: Final = 200
-
-
-def parameters(value: bytes, fallback: str = "") -> tuple[str, dict[str, str]]:
-    """Return the value and the parameters of Content-Type and its like, both decoded (RFC 2045 5.1, RFC 2231).
-
-    Forgives what senders do: no semicolons, no quotes, encoded words, raw 8-bit, duplicates (the first counts).
-    """
-    text = plain(value[:STRUCTURED_BYTES], fallback)
-    main, _, rest = text.partition(";")
-    found: dict[str, str] = {}
-    pieces: dict[str, list[tuple[int, bool, str]]] = {}
-    if rest:
-        for name, raw in _pairs(rest):
-            split = _PIECE.match(name) if "*" in name else None
-            if split:
-                number, star = split.group(2), split.group(3)
-                pieces.setdefault(split.group(1), []).append(
-                    (int(number or 0), number is None or star is not None, raw)
-                )
-            else:
-                found.setdefault(name, words(raw))
-    for name, parts in pieces.items():
-        joined = _extended(parts)
-        if joined:
-            found[name] = joined
-    return main.strip().lower(), found
-
-
-def _pairs(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the parameters of `text`, raw."""
-    at, count = 0, 0
-    while at < len(text) and count < _PARAMETERS:
-        equals = text.find("=", at)
-        if equals < 0:
-            return
-        name = text[at:equals].strip(" \t;,").lower()
-        name = name.rpartition(";")[2].strip()
-        at = equals + 1
-        while at < len(text) and text[at] in " \t":
-            at += 1
-        if text[at : at + 1] == '"':
-            value, at = _quoted(text, at + 1)
-        else:
-            semicolon = text.find(";", at)
-            semicolon = len(text) if semicolon < 0 else semicolon
-            value = text[at:semicolon].strip()
-            nested = re.search(r"\s[a-zA-Z-]+\*?\s?=[\s\"]*(?!\?)", value) if "=" in value else None
-            if nested and not value.startswith("=?"):  # "charset=utf-8 format=flowed": the semicolon was forgotten
-                semicolon = at + nested.start()
-                value = value[: nested.start()].strip()
-            at = semicolon
-        if name:
-            count += 1
-            yield name, value
-
-
-def _quoted(text: str, at: int) -> tuple[str, int]:
-    """Return the quoted string that begins behind the quote at `at` - 1, and where it ends."""
-    out: list[str] = []
-    while at < len(text):
-        match = _QUOTED.match(text, at)
-        if match is None:
-            break
-        out.append(match.group(0))
-        at = match.end()
-        if text[at : at + 1] == "\\":
-            # backslashes of Windows paths are left alone; only a quote or a backslash is ever escaped in earnest
-            if text[at + 1 : at + 2] in ('"', "\\"):
-                out.append(text[at + 1])
-            else:
-                out.append(text[at : at + 2])
-            at += 2
-        else:
-            return "".join(out), at + 1
-    return "".join(out), len(text)
-
-
-_QUOTED: Final = re.compile(r'[^"\\]*')
-
-
-def _extended(pieces: list[tuple[int, bool, str]]) -> str:
-    """Return the value of an RFC 2231 parameter from its pieces."""
-    pieces.sort(key=lambda piece: piece[0])
-    label = ""
-    data = bytearray()
-    for position, (_, encoded, raw) in enumerate(pieces):
-        if encoded and position == 0 and raw.count("'") >= 2:
-            label, _, raw = raw.split("'", 2)
-        octets = raw.encode("utf-8", "surrogateescape")
-        data += (
-            _PERCENT.sub(lambda match: bytes([int(match.group(1), 16)]), octets)
-            if encoded or "%" in raw and label
-            else octets
-        )
-    text = charset.decode(bytes(data), label).text
-    return words(text) if "=?" in text else clean(text)
-
-
 _ID: Final = re.compile(r"<([^<>]+)>")
 
 
@@ -353,9 +257,9 @@ def ids(value: bytes) -> tuple[str, ...]:
     Of too many the first and the newest are kept. Where no id stands in brackets, words with an `@` are taken for ids.
     """
     text = value[:VALUE_BYTES].decode("utf-8", "replace")
-    found = ["".join(one.split()) for one in _ID.findall(text)]
+    found = ["".join(clean(one).split()) for one in _ID.findall(text)]
     if not found and "@" in text:
-        found = [word for one in text.split() if "@" in (word := one.strip("<>,;\"'()"))]
+        found = [word for one in clean(text).split() if "@" in (word := one.strip("<>,;\"'()"))]
     found = [one for one in found if one and len(one) <= 998]
     if len(found) > REFERENCES:
         found = found[:1] + found[1 - REFERENCES :]

@@ -17,79 +17,29 @@ _WORK: Final = 3_000_000  # elements that a tree builder would visit or make, ro
 _ENTITIES_WORK: Final = 50_000_000_000  # entities times characters of the text they stand in: 0.3 s
 
 _VOID: Final = frozenset(
-    {
-        "area",
-        "base",
-        "basefont",
-        "bgsound",
-        "br",
-        "col",
-        "embed",
-        "frame",
-        "hr",
-        "img",
-        "input",
-        "keygen",
-        "link",
-        "meta",
-        "param",
-        "source",
-        "track",
-        "wbr",
-    }
-)
+    ("area", "base", "basefont", "bgsound", "br", "col", "embed", "frame", "hr", "img", "input", "keygen", "link",
+     "meta", "param", "source", "track", "wbr")
+)  # fmt: skip
 _FORMATTING: Final = frozenset(
     {"a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"}
 )
 _IMPLIED: Final = frozenset(
-    {
-        "p",
-        "li",
-        "dd",
-        "dt",
-        "option",
-        "optgroup",
-        "tr",
-        "td",
-        "th",
-        "tbody",
-        "thead",
-        "tfoot",
-        "colgroup",
-        "html",
-        "head",
-        "body",
-    }
-)
+    ("body", "colgroup", "dd", "dt", "head", "html", "li", "optgroup", "option", "p", "tbody", "td", "tfoot", "th",
+     "thead", "tr")
+)  # fmt: skip
 
 _TAGS: Final = frozenset(
-    """
-    a abbr acronym address article aside b bdi bdo big blockquote br caption center cite code col colgroup dd del details
-    dfn dir div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd label li main mark menu
-    ol p pre q rp rt ruby s samp section small span strike strong sub summary sup table tbody td tfoot th thead time tr
-    tt u ul var wbr
-    """.split()
-)
+    ("a", "abbr", "acronym", "address", "article", "aside", "b", "bdi", "bdo", "big", "blockquote", "br", "caption",
+     "center", "cite", "code", "col", "colgroup", "dd", "del", "details", "dfn", "dir", "div", "dl", "dt", "em",
+     "figcaption", "figure", "font", "footer", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "i", "img", "ins",
+     "kbd", "label", "li", "main", "mark", "menu", "ol", "p", "pre", "q", "rp", "rt", "ruby", "s", "samp", "section",
+     "small", "span", "strike", "strong", "sub", "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead",
+     "time", "tr", "tt", "u", "ul", "var", "wbr")
+)  # fmt: skip
 _DROPPED_WHOLE: Final = frozenset(
-    {
-        "script",
-        "style",
-        "title",
-        "iframe",
-        "noembed",
-        "noframes",
-        "object",
-        "svg",
-        "math",
-        "template",
-        "xml",
-        "textarea",
-        "select",
-        "audio",
-        "video",
-        "canvas",
-    }
-)
+    ("audio", "canvas", "iframe", "math", "noembed", "noframes", "object", "script", "select", "style", "svg",
+     "template", "textarea", "title", "video", "xml")
+)  # fmt: skip
 _ATTRIBUTES: Final = {
     "*": {"dir", "lang", "style", "align", "valign", "title"},
     "a": {"href"},
@@ -109,27 +59,32 @@ _ATTRIBUTES: Final = {
 }
 # Properties that can neither load anything nor cover what is around the mail.
 _STYLES: Final = frozenset(
-    """
-    background-color border border-bottom border-bottom-color border-bottom-style border-bottom-width border-collapse
-    border-color border-left border-left-color border-left-style border-left-width border-radius border-right
-    border-right-color border-right-style border-right-width border-spacing border-style border-top border-top-color
-    border-top-style border-top-width border-width caption-side clear color direction display empty-cells float font
-    font-family font-size font-style font-variant font-weight height letter-spacing line-height list-style-type margin
-    margin-bottom margin-left margin-right margin-top max-height max-width min-height min-width opacity overflow padding padding-bottom
-    padding-left padding-right padding-top table-layout text-align text-decoration text-indent text-transform
-    unicode-bidi vertical-align visibility white-space width word-break word-spacing word-wrap overflow-wrap
-    """.split()
+    ("background-color", "border", "border-bottom", "border-bottom-color", "border-bottom-style",
+     "border-bottom-width", "border-collapse", "border-color", "border-left", "border-left-color", "border-left-style",
+     "border-left-width", "border-radius", "border-right", "border-right-color", "border-right-style",
+     "border-right-width", "border-spacing", "border-style", "border-top", "border-top-color", "border-top-style",
+     "border-top-width", "border-width", "caption-side", "clear", "color", "direction", "display", "empty-cells",
+     "float", "font", "font-family", "font-size", "font-style", "font-variant", "font-weight", "height",
+     "letter-spacing", "line-height", "list-style-type", "margin", "margin-bottom", "margin-left", "margin-right",
+     "margin-top", "max-height", "max-width", "min-height", "min-width", "opacity", "overflow", "overflow-wrap",
+     "padding", "padding-bottom", "padding-left", "padding-right", "padding-top", "table-layout", "text-align",
+     "text-decoration", "text-indent", "text-transform", "unicode-bidi", "vertical-align", "visibility", "white-space",
+     "width", "word-break", "word-spacing", "word-wrap")
+)  # fmt: skip
+# What loads, runs, hides its meaning, or moves its element out of its place.
+_HARMFUL_STYLE: Final = re.compile(
+    r"url\s*\(|expression|image|@|\\|/\*|script|behaviou?r|binding|(?:margin|indent)[a-z-]*\s*:[^;]*-\s*[\d.]",
+    re.IGNORECASE,
 )
-_LOADING: Final = re.compile(r"url\s*\(|expression|image|@|\\|/\*|javascript|behaviou?r|binding", re.IGNORECASE)
 
 
 def to_text(html: str) -> str:
-    """Return the text of an HTML body: links, quote depth, lists and tables kept, hidden texts dropped; linear."""
+    """Return the text of an HTML body: links, quote depth, lists, tables; without what is hidden. Linear."""
     return text_of(html)
 
 
 def is_tame(html: str) -> bool:
-    """Return whether a tree builder can be given `html`: not too long, not nested too deep, no open formatting that multiplies."""
+    """Return whether a tree builder can be given `html`: it is neither too long nor too deep, and nothing multiplies."""
     if len(html) > HTML_CHARACTERS:
         return False
     open_: dict[str, int] = {}
@@ -179,7 +134,7 @@ def clean(html: str, remote_images: bool = False) -> str:
 
     def kept(tag: str, attribute: str, value: str) -> str | None:
         if attribute == "style":
-            return None if _LOADING.search(value) else value
+            return None if _HARMFUL_STYLE.search(value) else value
         if tag == "img" and attribute == "src":
             scheme = value.strip().partition(":")[0].lower()
             return value if scheme == "cid" or (remote_images and scheme in ("http", "https")) else None

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from maild.message import charset, filename, headers, uuencode
+from maild.message import charset, filename, headers, parameters, uuencode
 from maild.message.headers import Headers
 
 PARTS: Final = 1_000
@@ -53,7 +53,7 @@ class Part:
     @cached_property
     def _disposition(self) -> tuple[str, dict[str, str]]:
         raw = self.head.raw("content-disposition")
-        return headers.parameters(raw, self.head.fallback) if raw else ("", {})
+        return parameters.read(raw, self.head.fallback) if raw else ("", {})
 
     @property
     def disposition(self) -> str:
@@ -151,35 +151,20 @@ def _is_prose(sample: bytes) -> bool:
     return 4 * (len(rest) - spaces - rest.count(b"\n") - rest.count(b"\r")) > len(sample) or 12 * spaces > len(sample)
 
 
+@dataclass(slots=True)
 class _Open:
-    """A multipart that is being read."""
+    """A part that is being read."""
 
-    __slots__ = (
-        "body_at",
-        "boundary",
-        "children",
-        "closed",
-        "content_type",
-        "defects",
-        "depth",
-        "head",
-        "parameters",
-        "start",
-    )
-
-    def __init__(
-        self, start: int, body_at: int, head: Headers, content_type: str, parameters: dict[str, str], depth: int
-    ) -> None:
-        self.start = start
-        self.body_at = body_at
-        self.head = head
-        self.content_type = content_type
-        self.parameters = parameters
-        self.depth = depth
-        self.boundary = b""
-        self.children: list[Part] = []
-        self.closed = False
-        self.defects: list[str] = []
+    start: int
+    section: headers.Section
+    content_type: str
+    parameters: dict[str, str]
+    depth: int
+    boundary: bytes = b""
+    shadowed: int = -1  # the open multipart further out that has the same boundary
+    closed: bool = False
+    children: list[Part] = field(default_factory=list)
+    defects: list[str] = field(default_factory=list)
 
 
 def read(
@@ -195,68 +180,71 @@ class _Scan:
     def __init__(self, raw: bytes, end: int) -> None:
         self.raw = raw
         self.end = end
-        self.stack: list[_Open] = []
+        self.stack: list[_Open] = []  # the multiparts that are open, outermost first
+        self.levels: dict[bytes, int] = {}  # boundary -> the innermost place in the stack that has it
         self.leaf: _Open | None = None
         self.count = 0
 
     def run(self, start: int, depth: int, section: headers.Section | None) -> Part:
         """Read the part that begins at `start`."""
         top = self._begin(start, depth, "text/plain", section)
-        if top.content_type.startswith("multipart/") and self._enter(top):
-            self._delimiters(top)
-            if (
-                not top.children
-                and self.leaf is None
-                and len(self.stack) == 1
-                and (guess := self._guessed(top.body_at))
-            ):
+        if self._enter(top):
+            self._delimiters(top.section.body_at)
+            untouched = not top.children and self.leaf is None and len(self.stack) == 1
+            if untouched and (guess := self._guessed(top.section.body_at)):
                 top.defects.append("boundary-wrong")
-                top.boundary = guess
-                self._delimiters(top)
+                self.stack.clear()
+                self._push(top, guess)
+                self._delimiters(top.section.body_at)
             self._close(0, self.end)
-            self.stack.pop()
+            self.stack.clear()
         return self._part(top, self.end)
 
     def _begin(self, start: int, depth: int, default: str, section: headers.Section | None = None) -> _Open:
-        head, body_at = section or headers.read(self.raw, start, self.end)
+        section = section or headers.read(self.raw, start, self.end)
+        head, body_at = section
         kinds = head.raws("content-type")
-        kind, parameters = headers.parameters(kinds[0], head.fallback) if kinds else (default, {})
+        kind, given = parameters.read(kinds[0], head.fallback) if kinds else (default, {})
         for other in kinds[1:3]:  # seen in practice: two Content-Types, of which the second tells the boundary in use
-            mark = parameters.get("boundary")
-            if mark is None or b"--" + mark.encode("utf-8", "replace") not in self.raw[body_at : body_at + 65_536]:
-                another, its = headers.parameters(other, head.fallback)
+            mark = given.get("boundary")
+            if mark is None or self.raw.find(b"--" + mark.encode("utf-8", "replace"), body_at, body_at + 65_536) < 0:
+                another, its = parameters.read(other, head.fallback)
                 if "boundary" in its:
-                    kind, parameters = another, its
+                    kind, given = another, its
         if not _TYPE.fullmatch(kind):
             kind = _mended(kind, default)
-        return _Open(start, body_at, head, kind, parameters, depth)
+        return _Open(start, section, kind, given, depth)
 
     def _enter(self, part: _Open) -> bool:
-        """Make a multipart the innermost open one; False if it has no delimiters to go by."""
+        """Make `part` the innermost open multipart; False if it is none or has no delimiters to go by."""
+        if not part.content_type.startswith("multipart/"):
+            return False
         if part.depth >= DEPTH:
             part.defects.append("parts-too-deep")
             return False
         boundary = part.parameters.get("boundary", "").encode("utf-8", "surrogateescape").rstrip()[:BOUNDARY_BYTES]
         if not boundary:
-            boundary = self._guessed(part.body_at)
             part.defects.append("boundary-missing")
-            if not boundary:
-                return False
+            boundary = self._guessed(part.section.body_at)
+        if boundary:
+            self._push(part, boundary)
+        return bool(boundary)
+
+    def _push(self, part: _Open, boundary: bytes) -> None:
         part.boundary = boundary
+        part.shadowed = self.levels.get(boundary, -1)
+        self.levels[boundary] = len(self.stack)
         self.stack.append(part)
-        return True
 
     def _guessed(self, at: int) -> bytes:
         """Return the boundary that the body behind `at` seems to use, b"" if none."""
         match = _DELIMITER.search(self.raw, at, min(self.end, at + 65_536))
         return match.group(1) if match else b""
 
-    def _delimiters(self, top: _Open) -> None:
-        """Go through the lines that begin with two hyphens."""
+    def _delimiters(self, body_at: int) -> None:
+        """Go through the delimiter lines from `body_at` on."""
         raw, end = self.raw, self.end
-        at = max(top.body_at - 1, 0)
-        if raw.startswith(b"--", top.body_at):
-            at = top.body_at - 1
+        at = body_at - 1  # the line feed before the body begins the first delimiter
         while True:
             # with one multipart open its whole delimiter is looked for: a long needle is found many times faster
             at = raw.find(b"\n--" + self.stack[0].boundary if len(self.stack) == 1 else b"\n--", at, end)
@@ -265,40 +253,31 @@ class _Scan:
             newline = raw.find(b"\n", at + 3, end)
             stop = end if newline < 0 else newline
             line = raw[at + 3 : min(stop, at + BOUNDARY_BYTES + 8)].rstrip(b" \t\r")
-            level, closes = self._level(line)
+            level, closes = self.levels.get(line, -1), False
+            if level < 0 and line.endswith(b"--"):
+                level, closes = self.levels.get(line[:-2], -1), True
             if level < 0:
                 at = stop
                 continue
-            limit = at - 1 if raw[at - 1 : at] == b"\r" else at
-            self._close(level, limit)
+            self._close(level, at - 1 if raw[at - 1 : at] == b"\r" else at)
             part = self.stack[level]
             if closes:
                 part.closed = True
                 at = stop
-                continue
-            if self.count >= PARTS:
+            elif self.count >= PARTS:
                 part.defects.append("parts-too-many")
                 return
-            at = self._open(part, stop + 1 if newline >= 0 else end)
-
-    def _level(self, line: bytes) -> tuple[int, bool]:
-        """Return which open multipart a delimiter line belongs to, -1 for none, and whether it closes it."""
-        for level in range(len(self.stack) - 1, -1, -1):
-            boundary = self.stack[level].boundary
-            if line == boundary:
-                return level, False
-            if line == boundary + b"--":
-                return level, True
-        return -1, False
+            else:
+                at = self._open(part, min(stop + 1, end))
 
     def _open(self, parent: _Open, start: int) -> int:
         """Begin a part of `parent` at `start`; return where the search for delimiters goes on."""
         self.count += 1
         default = "message/rfc822" if parent.content_type == "multipart/digest" else "text/plain"
         part = self._begin(start, parent.depth + 1, default)
-        if not (part.content_type.startswith("multipart/") and self._enter(part)):
+        if not self._enter(part):
             self.leaf = part
-        return max(part.body_at - 1, start - 1)
+        return max(part.section.body_at, start) - 1
 
     def _close(self, level: int, end: int) -> None:
         """End the part that is being read, and the multiparts deeper than `level`."""
@@ -307,16 +286,21 @@ class _Scan:
             self.leaf = None
         while len(self.stack) > level + 1:
             part = self.stack.pop()
+            if part.shadowed < 0:
+                del self.levels[part.boundary]
+            else:
+                self.levels[part.boundary] = part.shadowed
             self.stack[-1].children.append(self._part(part, end))
 
     def _part(self, part: _Open, end: int) -> Part:
         """Return the finished `part`, which ends at `end`."""
         if part.boundary and not part.closed:
             part.defects.append("boundary-unclosed" if part.children else "boundary-unused")
+        head, body_at = part.section
         end = max(end, part.start)
         return Part(
-            self.raw, part.head, part.start, min(part.body_at, end), end, part.content_type, part.parameters,
-            tuple(part.children), part.depth, (*part.defects, *part.head.defects),
+            self.raw, head, part.start, min(body_at, end), end, part.content_type, part.parameters,
+            tuple(part.children), part.depth, (*part.defects, *head.defects),
         )  # fmt: skip
 
 
@@ -325,10 +309,18 @@ _DELIMITER: Final = re.compile(
 )
 
 
+_MEANT: Final = {
+    "text": "text/plain",
+    "plain": "text/plain",
+    "html": "text/html",
+    "multipart": "multipart/mixed",
+    "message": "message/rfc822",
+    "application": "application/octet-stream",
+    "image": "image/unknown",
+}
+
+
 def _mended(kind: str, default: str) -> str:
-    """Return the content type that a malformed one was meant to be (RFC 2045 5.2: text/plain if there is no telling)."""
+    """Return the content type that a malformed one was meant to be, the default if there is no telling."""
     match = _TYPE.search(kind.replace(" ", ""))
-    if match:
-        return match.group(0)
-    return {"text": "text/plain", "html": "text/html", "multipart": "multipart/mixed", "application": "application/octet-stream",
-            "image": "image/unknown", "message": "message/rfc822", "plain": "text/plain"}.get(kind.rstrip("/"), default)  # fmt: skip
+    return match.group(0) if match else _MEANT.get(kind.rstrip("/"), default)

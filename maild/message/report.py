@@ -18,7 +18,7 @@ from maild.message.reply import Reply
 def described(
     message: Message, classification: Classification, reply: Reply, bounce: Bounce | None, language: str | None
 ) -> dict[str, Any]:
-    """Return everything that `message` says, and what the other rooms made of it; attachments are decoded for their hashes."""
+    """Return all that `message` says, and what the other rooms made of it; attachments are decoded for their hashes."""
     return {
         "message_id": message.message_id,
         "in_reply_to": list(message.in_reply_to),

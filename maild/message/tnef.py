@@ -1,7 +1,7 @@
 """`winmail.dat`: what Outlook wraps a mail in when it believes the reader to be Outlook ([MS-OXTNEF]).
 
-Reads the text and the attached files out of it. Every length in the stream is checked against what is left of it, so that
-a broken or hostile one yields what could be read and no more. Linear; nothing is copied but what is handed out.
+Reads the text and the attached files out of it. Every length in the stream is checked against what is left of it, so
+that a broken or hostile one yields what could be read and no more. Linear; only what is handed out is copied.
 """
 
 import struct
@@ -183,45 +183,37 @@ def _string(kind: int, data: memoryview, label: str) -> str:
     return _text(data, label)
 
 
-def _properties(value: memoryview) -> Iterator[tuple[int, int, memoryview]]:
-    """Yield id, type and value of MAPI properties ([MS-OXTNEF] 2.1.3.4), as far as they are whole."""
-    if len(value) < 4:
-        return
-    count = min(struct.unpack_from("<I", value)[0], _PROPERTIES)
-    at = 4
-    for _ in range(count):
-        if at + 4 > len(value):
-            return
-        kind, name = struct.unpack_from("<HH", value, at)
-        at += 4
-        if name >= 0x8000:  # a named property: a GUID, then a number or a name
-            at += 16
-            if at + 8 > len(value):
-                return
-            by_name, length = struct.unpack_from("<II", value, at)
-            at += 8 + (_padded(length) if by_name else 0)
-        many = bool(kind & 0x1000)
-        kind &= ~0x1000
-        values = 1
-        if many or kind in _VARIABLE:
-            if at + 4 > len(value):
-                return
-            values = struct.unpack_from("<I", value, at)[0]
+def _properties(view: memoryview) -> Iterator[tuple[int, int, memoryview]]:
+    """Yield id, type and first value of MAPI properties ([MS-OXTNEF] 2.1.3.4), as far as they are whole."""
+    try:
+        count, at = min(_number(view, 0), _PROPERTIES), 4
+        for _ in range(count):
+            kind, name = struct.unpack_from("<HH", view, at)
             at += 4
-        for number in range(min(values, _PROPERTIES)):
-            length = _FIXED_BYTES.get(kind, 0)
-            if kind in _VARIABLE:
-                if at + 4 > len(value):
+            if name >= 0x8000:  # a named property: a GUID, then a number or a name
+                by_name, length = struct.unpack_from("<II", view, at + 16)
+                at += 24 + (_padded(length) if by_name else 0)
+            values, variable = 1, kind & 0xFFF in _VARIABLE
+            if variable or kind & 0x1000:
+                values, at = min(_number(view, at), _PROPERTIES), at + 4
+            for number in range(values):
+                length = _FIXED_BYTES.get(kind & 0xFFF, 0)
+                if variable:
+                    length, at = _number(view, at), at + 4
+                elif not length:
+                    return  # a type of unknown length: nothing behind it can be found
+                if at + length > len(view):
                     return
-                length = struct.unpack_from("<I", value, at)[0]
-                at += 4
-            if not length or at + length > len(value):
-                if kind in _VARIABLE and length == 0:
-                    continue
-                return
-            if number == 0:
-                yield name, kind, value[at : at + length]
-            at += _padded(length)
+                if number == 0:
+                    yield name, kind & 0xFFF, view[at : at + length]
+                at += _padded(length)
+    except struct.error:  # the properties end in the middle of one
+        return
+
+
+def _number(view: memoryview, at: int) -> int:
+    number: int = struct.unpack_from("<I", view, at)[0]
+    return number
 
 
 def _padded(length: int) -> int:

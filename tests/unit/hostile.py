@@ -46,12 +46,18 @@ def _numbered(name: bytes, unit: bytes) -> Maker:
 
 def _parts(head: bytes) -> Maker:
     unit = b"--b\r\n" + head + b"\r\nx\r\n"
-    return lambda size: HEAD + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + _repeated(unit, size) + b"--b--\r\n"
+    return lambda size: (
+        HEAD + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + _repeated(unit, size) + b"--b--\r\n"
+    )
 
 
 def _charset(name: bytes) -> Maker:
     return lambda size: (
-        HEAD + b'Content-Type: text/plain; charset="' + name + b'"\r\n\r\n' + _repeated(b"Gr\xfc\xdfe +AGEA- \\u0041 =?x?\r\n", size)
+        HEAD
+        + b'Content-Type: text/plain; charset="'
+        + name
+        + b'"\r\n\r\n'
+        + _repeated(b"Gr\xfc\xdfe +AGEA- \\u0041 =?x?\r\n", size)
     )
 
 
@@ -66,16 +72,31 @@ def _html(unit: bytes) -> Maker:
 def _tnef(size: int) -> bytes:
     attribute = b"\x02" + (0x9002).to_bytes(2, "little") + b"\x06\x00" + (2).to_bytes(4, "little") + b"xx" + b"\0\0"
     stream = b"\x78\x9f\x3e\x22\x01\x00" + _repeated(attribute, size * 3 // 4)
-    return HEAD + b"Content-Type: application/ms-tnef\r\nContent-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(stream)
+    return (
+        HEAD
+        + b"Content-Type: application/ms-tnef\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        + base64.encodebytes(stream)
+    )
 
 
 def _rtf(size: int) -> bytes:
     data = _repeated(b"\xff\x00\x10", size * 3 // 4)
     packed = len(data).to_bytes(4, "little") + b"\xff\xff\xff\x7f" + b"LZFu" + b"\0\0\0\0" + data
     properties = b"\1\0\0\0" + b"\x02\x01\x09\x10" + b"\1\0\0\0" + len(packed).to_bytes(4, "little") + packed
-    attribute = b"\x01" + (0x9003).to_bytes(2, "little") + b"\x06\x00" + len(properties).to_bytes(4, "little") + properties + b"\0\0"
+    attribute = (
+        b"\x01"
+        + (0x9003).to_bytes(2, "little")
+        + b"\x06\x00"
+        + len(properties).to_bytes(4, "little")
+        + properties
+        + b"\0\0"
+    )
     stream = b"\x78\x9f\x3e\x22\x01\x00" + attribute
-    return HEAD + b"Content-Type: application/ms-tnef\r\nContent-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(stream)
+    return (
+        HEAD
+        + b"Content-Type: application/ms-tnef\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        + base64.encodebytes(stream)
+    )
 
 
 MAILS: dict[str, Maker] = {
