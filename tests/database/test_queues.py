@@ -53,7 +53,7 @@ def test_eight_threads_claim_each_of_a_hundred_mails_once(database: Database) ->
 
     def work(_: int) -> list[int]:
         mine: list[int] = []
-        while claimed := queues.claim(database, MailRow, NOON, LEASE, limit=3):
+        while (claimed := queues.claim(database, MailRow, NOON, LEASE, limit=3)) and len(mine) < MAILS:
             mine += claimed.ids
         return mine
 
