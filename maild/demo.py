@@ -117,7 +117,7 @@ class World:
 class Demo:
     """The desk, the people and the story."""
 
-    def __init__(self, folder: Path, say: Callable[[str], None], pause: Callable[[], None]) -> None:
+    def __init__(self, folder: Path, say: Callable[[str], None], pause: Callable[[], object]) -> None:
         """Write mails into `folder`, tell the story through `say`, and call `pause` after each step."""
         self._folder = folder
         self._say = say
@@ -336,7 +336,7 @@ def _file_name(text: str) -> str:
     return "".join(each if each.isalnum() or each in " -" else "" for each in text).strip()[:50]
 
 
-def run(folder: Path, say: Callable[[str], None], pause: Callable[[], None] = lambda: None) -> None:
+def run(folder: Path, say: Callable[[str], None], pause: Callable[[], object] = lambda: None) -> None:
     """Show the demo; the mails that leave are written into `folder`, which is made anew."""
     if folder.exists():
         for old in folder.glob("*.eml"):

@@ -1,6 +1,6 @@
 """The operator's commands. One module per noun; this one finds them, and turns every ending into an exit status.
 
-    run check status       the daemon
+    run check demo status  the daemon
     ticket mail delivery   what it keeps
     db                     where it keeps it
 
@@ -29,6 +29,7 @@ from maild.cli import failures, output
 COMMANDS: Final = {  # name -> module of maild.cli, whose `command` it is
     "run": "run",
     "check": "check",
+    "demo": "demo",
     "status": "status",
     "ticket": "ticket",
     "mail": "mail",
