@@ -1,0 +1,78 @@
+"""A desk with a configuration file, and `maild` called as an operator calls it, at the desk's own time."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+import time_machine
+
+from maild import cli
+from tests.stories.driver import CONFIG, Desk
+
+HOSTILE = "=?utf-8?b?G11bMzFtG10wO3B3bmVkBwlbL2JdIFtiYWRdIOKArmV4ZS5ncGo=?="  # ESC, OSC, a tab, markup, an override
+OBEYED = "\x1b\x07\x9b\u202e\r\t"
+
+
+@dataclass
+class Answer:
+    """What a command said."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        """What is in the envelope of `--json`."""
+        assert self.out, self.err
+        answer = json.loads(self.out)
+        assert set(answer) == {"maild", "kind", "data"}
+        assert answer["maild"] == 1
+        return answer["data"]
+
+    @property
+    def kind(self) -> str:
+        kind: str = json.loads(self.out)["kind"]
+        return kind
+
+
+class Shell:
+    """Where an operator types."""
+
+    def __init__(self, desk: Desk, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.desk = desk
+        self.config = config
+        self._capsys = capsys
+
+    def __call__(self, *words: object) -> Answer:
+        """Run `maild WORDS` with this desk's configuration."""
+        self._capsys.readouterr()
+        with time_machine.travel(self.desk.clock(), tick=False):
+            status = cli.main([str(each) for each in words])
+        said = self._capsys.readouterr()
+        return Answer(status, said.out, said.err)
+
+
+def write_config(folder: Path, database_url: str) -> Path:
+    path = folder / "config.toml"
+    path.write_text(CONFIG.replace("[maild]", f'[maild]\ndatabase = "{database_url}"\nhostname = "desk.example"', 1))
+    return path
+
+
+@contextmanager
+def logging_kept() -> Iterator[None]:
+    """Undo what a command does to the logging of its process."""
+    root = logging.getLogger()
+    handlers, level, configured = root.handlers[:], root.level, structlog.get_config()
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        structlog.configure(**configured)
