@@ -1,1 +1,1 @@
-"""The tests: `unit` without I/O, then `database`, `wire`, `stories`, `system`; `benchmarks` measure and do not judge."""
+"""The tests: `unit` without I/O, then `database`, `wire`, `stories`, `system`; `benchmarks` measure, no more."""

@@ -255,6 +255,22 @@ class TestSQLite:
 
         second.close()
 
+    def test_a_full_disk_is_an_error_and_there_is_work_again_when_there_is_room(
+        self, sqlite_database: Database
+    ) -> None:
+        counter(sqlite_database)
+        with sqlite_database.write() as connection:
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+            connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+        with pytest.raises(OperationalError, match="full"), sqlite_database.write() as connection:
+            connection.execute(update(JobRow).values(attempts=7, name="x" * 1_000_000))
+        with sqlite_database.write() as connection:
+            connection.exec_driver_sql("PRAGMA max_page_count=1000000")
+
+        count(sqlite_database)
+
+        assert counted(sqlite_database) == 1
+
     def test_a_database_needs_a_file(self) -> None:
         with pytest.raises(ValueError, match="needs a file"):
             Database("sqlite://")
