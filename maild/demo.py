@@ -21,6 +21,7 @@ from typing import Final
 from sqlalchemy import select
 
 from maild import config
+from maild.config.settings import Relay as RelaySettings
 from maild.daemon import Works, accepts, assemble
 from maild.inbox import GroupCommit, Incoming, Stored
 from maild.message.address import Address, normalise
@@ -28,7 +29,6 @@ from maild.message.compose import Automatic, Draft, compose
 from maild.message.parse import Message, parse
 from maild.services.sender import Outcome, Relay
 from maild.services.smtp_listener import SmtpListener
-from maild.settings import Relay as RelaySettings
 from maild.store import queues, schema
 from maild.store.engine import Database
 from maild.store.models import DeliveryRow, HistoryRow, MailRow, TicketRow

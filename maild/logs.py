@@ -1,8 +1,8 @@
 """How maild logs: one line a fact to standard error, journal-aware, the same shape for every library.
 
-A line reads `noun id: what happened`, and what more is known: `mail 17: open ticket=4 why="a new request"`. Under systemd a line begins with
-its level (`<6>`, sd-daemon(3)) and has no timestamp, since the journal adds its own; elsewhere both are written out.
-Values are escaped, so no mail can forge a line. Never bodies, passwords or tokens.
+A line reads `noun id: what happened`, and what more is known: `mail 17: open ticket=4 why="a new request"`.
+Under systemd a line begins with its level (`<6>`, sd-daemon(3)) and has no timestamp, since the journal adds its own;
+elsewhere both are written out. Values are escaped, so no mail can forge a line. Never bodies, passwords or tokens.
 """
 
 import logging

@@ -17,7 +17,7 @@ import click
 from maild.cli.failures import CONFIGURATION, Failure
 
 if TYPE_CHECKING:
-    from maild.settings import Settings
+    from maild.config.settings import Settings
     from maild.store.engine import Database
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])

@@ -4,13 +4,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from maild.config.settings import Agent, Department
 from maild.message.address import Address
 from maild.message.compose import File
 from maild.message.parse import Message
 from maild.message.reply import Reply
 from maild.people import Person
 from maild.rules.ticket import Tell, Ticket
-from maild.settings import Agent, Department
 from maild.store.queries import UNPROVEN_ACKNOWLEDGEMENT
 
 TO_AGENTS: Final = frozenset({Tell.NOTIFICATION, Tell.WAITING, Tell.UNDELIVERED, Tell.RETURNED})

@@ -11,8 +11,8 @@ from pydantic.fields import FieldInfo
 
 from maild.config import Settings, load, parse
 from maild.resources import resource
-from maild.setting_types import Section
-from maild.settings import Agent, Department, Mailbox, Maild, OpeningHours, Relay, Sla, Smtp, Targets
+from maild.config.setting_types import Section
+from maild.config.settings import Agent, Department, Mailbox, Maild, OpeningHours, Relay, Sla, Smtp, Targets
 
 EXAMPLE = resource("config.example.toml")
 SECTIONS: dict[str, type[Section]] = {

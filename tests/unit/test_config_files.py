@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from maild.config import ConfigError, Settings, load
-from maild.passwords import NoPassword
+from maild.config.passwords import NoPassword
 
 REST = """
 [smtp]

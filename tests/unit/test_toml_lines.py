@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maild.toml_lines import Path, line_of, locate
+from maild.config.toml_lines import Path, line_of, locate
 
 EVERYTHING = '''
 # a comment with a key = "value"

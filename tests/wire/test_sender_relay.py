@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from maild.services.sender import Outcome, Relay, RelayTrouble, Result, relay
-from maild.settings import Relay as RelaySettings
+from maild.config.settings import Relay as RelaySettings
 from tests.parts import free_port
 from tests.wire.sink import DROP, STALL, Sink, certificate, sink
 

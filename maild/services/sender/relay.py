@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from maild.config.passwords import NoPassword
+from maild.config.settings import Relay as RelaySettings
 from maild.message.compose import clean, needs_utf8
-from maild.passwords import NoPassword
-from maild.settings import Relay as RelaySettings
 
 CONNECT_S: Final = 30.0
 COMMAND_S: Final = 60.0

@@ -25,12 +25,9 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from maild import references
-from maild.login import Security, Server
-from maild.message.address import normalise
-from maild.rules.sla import OFFICE_WEEK, Calendar, Hours, Span
-from maild.rules.ticket import Policy
-from maild.setting_types import (
+from maild.config import references
+from maild.config.login import Security, Server
+from maild.config.setting_types import (
     Count,
     Country,
     Database,
@@ -54,6 +51,9 @@ from maild.setting_types import (
     holidays_of,
     is_loopback,
 )
+from maild.message.address import normalise
+from maild.rules.sla import OFFICE_WEEK, Calendar, Hours, Span
+from maild.rules.ticket import Policy
 
 
 class Maild(Section):

@@ -25,7 +25,7 @@ from pydantic import (
     ValidationInfo,
 )
 
-from maild import passwords
+from maild.config import passwords
 from maild.message.address import valid
 from maild.rules.sla import ALL_WEEK, Hours, Span
 

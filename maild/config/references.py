@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from maild.config.setting_types import NAME, endpoint, is_loopback, is_wildcard, is_zone, nearest
 from maild.message.address import fits, normalise, valid
-from maild.setting_types import NAME, endpoint, is_loopback, is_wildcard, is_zone, nearest
 
 Path = tuple[str | int, ...]
 Fault = tuple[Path, str]

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, model_validator
 
-from maild import passwords
-from maild.setting_types import Command, Credential, File, Host, Port, PrivateFile, Section, is_loopback
+from maild.config import passwords
+from maild.config.setting_types import Command, Credential, File, Host, Port, PrivateFile, Section, is_loopback
 
 Security = Literal["none", "starttls", "tls"]
 

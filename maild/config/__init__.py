@@ -23,9 +23,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from maild import toml_lines
-from maild.setting_types import NAME, TITLE, is_loopback, nearest
-from maild.settings import Agent, Department, Mailbox, Maild, OpeningHours, Relay, Settings, Sla, Smtp, Targets
+from maild.config import toml_lines
+from maild.config.setting_types import NAME, TITLE, is_loopback, nearest
+from maild.config.settings import Agent, Department, Mailbox, Maild, OpeningHours, Relay, Settings, Sla, Smtp, Targets
 
 __all__ = [
     "Agent",
