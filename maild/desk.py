@@ -414,7 +414,7 @@ def _record_withheld(connection: Connection, withheld: Sequence[Withheld], now: 
             connection.execute(
                 update(TicketRow).where(TicketRow.id == ticket_id).values(silenced_until=each.silence_until)
             )
-        log.info("withheld", ticket=ticket_id, mail=each.tell, why=each.reason)
+        log.info("withheld", ticket=ticket_id, purpose=each.tell.value, why=each.reason)
     if rows:
         connection.execute(insert(HistoryRow), rows)
 
