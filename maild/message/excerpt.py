@@ -12,8 +12,8 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from maild.message import quotes, signatures
-from maild.message.quotes import Announcement
+from maild.message import announcements, quotes, signatures
+from maild.message.announcements import Announcement
 
 #: What may be known of a line from elsewhere (see `own`): in a quote, surely in one, signature, old from here.
 PLAIN, QUOTED, CITED, SIGNED, BELOW = "", "q", "c", "s", "x"
@@ -105,7 +105,7 @@ def _mark(lines: Sequence[str], kind: list[str], marks: Sequence[str], *, forwar
     for at, mark in enumerate(marks):
         if mark == PLAIN or kind[at] == "e":
             continue
-        if mark in (QUOTED, CITED) and (forward or (before == PLAIN and quotes.is_forward(lines[at]))):
+        if mark in (QUOTED, CITED) and (forward or (before == PLAIN and announcements.is_forward(lines[at]))):
             return at
         if mark == CITED:
             kind[at] = "q" if before == CITED else "a"
@@ -116,11 +116,12 @@ def _mark(lines: Sequence[str], kind: list[str], marks: Sequence[str], *, forwar
 
 
 def _announcements(lines: Sequence[str], kind: Sequence[str], marks: Sequence[str]) -> list[Announcement]:
-    found = quotes.announcements(lines, kind)
+    found = announcements.find(lines, kind)
     if BELOW in marks:
         at = marks.index(BELOW)
         found = sorted(
-            [*found, Announcement(at, at, firm=True, forward=quotes.is_forward(lines[at]))], key=lambda one: one.start
+            [*found, Announcement(at, at, firm=True, forward=announcements.is_forward(lines[at]))],
+            key=lambda one: one.start,
         )
     return found
 
@@ -160,7 +161,7 @@ def _mark_ours(kind: list[str], places: dict[int, tuple[int, int]], cut: int) ->
 
 def _join_rests(lines: Sequence[str], kind: list[str], cut: int) -> None:
     """Count what was folded out of a quoted line as quoted."""
-    for at in range(1, min(cut, len(lines) - 1)):
+    for at in range(1, min(cut, len(lines) - 1)) if "q" in kind else ():
         if kind[at] == "t" and kind[at - 1] == "q" == kind[at + 1] and quotes.is_rest(lines[at - 1], lines[at]):
             kind[at] = "q"
 
@@ -204,6 +205,8 @@ def _without_rules(lines: Sequence[str], kind: Sequence[str], end: int) -> int:
 
 def _quotes_above(kind: Sequence[str], end: int) -> list[tuple[int, int]]:
     """Return the runs of quoted lines, with what announces them, above the author's last line."""
+    if "q" not in kind and "a" not in kind:
+        return []
     last = max(at for at in range(end) if kind[at] == "t")
     runs: list[tuple[int, int]] = []
     at = 0

@@ -9,13 +9,12 @@ The HTML is looked at only if the mail has no plain text, if that showed no quot
 part is wanted as HTML; HTML that would tie up a tree builder is never given to one.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from maild.message import excerpt, html, outline, phrases, quotes
+from maild.message import announcements, excerpt, html, outline, phrases, quotes, signatures
 from maild.message.excerpt import Ours
 from maild.message.outline import Outline
 from maild.message.parse import Message
@@ -24,11 +23,11 @@ if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser
 
 #: Without one of these an HTML body holds no quote and no signature that could be told by its structure.
-_MAY_QUOTE = re.compile(
-    r"<blockquote|gmail_|divrplyfwdmsg|yahoo_quoted|olk_src_body|border-top|stopspelling|zwchr|_quote|signature|zmail_extra"
-    r"|editor-reference|moz-cite|<hr",
-    re.IGNORECASE,
-)
+_MAY_QUOTE = (
+    "<blockquote", "gmail_", "divrplyfwdmsg", "yahoo_quoted", "olk_src_body", "border-top", "stopspelling", "zwchr",
+    "_quote", "signature", "zmail_extra", "editor-reference", "moz-cite", "<hr",
+)  # fmt: skip
+_TAIL_LINES = 80  # of a text that quotes nothing: a signature is never longer
 
 
 @dataclass(frozen=True)
@@ -63,11 +62,24 @@ def new_text(message: Message, known: Sequence[str] = ()) -> Reply:
 
 
 def _from_text(message: Message, ours: Ours | None) -> Reply:
-    lines = quotes.unglued(message.text).split("\n")
+    text = message.text
+    if ours is None and not quotes.may_quote(text):
+        return _without_signature(message)
+    lines = announcements.unglued(text).split("\n")
     kept = excerpt.own(lines, ours=ours, answer=is_answer(message), forward=is_forward(message))
     if all(kept):
         return Reply(message.text.strip("\n"), "", message, ours)
     return Reply(_joined(lines, kept, True), _joined(lines, kept, False), message, ours)
+
+
+def _without_signature(message: Message) -> Reply:
+    """Return the new text of a mail that quotes nothing: all but the signature."""
+    lines = message.text.rsplit("\n", _TAIL_LINES)
+    kind = ["t", *quotes.kinds(lines[1:])]
+    at = signatures.start(lines, kind, len(lines))
+    if not "\n".join(lines[:at]).strip():
+        at = len(lines)
+    return Reply("\n".join(lines[:at]).strip("\n"), "\n".join(lines[at:]).strip("\n"), message)
 
 
 def _joined(lines: Sequence[str], kept: Sequence[bool], wanted: bool) -> str:
@@ -96,7 +108,7 @@ def _new_html(message: Message, ours: Ours | None) -> str:
 def _outlined(message: Message, ours: Ours | None) -> "tuple[Outline, list[bool], LexborHTMLParser | None]":
     """Return the HTML body as lines, which of them are new, and its tree: None if it is not worth one, or hostile."""
     source = message.html
-    if not (ours or _MAY_QUOTE.search(source)) or not html.is_tame(source):
+    if not (ours or _may_quote(source)) or not html.is_tame(source):
         return Outline(), [], None
     from selectolax.lexbor import LexborHTMLParser  # noqa: PLC0415 (loads a library that plain mails never need)
 
@@ -104,6 +116,11 @@ def _outlined(message: Message, ours: Ours | None) -> "tuple[Outline, list[bool]
     found = outline.read(tree)
     kept = excerpt.own(found.lines, found.marks, ours=ours, answer=is_answer(message), forward=is_forward(message))
     return found, kept, tree
+
+
+def _may_quote(source: str) -> bool:
+    lower = source.lower()
+    return any(tell in lower for tell in _MAY_QUOTE)
 
 
 def is_answer(message: Message) -> bool:
