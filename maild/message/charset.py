@@ -60,6 +60,9 @@ _MEANT: Final = """
 """
 
 
+_USUAL: Final = ("utf-8", "UTF-8", "us-ascii", "iso-8859-1", "windows-1252")  # found without squeezing
+
+
 def _squeeze(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "", name.lower())
 
@@ -78,7 +81,8 @@ def _labels() -> dict[str, str]:
         codec_name, _, labels = line.partition(":")
         found |= dict.fromkeys(labels.split(), codec_name.strip())
     # an alias of a label that means a wider codec means it too
-    return {label: found.get(_squeeze(name), name) for label, name in found.items()}
+    found = {label: found.get(_squeeze(name), name) for label, name in found.items()}
+    return found | {label: found[_squeeze(label)] for label in _USUAL}
 
 
 _LABELS: Final = _labels()
@@ -120,7 +124,7 @@ def codec(label: str) -> str:
     """Return the name of Python's codec that `label` means, "" if it means none that is known."""
     if not label or len(label) > 60:
         return ""
-    return _LABELS.get(_squeeze(label), "")
+    return _LABELS.get(label) or _LABELS.get(_squeeze(label), "")
 
 
 def decode(data: bytes, label: str = "", fallback: str = "") -> Decoded:

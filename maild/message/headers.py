@@ -232,6 +232,9 @@ def _joined(pending: list[_Word]) -> str:
 _NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/]+")
 
 
+_PROSE: Final = re.compile(rb"[A-Za-z_,.:;!?-] [A-Za-z]|__|--")
+
+
 def unbase64(data: bytes) -> bytes:
     """Return what base64 `data` holds; junk is stepped over, pieces that were joined are read one by one."""
     try:
@@ -240,7 +243,9 @@ def unbase64(data: bytes) -> bytes:
     except binascii.Error:
         pass  # the slow way below reads what the strict one refuses
     out = bytearray()
-    for piece in re.split(rb"=[=\s]*", data):
+    for position, piece in enumerate(re.split(rb"=[=\s]*", data)):
+        if position and _PROSE.search(piece):
+            break  # seen in practice: lists put their footers behind the padding
         letters = _NOT_BASE64.sub(b"", piece)
         if len(letters) % 4 == 1:
             letters = letters[:-1]
@@ -278,12 +283,15 @@ def date(value: bytes) -> datetime | None:
             moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
             return moment if 1970 <= moment.year <= 2200 else None
         parts = parsedate_tz(text)
-        if parts is None or not 1970 <= parts[0] <= 2200:
+        if parts is None:
+            return None
+        year = parts[0] + 1900 if 100 <= parts[0] < 200 else parts[0]  # seen in practice: programs of before 2000
+        if not 1970 <= year <= 2200:
             return None
         offset_s = parts[9] or 0
         if abs(offset_s) > 86_340:
             offset_s = 0
-        moment = datetime(*parts[:5], min(parts[5], 59), tzinfo=timezone(timedelta(seconds=offset_s)))
+        moment = datetime(year, *parts[1:5], min(parts[5], 59), tzinfo=timezone(timedelta(seconds=offset_s)))
         return moment.astimezone(UTC)
     except (ValueError, TypeError, IndexError, OverflowError):  # parsedate_tz raises any of these on hostile dates
         return None

@@ -84,7 +84,7 @@ def to_text(html: str) -> str:
 
 
 def is_tame(html: str) -> bool:
-    """Return whether a tree builder can be given `html`: it is neither too long nor too deep, and nothing multiplies."""
+    """Return whether a tree builder can be given `html`: neither too long nor too deep, and nothing multiplies."""
     if len(html) > HTML_CHARACTERS:
         return False
     open_: dict[str, int] = {}

@@ -189,6 +189,10 @@ class _Scan:
         """Read the part that begins at `start`."""
         top = self._begin(start, depth, "text/plain", section)
         if self._enter(top):
+            headed = _HEADED.match(self.raw, top.section.body_at, self.end)
+            if headed:  # seen in practice: the first delimiter is missing
+                top.defects.append("boundary-missing")
+                self._open(top, headed.end())
             self._delimiters(top.section.body_at)
             untouched = not top.children and self.leaf is None and len(self.stack) == 1
             if untouched and (guess := self._guessed(top.section.body_at)):
@@ -282,7 +286,8 @@ class _Scan:
     def _close(self, level: int, end: int) -> None:
         """End the part that is being read, and the multiparts deeper than `level`."""
         if self.leaf is not None:
-            self.stack[-1].children.append(self._part(self.leaf, end))
+            if self.leaf.start < end:  # else two delimiters in a row, with nothing between them
+                self.stack[-1].children.append(self._part(self.leaf, end))
             self.leaf = None
         while len(self.stack) > level + 1:
             part = self.stack.pop()
@@ -304,6 +309,7 @@ class _Scan:
         )  # fmt: skip
 
 
+_HEADED: Final = re.compile(rb"[\r\n]{0,20}(?=content-(?:type|disposition|transfer-encoding|length):)", re.IGNORECASE)
 _DELIMITER: Final = re.compile(
     rb"^--([^\s-][^\n\r]{0,200}?)[ \t]*\r?\n(?=content-[a-z-]{1,40}:)", re.IGNORECASE | re.MULTILINE
 )

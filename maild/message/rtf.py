@@ -1,7 +1,7 @@
 """Rich Text Format as Outlook uses it for mail: decompressed, then read as text or as the HTML that it wraps.
 
-[MS-OXRTFCP] for the compression, [MS-OXRTFEX] for the wrapped HTML. Linear and bounded: at most TEXT_CHARACTERS come out,
-groups are counted, not recursed into.
+[MS-OXRTFCP] for the compression, [MS-OXRTFEX] for the wrapped HTML. Linear and bounded: at most TEXT_CHARACTERS come
+out, groups are counted, not recursed into.
 """
 
 import re
