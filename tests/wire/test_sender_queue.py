@@ -216,6 +216,21 @@ def test_an_empty_queue_is_looked_at_seldom(queue: Queue) -> None:
     assert queue.work() == sending.LONGEST_SLEEP_S
 
 
+def test_large_and_small_mails_leave_with_their_own_bytes(
+    queue: Queue, smarthost: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "SMALL_BYTES", 2000)
+    texts = [f"{n} " * (10 if n % 2 else 1000) for n in range(6)]
+    for text in texts:
+        queue.post(ADA, BOB, text=text)
+
+    queue.work()
+
+    got = [mail.raw.partition(b"\r\n\r\n")[2] for mail in smarthost.to(ADA)]
+    assert [each.split()[0] for each in got] == [b"0", b"1", b"2", b"3", b"4", b"5"]
+    assert len(smarthost.to(BOB)) == 6
+
+
 def test_more_than_a_batch_leaves_over_one_connection(queue: Queue, smarthost: Sink) -> None:
     for _ in range(sending.BATCH + 5):
         queue.post(ADA)

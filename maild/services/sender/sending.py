@@ -13,7 +13,7 @@ Automatic mail to customers leaves from <>, everything else from an address that
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -38,6 +38,7 @@ log = structlog.get_logger("maild.sender")
 BATCH: Final = 20  # deliveries of one claim
 LEASE: Final = timedelta(minutes=10)  # must exceed STEP_S + relay.MAIL_S
 STEP_S: Final = 20.0  # no mail is begun later in a step: the rest of the batch is given back
+SMALL_BYTES: Final = 256 << 10  # mails up to this size are fetched together
 RECORD_AFTER_S: Final = 0.25
 LONGEST_SLEEP_S: Final = 60.0
 BUSY: Final = timedelta(seconds=1)  # another worker has what is due
@@ -54,6 +55,7 @@ class Letter:
 
     id: int
     mail_id: int
+    size_bytes: int
     conversation: Conversation
     recipient: str
     reply_to: str
@@ -139,7 +141,7 @@ class Sender:
         begun_s = recorded_s = time.monotonic()
         late: dict[Conversation, datetime] = {}  # in which a mail of this batch is to be tried again
         trouble: RelayTrouble | None = None
-        raw_of: tuple[int, bytes] = (0, b"")
+        raws = self._bytes({letter.mail_id for letter in letters if letter.size_bytes <= SMALL_BYTES})
         for place, letter in enumerate(letters):
             if self._stopping.is_set() or time.monotonic() - begun_s > STEP_S:
                 parked |= {each.id: self._now() for each in letters[place:]}
@@ -148,10 +150,11 @@ class Sender:
                 parked[letter.id] = self._look_again(late[letter.conversation])
                 continue
             if trouble is None:
-                if raw_of[0] != letter.mail_id:  # a mail's deliveries follow each other
-                    raw_of = (letter.mail_id, self._bytes(letter.mail_id))
+                if letter.mail_id not in raws:
+                    raws = {each: raw for each, raw in raws.items() if len(raw) <= SMALL_BYTES}  # one large at a time
+                    raws |= self._bytes({letter.mail_id})
                 try:
-                    result = self._send(worker.relay, letter, raw_of[1])
+                    result = self._send(worker.relay, letter, raws.get(letter.mail_id, b""))
                 except RelayTrouble as found:
                     self._trouble, trouble = True, found
                     log.warning("relay cannot be used", why=str(found), deliveries=len(letters) - place)
@@ -280,10 +283,13 @@ class Sender:
                 .values(due_at=now)
             )
 
-    def _bytes(self, mail_id: int) -> bytes:
-        pieces = select(RawRow.content).where(RawRow.mail_id == mail_id).order_by(RawRow.number)
+    def _bytes(self, mail_ids: Collection[int]) -> dict[int, bytes]:
+        pieces: dict[int, list[bytes]] = {}
+        wanted = select(RawRow.mail_id, RawRow.content).where(RawRow.mail_id.in_(mail_ids))
         with self._database.read() as connection:
-            return b"".join(connection.scalars(pieces))
+            for row in connection.execute(wanted.order_by(RawRow.mail_id, RawRow.number)):
+                pieces.setdefault(row.mail_id, []).append(row.content)
+        return {mail_id: b"".join(parts) for mail_id, parts in pieces.items()}
 
     def _sleep_s(self, *, connected: bool) -> float:
         with self._database.read() as connection:
@@ -297,7 +303,7 @@ class Sender:
 def _letters(connection: Connection, claim: queues.Claim) -> list[Letter]:
     """Return the claimed deliveries, oldest first."""
     rows = connection.execute(
-        select(DeliveryRow, MailRow.purpose, TicketRow.department)
+        select(DeliveryRow, MailRow.purpose, MailRow.size_bytes, TicketRow.department)
         .join(MailRow, MailRow.id == DeliveryRow.mail_id)
         .outerjoin(TicketRow, TicketRow.id == DeliveryRow.ticket_id)
         .where(DeliveryRow.id.in_(claim.ids))
@@ -307,6 +313,7 @@ def _letters(connection: Connection, claim: queues.Claim) -> list[Letter]:
         Letter(
             row.id,
             row.mail_id,
+            row.size_bytes,
             (row.ticket_id, row.address_id),
             row.recipient,
             row.reply_to,
