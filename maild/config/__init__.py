@@ -163,8 +163,6 @@ def warnings(settings: Settings) -> tuple[str, ...]:
 
 def _not_done(settings: Settings) -> Iterator[str]:
     """Yield what may be written and does nothing in this version."""
-    for mailbox in settings.mailboxes:
-        yield f"mailbox {mailbox.name}: not polled by this version; have its mail delivered to [smtp]"
     for department in settings.departments:
         if department.assign != "none":
             yield f"department {department.name}.assign: this version tells all agents instead"

@@ -57,6 +57,10 @@ def _names(written: Tables) -> Iterator[Fault]:
     for index, table in _tables(written, "mailbox"):
         path = ("mailbox", index, "department")
         yield from _unknown(table.get("department"), departments, path, "a department of that name")
+    applications = _keys(written, "oauth")
+    for index, table in _tables(written, "mailbox"):
+        yield from _unknown(table.get("oauth"), applications, ("mailbox", index, "oauth"), "a table [oauth.{}]")
+    yield from _unknown(_table(written, "relay").get("oauth"), applications, ("relay", "oauth"), "a table [oauth.{}]")
     for index, table in _tables(written, "agent"):
         named = table.get("departments")
         for place, name in enumerate(named if isinstance(named, list | tuple) else ()):

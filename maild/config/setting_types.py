@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import date, time
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -318,6 +318,25 @@ def _day(value: object) -> date:
         raise ValueError("expected a date such as 2026-12-24") from None
 
 
+def _start(value: object) -> object:
+    if value in ("now", "all"):
+        return value
+    try:
+        return _day(value)
+    except ValueError:
+        raise ValueError("expected 'now', 'all', or a date such as \"2026-01-01\"") from None
+
+
+def _url(text: str) -> str:
+    scheme, _, rest = text.partition("://")
+    host = rest.partition("/")[0].rpartition(":")[0] or rest.partition("/")[0]
+    if not rest or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("expected a URL such as 'https://login.acme.example/token'")
+    if scheme != "https" and not (scheme == "http" and is_loopback(host)):
+        raise ValueError("expected a URL that begins with https://: secrets are sent there")
+    return text
+
+
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 Title = Annotated[str, StringConstraints(pattern=TITLE)]
 MailAddress = Annotated[str, _text(_mail_address, "a mail address such as 'support@acme.example'")]
@@ -331,6 +350,9 @@ Language = Annotated[str, _text(_language, "a language such as 'en'")]
 Country = Annotated[str, _text(_country, "a country such as 'EE'")]
 Week = Annotated[Mapping[int, Hours], PlainValidator(_week)]
 Day = Annotated[date, PlainValidator(_day)]
+Start = Annotated[Literal["now", "all"] | date, PlainValidator(_start)]
+Url = Annotated[str, _text(_url, "a URL such as 'https://login.acme.example/token'")]
+Tenant = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,100}$")]
 HoursOfDay = Annotated[Hours, PlainValidator(lambda value: hours_by_day(value)[0])]
 Database = Annotated[str, StringConstraints(min_length=1), AfterValidator(_database)]
 Count = Annotated[StrictInt, Field(ge=1, le=100_000)]

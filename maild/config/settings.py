@@ -26,7 +26,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from maild.config import references
-from maild.config.login import Security, Server
+from maild.config.login import OAuth, Security, Server
 from maild.config.setting_types import (
     Count,
     Country,
@@ -45,6 +45,7 @@ from maild.config.setting_types import (
     Section,
     Size,
     SpanText,
+    Start,
     Title,
     Week,
     Zone,
@@ -115,7 +116,7 @@ class Mailbox(Server):
     port: Port = 993
     security: Security = "tls"
     folder: str = Field("INBOX", min_length=1, max_length=255)
-    start: Literal["now", "all"] = "now"
+    start: Start = "now"
     after: Literal["keep", "seen", "move", "delete"] = "keep"
     move_to: str | None = Field(None, min_length=1, max_length=255)
 
@@ -244,6 +245,7 @@ class Settings(Section):
     departments: tuple[Department, ...] = Field(alias="department")
     agents: tuple[Agent, ...] = Field((), alias="agent")
     mailboxes: tuple[Mailbox, ...] = Field((), alias="mailbox")
+    oauth: Mapping[Name, OAuth] = {}
     sla: Mapping[Name, Sla] = {}
     calendar: Mapping[Name, OpeningHours] = {}
 

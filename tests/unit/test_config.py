@@ -368,3 +368,44 @@ def _copy(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _copy(inner) for key, inner in value.items()}
     return [_copy(inner) for inner in value] if isinstance(value, list) else value
+
+
+BOX = '[[mailbox]]\nname = "inbox"\nhost = "imap.example"\nuser = "support@acme.example"\n'
+
+
+@pytest.mark.parametrize(
+    ("written", "start"), [("2026-01-01", date(2026, 1, 1)), ('"2026-01-01"', date(2026, 1, 1)), ('"all"', "all")]
+)
+def test_old_mail_of_a_mailbox_is_taken_since_a_day(written: str, start: object) -> None:
+    [mailbox] = settings(BOX + f'password = "x"\nstart = {written}').mailboxes
+
+    assert mailbox.start == start
+
+
+def test_a_provider_is_known_by_its_name() -> None:
+    application = '[oauth.office]\nclient_id = "1"\nprovider = "microsoft"\ntenant = "acme.example"'
+    desk = settings(BOX + 'oauth = "office"', application)
+
+    assert desk.mailboxes[0].password() is None
+    assert desk.oauth["office"].flow == "device"
+    assert desk.oauth["office"].token_url == "https://login.microsoftonline.com/acme.example/oauth2/v2.0/token"
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (BOX + 'oauth = "offise"\n[oauth.office]\nclient_id = "1"\nprovider = "google"', "did you mean 'office'?"),
+        ('[oauth.x]\nclient_id = "1"', "token_url"),
+        ('[oauth.x]\nclient_id = "1"\ntoken_url = "http://login.example/t"\nscopes = ["a"]', "begins with https://"),
+        (
+            '[oauth.x]\nclient_id = "1"\nprovider = "microsoft"\nflow = "client-credentials"',
+            "expected client_secret_file",
+        ),
+        (BOX + 'password = "x"\nstart = "yesterday"', "expected 'now', 'all', or a date such as"),
+    ],
+)
+def test_a_login_that_cannot_work_is_explained(written: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        settings(written)
+
+    assert said in caught.value.render()

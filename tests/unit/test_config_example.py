@@ -10,9 +10,10 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from maild.config import Settings, load, parse
-from maild.resources import resource
+from maild.config.login import OAuth
 from maild.config.setting_types import Section
 from maild.config.settings import Agent, Department, Mailbox, Maild, OpeningHours, Relay, Sla, Smtp, Targets
+from maild.resources import resource
 
 EXAMPLE = resource("config.example.toml")
 SECTIONS: dict[str, type[Section]] = {
@@ -24,6 +25,7 @@ SECTIONS: dict[str, type[Section]] = {
     "sla": Sla,
     "calendar": OpeningHours,
     "mailbox": Mailbox,
+    "oauth": OAuth,
 }
 COMPUTED = {  # what is not written depends on the machine or on other keys
     "maild.database",
@@ -35,8 +37,14 @@ COMPUTED = {  # what is not written depends on the machine or on other keys
     "calendar.timezone",
     "mailbox.department",
     "mailbox.port",
+    "oauth.flow",
+    "oauth.token_url",
+    "oauth.device_url",
+    "oauth.authorize_url",
+    "oauth.scopes",
 }
-PASSWORDS = ("password_file", "password_command", "password_credential", "password")
+PASSWORDS = ("password_file", "password_command", "password_credential", "password", "oauth")
+SECRETS = ("client_secret_file", "client_secret_command", "client_secret_credential", "client_secret")
 
 
 @dataclass(frozen=True)
@@ -76,7 +84,7 @@ ENTRIES = tuple(entries())
 def uncommented(password: str = "password_file") -> str:
     """Return the example with everything in it in force, and one of the ways to give a password."""
     lines = [re.sub(r"^#(?! |$)", "", line) for line in EXAMPLE.read_text().splitlines()]
-    others = tuple(f"{way} =" for way in PASSWORDS if way != password)
+    others = tuple(f"{way} =" for way in (*PASSWORDS, *SECRETS[1:]) if way != password)
     text = "\n".join(line for line in lines if not line.startswith(others))
     return text.replace('after = "keep"', 'after = "move"')  # move_to belongs to it
 
@@ -135,7 +143,7 @@ def test_only_what_has_no_default_is_in_force() -> None:
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_a_default_that_the_example_shows_is_the_models(entry: Entry) -> None:
-    if not entry.commented or (entry.section == "mailbox" and field(Mailbox, entry.key).is_required()):
+    if not entry.commented or (entry.section in {"mailbox", "oauth"} and _needed(entry)):
         return
     if "Default:" in entry.about or "As in [relay]" in entry.about:
         assert entry.name in COMPUTED or default(entry) in (None, (), {})
@@ -149,6 +157,10 @@ def test_a_default_that_the_example_shows_is_the_models(entry: Entry) -> None:
     assert getattr(shown, attribute) == getattr(SECTIONS[entry.section].model_validate(smallest(entry)), attribute)
 
 
+def _needed(entry: Entry) -> bool:
+    return field(SECTIONS[entry.section], entry.key).is_required() and entry.name not in COMPUTED
+
+
 def smallest(entry: Entry) -> dict[str, Any]:
     """Return the least that a section needs."""
     needs: dict[str, dict[str, Any]] = {
@@ -156,6 +168,7 @@ def smallest(entry: Entry) -> dict[str, Any]:
         "department": {"name": "support", "address": "support@acme.example"},
         "agent": {"name": "Anna", "address": "anna@acme.example", "departments": ["support"]},
         "calendar": {"timezone": "UTC"},
+        "oauth": {"client_id": "x", "provider": "microsoft"},
         "mailbox": {"name": "a", "host": "imap.example", "user": "x", "password": "y", "department": "support"},
     }
     return needs.get(entry.section, {})
