@@ -38,26 +38,7 @@ HEADERS = (
     "references",
     "auto-submitted",
 )
-WORDS = tuple(
-    [
-        "the",
-        "printer",
-        "on",
-        "our",
-        "floor",
-        "makes",
-        "a",
-        "noise",
-        "and",
-        "nothing",
-        "comes",
-        "out",
-        "of",
-        "it",
-        "since",
-        "Monday",
-    ]
-)
+WORDS = tuple(f"word{number}" for number in range(16))
 
 
 def mail(number: int, text_bytes: int, attachment_bytes: int, rich: bool) -> bytes:
@@ -147,6 +128,11 @@ def best_s(works: list[Callable[[bytes], object]], mails: list[bytes], rounds: i
     return best
 
 
+def say(line: str) -> None:
+    """Write a line to standard output."""
+    sys.stdout.write(f"{line}\n")
+
+
 def main() -> int:
     """Print the ratios; return 1 if a goal is missed."""
     sets = {
@@ -156,22 +142,22 @@ def main() -> int:
     }
     gc.disable()
     missed = 0
-    print(f"{'mail':8} {'bytes':>9} {'standard':>12} {'parse':>10} {'ratio':>6} {'all':>10} {'ratio':>6}")
+    say(f"{'mail':8} {'bytes':>9} {'standard':>12} {'parse':>10} {'ratio':>6} {'all':>10} {'ratio':>6}")
     for name, mails in sets.items():
         reference, reading, whole = best_s([standard, ours, everything], mails)
         missed += whole / reference > GOALS[name]
-        print(
+        say(
             f"{name:8} {len(mails[0]):9} {reference * 1e6:9.0f} us {reading * 1e6:7.0f} us {reading / reference:6.3f}"
             f" {whole * 1e6:7.0f} us {whole / reference:6.3f}"
         )
     gc.enable()
-    print(f"\n{'hostile':32} {'1 MB':>8} {'growth':>7}")
+    say(f"\n{'hostile':32} {'1 MB':>8} {'growth':>7}")
     for name, maker in MAILS.items():
         half, full = (best_s([read_all], [maker(size)], 1)[0] for size in (HOSTILE_BYTES // 2, HOSTILE_BYTES))
         if full > 0.2:
-            print(f"{name:32} {full:6.2f} s {full / half:7.1f}")
+            say(f"{name:32} {full:6.2f} s {full / half:7.1f}")
         missed += full > HOSTILE_GOAL_S
-    print("all others below 0.2 s")
+    say("all others below 0.2 s")
     return 1 if missed else 0
 
 
