@@ -124,6 +124,14 @@ def test_a_body_of_empty_lines_costs_no_memory_and_still_counts_before_text() ->
     assert reader.digest() == fingerprint(b"From: a\r\n\r\n" + b"\r\n" * 1_000_000 + b"end")
 
 
+def test_a_lone_carriage_return_before_a_canonical_piece_counts() -> None:
+    reader = Fingerprint()
+    reader.update(b"From: a\r\n\r\none\r")
+    reader.update(b"two\r\n", canonical=True)
+
+    assert reader.digest() == fingerprint(b"From: a\r\n\r\none\rtwo\r\n")
+
+
 def test_the_header_section_is_kept_for_who_asks() -> None:
     reader = Fingerprint()
     reader.update(MAIL)

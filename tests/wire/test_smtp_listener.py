@@ -340,7 +340,7 @@ def test_the_watchdog_sees_a_loop_that_hangs(sqlite_database: Database) -> None:
     assert not intake.listener.healthy()
 
 
-def test_a_good_session_is_not_worth_a_line_and_a_bad_one_is(intake: Intake) -> None:
+def test_a_good_session_is_told_of_by_its_mail_and_a_bad_one_by_a_line(intake: Intake) -> None:
     with capture_logs() as lines:
         with intake.client() as client:
             client.mail(MAIL)
@@ -352,10 +352,13 @@ def test_a_good_session_is_not_worth_a_line_and_a_bad_one_is(intake: Intake) -> 
             client.say("QUIT")
             assert client.closed()
         intake.listener.stop(5)
+        intake.inbox.stop(20)
 
-    assert [line["event"] for line in lines] == ["stored", "recipient refused", "session ended"]
-    assert lines[0]["mail"] == 1
-    assert lines[2]["errors"] == 1
+    told = {line["event"]: line for line in lines}
+    assert len(lines) == len(told) == 3
+    assert told["stored"]["mail"] == 1
+    assert told["recipient refused"]["recipient"] == "nobody@acme.example"
+    assert told["session ended"]["errors"] == 1
 
 
 def test_a_thousand_mails_of_twenty_clients_are_stored_exactly_once(database: Database) -> None:

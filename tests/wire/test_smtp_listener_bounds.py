@@ -127,6 +127,16 @@ def test_silence_inside_a_mail_ends_the_session_too(sqlite_database: Database) -
         assert intake.rows() == []
 
 
+def test_a_client_that_waits_for_us_is_not_cut_for_its_silence(sqlite_database: Database) -> None:
+    with bounded(sqlite_database, command_s=0.1, session_s=0.3) as intake, intake.client() as client:
+        with intake.database.write():  # the commit has to wait meanwhile
+            client.envelope()
+            client.send(MAIL + b".\r\n")
+            threading.Event().wait(0.5)
+
+        assert client.reply().startswith("250 ")
+
+
 def test_silence_ends_sooner_when_places_are_few(sqlite_database: Database) -> None:
     with bounded(sqlite_database, connections=1, crowded_command_s=0.1) as intake, intake.client() as client:
         assert client.reply().startswith("421 4.4.2 ")
