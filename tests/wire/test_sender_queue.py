@@ -561,6 +561,19 @@ def test_a_step_that_is_to_end_gives_back_what_it_has_not_begun(
     assert [row.attempts for row in rows] == [1, 0, 0]
     assert [row.due_at for row in rows] == [None, queue.clock(), queue.clock()]
     monkeypatch.undo()
+    assert smarthost.commands[-1] == "QUIT"
+    assert queue.sender.step() == sending.LONGEST_SLEEP_S
     queue.again()
     queue.work()
     assert subjects(smarthost) == ["mail 1", "mail 2", "mail 3"]
+
+
+def test_closing_ends_the_connections_of_all_threads(queue: Queue, smarthost: Sink) -> None:
+    queue.post(ADA)
+    thread = threading.Thread(target=queue.work)
+    thread.start()
+    thread.join()
+
+    queue.sender.close()
+
+    assert smarthost.commands[-1] == "QUIT"

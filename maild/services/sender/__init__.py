@@ -2,7 +2,8 @@
 
     delivery (due) -> claim -> order kept -> bytes, envelope -> Relay -> sent | tried again later | failed for good
 
-`relay` speaks SMTP and knows no database; `sending` knows the queue and no protocol. What can become of a delivery:
+`relay` speaks SMTP and knows no database; `sending` and `queue` know the queue and no protocol. What can become of a
+delivery:
 
     250 after the dot                        sent
     4xx, or no answer                        tried again after 1, 5, 15, 60 minutes, then hourly (`rules.retry`)

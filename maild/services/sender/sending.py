@@ -19,19 +19,19 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
-from sqlalchemy import Connection, bindparam, func, select, update
-from sqlalchemy.orm import aliased
+from sqlalchemy import Connection, bindparam, select, update
 
 from maild.config import Settings
 from maild.desk import Desk
 from maild.message.address import Keys, bounce_address
 from maild.message.compose import Unsendable, route, with_reply_to
-from maild.outbox.letters import TO_AGENTS
 from maild.rules.retry import SENDING_LASTS, SENDING_WAITS, next_try
+from maild.services.sender import queue
+from maild.services.sender.queue import Conversation, Letter
 from maild.services.sender.relay import IDLE_S, Outcome, Relay, RelayTrouble, Result
 from maild.store import queues
 from maild.store.engine import Database
-from maild.store.models import DeliveryRow, DeliveryState, MailRow, RawRow, TicketRow
+from maild.store.models import DeliveryRow, DeliveryState, RawRow
 
 log = structlog.get_logger("maild.sender")
 
@@ -44,25 +44,6 @@ LONGEST_SLEEP_S: Final = 60.0
 BUSY: Final = timedelta(seconds=1)  # another worker has what is due
 LOOK_AGAIN: Final = timedelta(minutes=1)  # at what waits for another delivery
 TROUBLE: Final = "relay: "  # how the words begin that blame the relay, not the recipient
-
-
-Conversation = tuple[int | None, int]  # ticket and address: what arrives in order
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A delivery, as it is fetched to be sent."""
-
-    id: int
-    mail_id: int
-    size_bytes: int
-    conversation: Conversation
-    recipient: str
-    reply_to: str
-    from_null: bool
-    department: str | None
-    created_at: datetime
-    attempts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +60,7 @@ class _Worker:
     """What each sending thread has for itself."""
 
     relay: Relay
+    at_work: threading.Lock = field(default_factory=threading.Lock)
     unrecorded: list[tuple[queues.Claim, Done]] = field(default_factory=list)
 
 
@@ -102,38 +84,49 @@ class Sender:
         self._now = now
         self._jitter = jitter
         self._mine = threading.local()
-        self._relays: list[Relay] = []
+        self._workers: list[_Worker] = []
         self._stopping = threading.Event()
         self._trouble = True  # a start is a recovery: what an earlier run could not send may go now
 
     def step(self) -> float:
         """Send a batch; return how long there is nothing to do, in seconds."""
         worker = self._worker()
-        if worker.unrecorded:
-            self._record(worker)
-        claim = queues.claim(self._database, DeliveryRow, self._now(), LEASE, BATCH)
-        if not claim:
-            return self._sleep_s(connected=worker.relay.close_if_idle())
-        try:
-            self._send_all(worker, claim)
-        finally:
-            self._record(worker)
-        return 0.0
+        with worker.at_work:
+            if worker.unrecorded:
+                self._record(worker)
+            if self._stopping.is_set():
+                worker.relay.close()
+                return LONGEST_SLEEP_S
+            claim = queues.claim(self._database, DeliveryRow, self._now(), LEASE, BATCH)
+            if not claim:
+                return self._sleep_s(connected=worker.relay.close_if_idle())
+            try:
+                self._send_all(worker, claim)
+            finally:
+                self._record(worker)
+                if self._stopping.is_set():
+                    worker.relay.close()
+            return 0.0
 
     def stop(self) -> None:
-        """Let each step end after its present mail; what it has not begun is given back."""
+        """Let each step end after its present mail, and begin none; what is not begun is given back."""
         self._stopping.set()
 
     def close(self) -> None:
-        """Close the connections of all threads; none of them may be in a step."""
-        for relay in self._relays:
-            relay.close()
+        """Stop, and close the connections; a thread that is within a step closes its own at the step's end."""
+        self.stop()
+        for worker in self._workers:
+            if worker.at_work.acquire(blocking=False):
+                try:
+                    worker.relay.close()
+                finally:
+                    worker.at_work.release()
 
     def _worker(self) -> _Worker:
         worker: _Worker | None = getattr(self._mine, "worker", None)
         if worker is None:
             worker = self._mine.worker = _Worker(Relay(self._settings.relay, self._settings.maild.hostname))
-            self._relays.append(worker.relay)
+            self._workers.append(worker)
         return worker
 
     def _send_all(self, worker: _Worker, claim: queues.Claim) -> None:
@@ -172,8 +165,8 @@ class Sender:
     def _take(self, claim: queues.Claim) -> tuple[list[Letter], dict[int, datetime]]:
         """Return the claimed letters that may go now, oldest first, and until when the others wait."""
         with self._database.read() as connection:
-            letters = _letters(connection, claim)
-            waits = _waits(connection, claim)
+            letters = queue.claimed(connection, claim)
+            waits = queue.waits(connection, claim)
         blocked = {letter.conversation: self._look_again(waits[letter.id]) for letter in letters if letter.id in waits}
         free = [letter for letter in letters if letter.conversation not in blocked]
         return free, {each.id: blocked[each.conversation] for each in letters if each.conversation in blocked}
@@ -247,7 +240,7 @@ class Sender:
         failed = {done.letter.id: done.result.words for done in group if done.result.outcome is Outcome.FAILED}
         if failed:
             self._desk.delivery_failed(connection, failed, now)
-        _unpark(connection, [done.letter for done in group if done.again_at is None], now)
+        queue.unpark(connection, [done.letter for done in group if done.again_at is None], now)
 
     def _park(self, claim: queues.Claim, until: dict[int, datetime]) -> None:
         """Give claimed deliveries back untried."""
@@ -298,74 +291,6 @@ class Sender:
         if due_at is None:
             return longest_s
         return min(max((due_at - self._now()).total_seconds(), BUSY.total_seconds()), longest_s)
-
-
-def _letters(connection: Connection, claim: queues.Claim) -> list[Letter]:
-    """Return the claimed deliveries, oldest first."""
-    rows = connection.execute(
-        select(DeliveryRow, MailRow.purpose, MailRow.size_bytes, TicketRow.department)
-        .join(MailRow, MailRow.id == DeliveryRow.mail_id)
-        .outerjoin(TicketRow, TicketRow.id == DeliveryRow.ticket_id)
-        .where(DeliveryRow.id.in_(claim.ids))
-        .order_by(DeliveryRow.id)
-    ).all()
-    return [
-        Letter(
-            row.id,
-            row.mail_id,
-            row.size_bytes,
-            (row.ticket_id, row.address_id),
-            row.recipient,
-            row.reply_to,
-            row.automatic and row.purpose not in TO_AGENTS,
-            row.department,
-            row.created_at,
-            claim.attempts[row.id],
-        )
-        for row in rows
-    ]
-
-
-def _waits(connection: Connection, claim: queues.Claim) -> dict[int, datetime]:
-    """Return the claimed deliveries before which an older one is under way elsewhere, with when that is due next."""
-    older = aliased(DeliveryRow)
-    rows = connection.execute(
-        select(DeliveryRow.id, func.max(older.due_at).label("due_at"))
-        .join(older, (older.address_id == DeliveryRow.address_id) & (older.ticket_id == DeliveryRow.ticket_id))
-        .where(
-            DeliveryRow.id.in_(claim.ids),
-            older.id < DeliveryRow.id,
-            older.id.not_in(claim.ids),
-            older.state == DeliveryState.QUEUED,
-            older.due_at.is_not(None),
-        )
-        .group_by(DeliveryRow.id)
-    ).all()
-    return {row.id: row.due_at for row in rows}
-
-
-def _unpark(connection: Connection, ended: Sequence[Letter], now: datetime) -> None:
-    """Make due the next delivery of each conversation; what was tried already keeps its own time."""
-    conversations = {letter.conversation: letter.id for letter in ended}
-    if not conversations:
-        return
-    waiting = connection.execute(
-        select(DeliveryRow.id, DeliveryRow.ticket_id, DeliveryRow.address_id, DeliveryRow.attempts)
-        .where(
-            DeliveryRow.address_id.in_({address_id for _, address_id in conversations}),
-            DeliveryRow.ticket_id.in_({ticket_id for ticket_id, _ in conversations}),
-            DeliveryRow.state == DeliveryState.QUEUED,
-            DeliveryRow.due_at > now,
-        )
-        .order_by(DeliveryRow.id)
-    ).all()
-    following: dict[Conversation, int] = {}
-    for row in waiting:
-        conversation = (row.ticket_id, row.address_id)
-        if row.id > conversations.get(conversation, row.id) and row.attempts == 0:
-            following.setdefault(conversation, row.id)
-    if following:
-        connection.execute(update(DeliveryRow).where(DeliveryRow.id.in_(following.values())).values(due_at=now))
 
 
 def _row(done: Done, state: DeliveryState, now: datetime) -> dict[str, object]:
