@@ -67,14 +67,6 @@ class Headers:
                 self._decoded[name] = found
         return found
 
-    def token(self, name: str) -> str:
-        """Return the first word of `name` in lower case: what Content-Transfer-Encoding and its like hold."""
-        value = self._values.get(name)
-        if not value:
-            return ""
-        text = value[0][:STRUCTURED_BYTES].decode("latin-1").strip().strip("\"'").lower()
-        return re.split(r"[\s;(,]", text, maxsplit=1)[0]
-
 
 class Section(NamedTuple):
     """A header section and where the body behind it begins."""
@@ -102,31 +94,42 @@ def read(raw: bytes, start: int = 0, end: int | None = None) -> Section:
     if stop - start > SECTION_BYTES:
         defects.append("headers-cut")
         stop = start + SECTION_BYTES
-    junk_at = -1
+    junk_at = -1  # where lines began that are no fields
+    junk: list[bytes] = []
     for match in _LINE.finditer(raw, start, stop):
-        name = match.group(1)
-        if name is not None:
-            if junk_at >= 0:
-                if not fields and not _KNOWN.match(name.lower()):
-                    break
-                defects.append("headers-junk-line")
-                junk_at = -1
-            fields.append((name.decode("ascii").lower(), match.group(2)[:VALUE_BYTES]))
-        elif match.group(3).strip() and junk_at < 0:
-            junk_at = match.start()
-            if fields and _BLANK_FOLD.search(fields[-1][1]):
-                break  # the empty line was one of spaces: the body has begun
-    if (
-        junk_at >= 0 and stop - start <= SECTION_BYTES
-    ):  # lines behind the last field: the body began without an empty line
-        defects.append("headers-unended")
+        name, value, line = match.groups()
+        if name is None:
+            if not line.strip():
+                continue
+            if junk_at < 0:
+                junk_at = match.start()
+                if fields and _BLANK_FOLD.search(fields[-1][1]):
+                    break  # the empty line was one of spaces: the body has begun
+            junk.append(line)
+            continue
+        if junk_at >= 0:
+            if not _KNOWN.match(name.lower()):
+                break
+            defects.append("headers-junk-line")
+            if fields and fields[-1][0] in _LISTS:  # a fold without its space, among addresses or ids
+                fields[-1] = (fields[-1][0], b"\n ".join([fields[-1][1], *(one for one in junk if b"@" in one)]))
+            junk_at = -1
+            junk.clear()
+        fields.append((name.decode("ascii").lower(), value[:VALUE_BYTES]))
+    if junk_at >= 0 and stop - start <= SECTION_BYTES:
+        defects.append("headers-unended")  # lines behind the last field: the body began without an empty line
         body_at = junk_at
     return Section(Headers(fields, tuple(dict.fromkeys(defects))), body_at)
 
 
+_LISTS: Final = frozenset({"from", "to", "cc", "reply-to", "in-reply-to", "references"})
+# Names that make a line a header even behind a line that is none; a body may hold "Note: ..." and the like.
 _KNOWN: Final = re.compile(
-    rb"(?:from|to|cc|bcc|subject|date|sender|reply-to|message-id|in-reply-to|references|received|return-path|delivered-to"
-    rb"|mime-version|content-[a-z-]+|x-[a-z0-9-]+|list-[a-z-]+|resent-[a-z-]+|dkim-signature|authentication-results|arc-[a-z-]+)\Z"
+    rb"(?:from|to|cc|bcc|subject|date|sender|reply-to|message-id|in-reply-to|references|received|received-spf"
+    rb"|return-path|return-receipt-to|delivered-to|delivery-date|envelope-to|errors-to|mime-version|user-agent|status"
+    rb"|organi[sz]ation|precedence|priority|importance|sensitivity|lines|accept-language|auto-submitted|feedback-id"
+    rb"|disposition-notification-to|domainkey-signature|dkim-signature|authentication-results|mailing-list|newsgroups"
+    rb"|(?:content|x|list|resent|arc|thread|old|original)-[a-z0-9-]+)\Z"
 )
 
 

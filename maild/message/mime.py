@@ -76,6 +76,12 @@ class Part:
         """Return the Content-ID without angle brackets (RFC 2392)."""
         return self.head.first("content-id").strip("<> ")
 
+    @cached_property
+    def transfer_encoding(self) -> str:
+        """Return the transfer encoding (RFC 2045 6.1), squeezed to its letters and digits: senders spell it freely."""
+        raw = self.head.raw("content-transfer-encoding")
+        return _NOT_LETTERS.sub(b"", raw[:80].partition(b";")[0].lower()).decode("ascii") if raw else ""
+
     @property
     def encoded(self) -> bytes:
         """Return the body as it was sent."""
@@ -83,7 +89,7 @@ class Part:
 
     def content(self) -> bytes:
         """Return the body with its transfer encoding undone; as it was sent if that is broken or unknown."""
-        return decoded(self.encoded, self.head.token("content-transfer-encoding"))
+        return decoded(self.encoded, self.transfer_encoding)
 
     def text(self, fallback: str = "") -> charset.Decoded:
         """Return the body as text with LF line ends, cut at TEXT_BYTES."""
@@ -103,8 +109,7 @@ class Part:
 
     def message(self) -> "Part":
         """Return the mail that a message/rfc822 part holds, as a part of its own."""
-        encoding = self.head.token("content-transfer-encoding")
-        if encoding in ("base64", "quoted-printable"):  # RFC 2046 5.2.1 forbids it, Exchange does it
+        if self.transfer_encoding in ("base64", "quotedprintable"):  # RFC 2046 5.2.1 forbids it, Exchange does it
             content = self.content()
             return read(content, 0, len(content), self.depth + 1)
         start = self.body_at
@@ -131,16 +136,17 @@ def _html_charset(content: bytes) -> str:
 
 
 def decoded(body: bytes, encoding: str) -> bytes:
-    """Return `body` with a transfer encoding undone (RFC 2045 6)."""
-    if encoding in ("base64", "base-64", "b"):
+    """Return `body` with a squeezed transfer encoding undone (RFC 2045 6); an unknown one is taken for none."""
+    if encoding.startswith("base64"):
         return body if _is_prose(body[:1024]) else headers.unbase64(body)
-    if encoding in ("quoted-printable", "quotedprintable", "q"):
+    if encoding.startswith("quotedprintable"):
         return binascii.a2b_qp(body)
-    if encoding in ("x-uuencode", "uuencode", "x-uue", "uue"):
+    if encoding in ("xuuencode", "uuencode", "xuue", "uue"):
         return next((piece.content() for piece in uuencode.find(body)), body)
     return body
 
 
+_NOT_LETTERS: Final = re.compile(rb"[^a-z0-9]+")
 _BASE64_LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 
 
