@@ -38,5 +38,5 @@ def command(config: Path | None, as_json: bool, connect: bool) -> int:
             for line in output.printable_lines(f"{each.level}: {each.about}: {each.text}"):
                 output.line(line)
     if faults:
-        output.say(f"{len(faults)} {'fault' if len(faults) == 1 else 'faults'}")
+        output.say(output.count(len(faults), "fault"))
     return CONFIGURATION if faults else OK

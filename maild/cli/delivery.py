@@ -48,16 +48,15 @@ def _print(found: list[dict[str, Any]]) -> None:
             each["attempts"],
             output.since(each["ended_at"] or each["created_at"], at),
             output.until(each["due_at"], at),
-            each["mail"],
             each["ticket"],
-            each["purpose"],
+            (each["purpose"] or "").removesuffix("_unproven"),
             each["recipient"],
             each["reply"],
         )
         for each in found
     ]
-    titles = ("id", "state", "tries", "age", "next", "mail", "ticket", "purpose", "recipient", "last answer")
-    output.line(output.table(titles, rows, width=output.terminal_width()))
+    titles = ("id", "state", "tries", "age", "next", "ticket", "purpose", "recipient", "last answer")
+    output.line(output.table(titles, rows, width=output.terminal_width(), cut=("recipient", "last answer")))
 
 
 @command.command("retry")

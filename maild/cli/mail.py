@@ -54,16 +54,16 @@ def _print_list(found: list[dict[str, Any]]) -> None:
             each["id"],
             each["direction"],
             each["state"],
-            each["purpose"] or each["kind"],
+            (each["purpose"] or each["kind"] or "").removesuffix("_unproven"),
             each["ticket"],
             output.since(each["stored_at"], at),
-            each["from"]["address"],
+            each["from"]["address"] if each["direction"] == "in" else ", ".join(each["recipients"]),
             each["subject"],
         )
         for each in found
     ]
-    titles = ("id", "way", "state", "what", "ticket", "age", "from", "subject")
-    output.line(output.table(titles, rows, width=output.terminal_width()))
+    titles = ("id", "way", "state", "what", "ticket", "age", "from or to", "subject")
+    output.line(output.table(titles, rows, width=output.terminal_width(), cut=("from or to", "subject")))
 
 
 @command.command("show")

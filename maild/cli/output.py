@@ -13,7 +13,7 @@ import os
 import shutil
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -122,6 +122,13 @@ def until(at: datetime | None, now: datetime) -> str:
     return f"in {span(at - now)}" if at > now else "now"
 
 
+def count(number: int, noun: str) -> str:
+    """Return a number of things: "1 mail", "2 mails", "3 deliveries"."""
+    if number != 1:
+        noun = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}{'es' if noun.endswith('x') else 's'}"
+    return f"{number} {noun}"
+
+
 def terminal_width() -> int | None:
     """Return the columns of the terminal, None if standard output is none."""
     if not sys.stdout.isatty():
@@ -129,16 +136,18 @@ def terminal_width() -> int | None:
     return max(NARROW_TERMINAL, shutil.get_terminal_size().columns)
 
 
-def table(titles: Sequence[str], rows: Iterable[Sequence[object]], *, width: int | None = None) -> str:
+def table(
+    titles: Sequence[str], rows: Iterable[Sequence[object]], *, width: int | None = None, cut: Collection[str] = ()
+) -> str:
     """Return rows as columns under their titles, cut to `width` columns if it is given.
 
-    The widest columns are cut first; numbers stand to the right.
+    The columns named in `cut` are cut first, the widest of them before the others; numbers stand to the right.
     """
     cells = [[printable("-" if each is None or each == "" else each) for each in row] for row in rows]
     numeric = [_numeric([row[at] for row in cells]) for at in range(len(titles))]
     widths = [max(_width(row[at]) for row in [list(titles), *cells]) for at in range(len(titles))]
     if width is not None:
-        _narrow(widths, width - len(_GAP) * (len(titles) - 1))
+        _narrow(widths, width - len(_GAP) * (len(titles) - 1), [each in cut for each in titles])
     head = _laid_out([each.upper() for each in titles], widths, numeric)
     return "\n".join([_dim(head), *(_laid_out(row, widths, numeric) for row in cells)])
 
@@ -147,12 +156,14 @@ def _numeric(column: Sequence[str]) -> bool:
     return any(each.isdigit() for each in column) and all(each == "-" or each.isdigit() for each in column)
 
 
-def _narrow(widths: list[int], room: int) -> None:
-    while sum(widths) > room:
-        widest = max(widths)
-        if widest <= NARROWEST:
-            return
-        widths[widths.index(widest)] -= 1
+def _narrow(widths: list[int], room: int, first: Sequence[bool]) -> None:
+    places = range(len(widths))
+    for wanted in ([at for at in places if first[at]], list(places)):
+        while sum(widths) > room:
+            widest = max(wanted, key=lambda at: widths[at], default=None)
+            if widest is None or widths[widest] <= NARROWEST:
+                break
+            widths[widest] -= 1
 
 
 def _laid_out(row: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> str:

@@ -55,9 +55,9 @@ def command(config: Path | None, as_json: bool, check: bool) -> int:
 
 
 def _in_short(found: dict[str, Any]) -> str:
-    waiting = found["waiting"]["count"]
-    mails, deliveries = (found["queues"][name]["due"] for name in ("mail", "delivery"))
-    return f"{waiting} customers wait, {mails} mails and {deliveries} deliveries are due"
+    waiting = output.count(found["waiting"]["count"], "waiting customer")
+    mails, deliveries = (output.count(found["queues"][name]["due"], name) for name in ("mail", "delivery"))
+    return f"{waiting}; {mails} and {deliveries} due"
 
 
 def _print(found: dict[str, Any], alarms: "list[Alarm]", at: datetime) -> None:
@@ -83,7 +83,7 @@ def _print(found: dict[str, Any], alarms: "list[Alarm]", at: datetime) -> None:
     )
     output.line()
     rows = [(name, *_queue(found, name, at)) for name in found["queues"]]
-    titles = ("queue", "due", "oldest", "scheduled", "waiting <5m", "<1h", "<1d", "older")
+    titles = ("queue", "due", "oldest", "scheduled", "5 min", "1 hour", "1 day", "older")
     output.line(output.table(titles, rows, width=output.terminal_width()))
     failures = [*_failures(found)]
     if failures:
@@ -113,7 +113,7 @@ def _waiting(waiting: dict[str, Any], at: datetime) -> str:
     if not waiting["count"]:
         return "nobody"
     oldest = output.since(waiting["oldest_since"], at)
-    return f"{waiting['count']} customers, for up to {oldest} (ticket {waiting['oldest_ticket']})"
+    return f"{output.count(waiting['count'], 'customer')}, for up to {oldest} (ticket {waiting['oldest_ticket']})"
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -1,5 +1,6 @@
 """`maild ticket`: tickets seen and steered from the command line, past all mail."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 # The words of `rules.ticket.Status`, here so that help and usage errors need no rules; a test compares.
 STATUSES = ("new", "open", "answered", "postponed", "resolved", "closed", "spam", "deleted", "merged")
+_INSTANT = re.compile(r"\A(\d{4}-\d\d-\d\d)T(\d\d:\d\d)[\d:.]*\+00:00\Z", re.ASCII)
 WANTED = ("open", "resolved", "closed", "spam", "deleted")
 
 
@@ -77,7 +79,7 @@ def _print_list(found: list[dict[str, Any]]) -> None:
             each["id"],
             each["status"],
             output.since(each["waiting_since"], at),
-            f"{output.until(each['next']['at'], at)} {each['next']['what']}" if each["next"] else "",
+            f"{each['next']['what']} {output.until(each['next']['at'], at)}" if each["next"] else "",
             each["assignee"],
             each["requester_name"] or each["requester"],
             each["subject"] or "(no subject)",
@@ -85,7 +87,8 @@ def _print_list(found: list[dict[str, Any]]) -> None:
         for each in found
     ]
     titles = ("id", "status", "waits", "next", "assignee", "requester", "subject")
-    output.line(output.table(titles, rows, width=output.terminal_width()))
+    cut = ("assignee", "requester", "subject")
+    output.line(output.table(titles, rows, width=output.terminal_width(), cut=cut))
 
 
 @command.command("show")
@@ -173,13 +176,17 @@ def history(config: Path | None, as_json: bool, ticket_id: int) -> None:
             each["cause"],
             each["mail"],
             each["field"],
-            f"{each['old'] or '-'} -> {each['new'] or '-'}",
+            f"{_short(each['old'])} -> {_short(each['new'])}",
         )
         for each in found
     ]
-    output.line(
-        output.table(("at (UTC)", "actor", "cause", "mail", "field", "change"), rows, width=output.terminal_width())
-    )
+    titles = ("at (UTC)", "actor", "cause", "mail", "field", "change")
+    output.line(output.table(titles, rows, width=output.terminal_width(), cut=("actor", "change")))
+
+
+def _short(value: str | None) -> str:
+    """Return a value of the history for people: instants to the minute."""
+    return _INSTANT.sub(r"\1 \2", value) if value else "-"
 
 
 @command.command("set")

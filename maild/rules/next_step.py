@@ -14,12 +14,12 @@ from maild.rules.ticket import Status, Ticket
 class Step(StrEnum):
     """What time alone will do; the value is what commands say."""
 
-    TELL_AGENTS = "agents are told"
-    REMIND = "customer is reminded"
-    RESOLVE = "resolved by silence"
-    RETURN = "comes back"
-    CLOSE = "closed"
-    PURGE = "removed"
+    TELL_AGENTS = "tell agents"
+    REMIND = "remind customer"
+    RESOLVE = "resolve"
+    RETURN = "come back"
+    CLOSE = "close"
+    PURGE = "remove"
 
 
 @dataclass(frozen=True, slots=True)

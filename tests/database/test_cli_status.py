@@ -109,7 +109,7 @@ def test_a_monitor_hears_that_no_daemon_runs_and_that_one_does(shell: Shell) -> 
         other.close()
 
     assert (idle.status, idle.out) == (2, "MAILD CRITICAL - no daemon is running\n")
-    assert (served.status, served.out) == (0, "MAILD OK - 0 customers wait, 0 mails and 0 deliveries are due\n")
+    assert (served.status, served.out) == (0, "MAILD OK - 0 waiting customers; 0 mails and 0 deliveries due\n")
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"])
@@ -151,8 +151,8 @@ def test_a_mail_that_was_set_aside_and_one_that_cannot_leave_want_a_look(shell: 
     texts = [each.text for each in standing.judge(found)]
 
     assert texts == [
-        "1 mails were set aside: maild mail list --state failed",
-        "1 deliveries have waited longer than an hour: maild delivery list --state queued",
+        "mails set aside: 1 (maild mail list --state failed)",
+        "deliveries older than an hour: 1 (maild delivery list --state queued)",
     ]
 
 

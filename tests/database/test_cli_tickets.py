@@ -44,7 +44,7 @@ def test_a_ticket_in_a_list_has_the_promised_keys(shell: Shell) -> None:
     assert (ticket["id"], ticket["subject"], ticket["status"]) == (1, "Printer on fire", "new")
     assert (ticket["requester"], ticket["department"], ticket["assignee"]) == (ADA, "support", None)
     assert ticket["waiting_since"] == "2026-03-02T12:00:00Z"
-    assert ticket["next"] == {"what": "agents are told", "at": ticket["due_at"]}
+    assert ticket["next"] == {"what": "tell agents", "at": ticket["due_at"]}
     assert answer.err == ""
 
 
@@ -114,7 +114,7 @@ def test_show_for_people_names_status_customer_and_what_comes_next(shell: Shell)
 
     assert "1: Printer on fire" in out
     assert "answered" in out
-    assert "customer is reminded in 6d, 2026-03-09 09:00 UTC" in out  # five days end on a Saturday
+    assert "remind customer in 6d, 2026-03-09 09:00 UTC" in out  # five days end on a Saturday
     assert f"Ada <{ADA}>" in out
     assert "Use water." in out
 

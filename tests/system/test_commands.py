@@ -284,3 +284,22 @@ def on_terminal(columns: int, *words: object, env: dict[str, str] | None = None)
 def test_help_fits_a_terminal_of_80_columns() -> None:
     for words in ((), ("ticket", "set"), ("mail", "parse"), ("check",), ("status",)):
         assert max(map(len, on_terminal(80, *words, "--help").splitlines())) <= 80
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="not run: only root can make files for somebody else")
+def test_what_root_makes_belongs_to_the_daemons_user(tmp_path: Path) -> None:
+    nobody = 65534
+    state = tmp_path / "state"
+    state.mkdir()
+    os.chown(state, nobody, nobody)
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f'[maild]\ndatabase = "sqlite:///{state}/maild.db"\n[smtp]\nlisten = "127.0.0.1:2525"\n'
+        '[[department]]\nname = "support"\naddress = "support@acme.example"\n'
+    )
+    done = [run(*words, "-c", config).returncode for words in (("db", "upgrade"), ("status",), ("db", "check"))]
+
+    assert done == [0, 0, 0]
+    assert {each.name: each.stat().st_uid for each in state.iterdir()} == dict.fromkeys(
+        ("maild.db", "maild.db.lock", "maild.db.write-lock"), nobody
+    )

@@ -81,6 +81,23 @@ def test_a_table_fits_the_terminal_whatever_the_subject(width: int) -> None:
     assert "…" in shown
 
 
+def test_what_may_be_cut_is_cut_before_the_rest() -> None:
+    shown = output.table(
+        ("at", "who", "said"), [("2026-03-02 12:00", "a" * 40, "b" * 40)], width=60, cut=("who", "said")
+    )
+
+    assert "2026-03-02 12:00" in shown
+    assert all(len(line) <= 60 for line in shown.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "shown"),
+    [(1, "mail", "1 mail"), (0, "mail", "0 mails"), (2, "delivery", "2 deliveries"), (2, "mailbox", "2 mailboxes")],
+)
+def test_things_are_counted_as_people_do(number: int, noun: str, shown: str) -> None:
+    assert output.count(number, noun) == shown
+
+
 def columns(line: str) -> int:
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in line)
 

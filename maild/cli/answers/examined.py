@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from maild import config as configuration
 from maild.cli.access import database_of, shown_url, sqlite_file
+from maild.cli.output import count
 from maild.config import ConfigError, Settings, Smtp
 from maild.services.sender import Relay, RelayTrouble
 from maild.store import schema
@@ -71,16 +72,8 @@ def examine(path: Path, *, connect: bool) -> Iterator[Finding]:
 
 
 def _in_short(settings: Settings) -> str:
-    counts = (
-        (len(settings.departments), "department"),
-        (len(settings.agents), "agent"),
-        (len(settings.mailboxes), "mailbox"),
-    )
-    return ", ".join(f"{count} {word if count == 1 else _plural(word)}" for count, word in counts)
-
-
-def _plural(word: str) -> str:
-    return word + ("es" if word.endswith("x") else "s")
+    counts = ((settings.departments, "department"), (settings.agents, "agent"), (settings.mailboxes, "mailbox"))
+    return ", ".join(count(len(several), noun) for several, noun in counts)
 
 
 def _templates(settings: Settings) -> Iterator[Finding]:

@@ -197,13 +197,11 @@ def _alarms(found: Mapping[str, Any]) -> Iterator[Alarm]:
         overdue = now - queue["oldest_due_at"] if queue["oldest_due_at"] else timedelta(0)
         if overdue > SLOW:
             level = Level.CRITICAL if overdue > STUCK else Level.WARNING
-            yield Alarm(level, f"{queue['due']} of queue {name} are due, the oldest since {_minutes(overdue)}")
+            yield Alarm(level, f"queue {name}: {queue['due']} due, the oldest for {_minutes(overdue)}")
     if count := found["mails"]["failed"]:
-        yield Alarm(Level.WARNING, f"{count} mails were set aside: maild mail list --state failed")
+        yield Alarm(Level.WARNING, f"mails set aside: {count} (maild mail list --state failed)")
     if count := found["ages"]["delivery"]["1d"] + found["ages"]["delivery"]["older"]:
-        yield Alarm(
-            Level.WARNING, f"{count} deliveries have waited longer than an hour: maild delivery list --state queued"
-        )
+        yield Alarm(Level.WARNING, f"deliveries older than an hour: {count} (maild delivery list --state queued)")
     for each in found["mailboxes"]:
         if each["failing_since"] is not None and now - each["failing_since"] > FAILING:
             yield Alarm(Level.CRITICAL, f"mailbox {each['name']} cannot be fetched: {each['error']}")
