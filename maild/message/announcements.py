@@ -32,9 +32,8 @@ _NAMED_DATE = re.compile(
     r"(?<!\d)\d{1,2}[.,]?(?:\sde|\sof)?\s?(?!(?:am|pm|kl|uhr)\b)[^\W\d_]{3,12}\b|\b[^\W\d_]{3,12}\.?\s\d{1,2}(?:,|\s|$)",
     re.IGNORECASE,
 )
-_WROTE_WORDS = "|".join(re.escape(word) for word in sorted(phrases.WROTE, key=len, reverse=True))
-_WROTE = re.compile(r"(?<!\w)(?:" + _WROTE_WORDS + r")(?!\w)")
-_WROTE_LAST = re.compile(r"(?:" + _WROTE_WORDS + r")\W{0,8}$")
+_WORD = re.compile(r"\w+")
+_DIGIT = re.compile(r"\d")
 _ORIGINAL = re.compile("|".join(re.escape(word) for word in phrases.ORIGINAL))
 _FORWARDED = re.compile("|".join(re.escape(word) for word in phrases.FORWARDED))
 _GLUED_LINE = re.compile(
@@ -128,9 +127,18 @@ def _rule(index: int, line: str) -> Announcement | None:
     if _ORIGINAL.search(body):
         return Announcement(index, index + 1, firm=True)
     named = _EMAIL.search(body) is not None
-    if _NUMBERED_DATE.search(body) and (named or (_TIME.search(body) and _WROTE.search(body))):
+    if _NUMBERED_DATE.search(body) and (named or (_TIME.search(body) and _says_wrote(body))):
         return Announcement(index, index + 1, firm=True)
-    return Announcement(index, index + 1, firm=False) if _WROTE_LAST.search(body) and len(body) <= 60 else None
+    return Announcement(index, index + 1, firm=False) if _ends_in_wrote(body) and len(body) <= 60 else None
+
+
+def _says_wrote(text: str) -> bool:
+    """Tell whether a word for "wrote" is in the folded `text`."""
+    return not phrases.WROTE.isdisjoint(_WORD.findall(text)) or text.endswith(phrases.WROTE_ENDINGS)
+
+
+def _ends_in_wrote(text: str) -> bool:
+    return text.endswith(phrases.WROTE_ENDINGS) or not phrases.WROTE.isdisjoint(_WORD.findall(text[-30:])[-1:])
 
 
 def _row(line: str) -> str | None:
@@ -158,6 +166,8 @@ def _header_block(lines: Sequence[str], kind: Sequence[str], index: int) -> Anno
         if row is not None and (row not in rows or row == "copy"):
             rows.add(row)
             count, end, strange = count + 1, at + 1, 0
+        elif row is not None:
+            break
         elif kind[at] == "e":
             if count >= 3 or (at + 1 < len(lines) and _row(lines[at + 1]) is None):
                 break
@@ -167,7 +177,7 @@ def _header_block(lines: Sequence[str], kind: Sequence[str], index: int) -> Anno
         seen.append(lines[at][:LINE_SEEN])
         if strange > 2:
             break
-    if not _is_header_block(rows, count, " ".join(seen)):
+    if count < 2 or not _is_header_block(rows, count, " ".join(seen)):
         return None
     return _with_heading(lines, kind, Announcement(index, end, firm=True))
 
@@ -204,7 +214,7 @@ def _with_heading(lines: Sequence[str], kind: Sequence[str], block: Announcement
 def _folded_tail(lines: Sequence[str], index: int, line: str) -> Announcement | None:
     """Read `> wrote:`, left over from an address whose closing bracket was folded to the next line."""
     body = line.lstrip("> \t").rstrip(EDGE + ":：")
-    if len(body) > 40 or not _WROTE_LAST.search(body.casefold()):
+    if len(body) > 40 or not _ends_in_wrote(body.casefold()):
         return None
     opened = False
     for start in range(index - 1, max(-1, index - 1 - _WINDOW), -1):
@@ -261,7 +271,9 @@ class _Evidence:
 def _attribution(lines: Sequence[str], kind: Sequence[str], index: int, line: str) -> Announcement | None:
     """Read "On 3 June 2024 at 12:53, Ada <ada@x.example> wrote:", in any language, ending at `index`."""
     tail = line.rstrip(":：;" + EDGE).casefold()
-    wrote = bool(_WROTE.search(tail[-120:]) or _WROTE_LAST.search(tail[-60:]))
+    wrote = _says_wrote(tail)
+    if not wrote and not any(_DIGIT.search(one[:LINE_SEEN]) for one in lines[max(0, index - _WINDOW + 1) : index + 1]):
+        return None
     evidence = _Evidence(line[-1] in ":：" or (line[-1] == ";" and wrote), wrote, _below(kind, index))
     best = None
     length = 0

@@ -74,20 +74,21 @@ HEADS: Final[dict[str, str]] = {
     for word in words
 }
 
-#: "wrote", as it ends an attribution line.
-WROTE: Final = _words(
-    """
-    wrote | writes | sent | said | schrieb | schrieb am | geschrieben | a écrit | écrit | a écrit le |
-    ecrit | escribió | escribio | escribe | ha scritto | scrive | scrisse | escreveu | escreve | skrev |
-    skrev følgende | schreef | het volgende geschreven | geschreven | kirjoitti | napisał | napisał(a) |
-    napisała | napisał/a | pisze | napsal | napsal(a) | napsala | napísal | napísal(a) | написал |
-    написала | написал(а) | написав | пишет | пише | написа | írta | ezt írta | a scris | έγραψε | yazdı |
-    şunu yazdı | şunları yazdı | 写道 | 寫道 | 写到 | 님이 작성 | 님이 작성했습니다 | 작성 | 書きました |
-    כתב | כתבה | كتب | نوشت | kirjutas | raksta | rakstīja | rašė | parašė | je napisao | je napisao/la |
-    napisao | je napisal | escrigué | va escriure | skrifaði | menulis | đã viết | เขียนว่า |
-    wrote the following
-    """
+#: Words for "wrote" in attribution lines.
+WROTE: Final = frozenset(
+    _words(
+        """
+        wrote | writes | sent | said | schrieb | geschrieben | écrit | ecrit | escribió | escribio | escribe | scritto |
+        scrive | scrisse | escreveu | escreve | skrev | schreef | kirjoitti | napisał | napisała | pisze | napsal |
+        napsala | napísal | napísala | написал | написала | написав | написала | пишет | пише | написа | írta | scris |
+        έγραψε | yazdı | כתב | כתבה | كتب | نوشت | kirjutas | raksta | rakstīja | rašė | parašė | napisao | napisala |
+        escrigué | escriure | skrifaði | menulis | viết
+        """
+    )
 )
+#: The same in languages that put no space before it.
+WROTE_ENDINGS: Final = _words("写道 | 寫道 | 写到 | 作成 | 작성 | 작성했습니다 | 書きました | เขียนว่า")
+
 
 #: Between dashes, or alone at the head of a quoted mail: what follows was written earlier.
 ORIGINAL: Final = _words(

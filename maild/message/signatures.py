@@ -49,10 +49,11 @@ def start(lines: Sequence[str], kind: Sequence[str], end: int) -> int:
 
 def _telephone(lines: Sequence[str], kind: Sequence[str], end: int) -> int:
     """Take lines like "Sent from my iPhone" off the end."""
-    for at in range(end - 1, 0, -1):
+    first = kind.index("t") if "t" in kind else end
+    for at in range(end - 1, first, -1):
         if kind[at] == "e":
             continue
-        if kind[at] != "t" or not is_sent_from(lines[at]) or "t" not in kind[:at]:
+        if kind[at] != "t" or not is_sent_from(lines[at]):
             break
         end = at
     return end
