@@ -1,5 +1,6 @@
 """How much automatic mail went out before: asked once for a batch, counted on while the batch is decided."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -13,36 +14,58 @@ from maild.rules.ticket import Tell
 from maild.store.models import DeliveryRow, MailRow
 from maild.store.queries import UNPROVEN_ACKNOWLEDGEMENT
 
+_ACKNOWLEDGEMENTS = (Tell.ACKNOWLEDGEMENT.value, UNPROVEN_ACKNOWLEDGEMENT)
+
 
 class Counts:
-    """What was sent automatically, by address and ticket, and in all."""
+    """What was sent automatically, on each ticket, to each address, and in all.
+
+    No more is read than is asked about: an agent gets a thousand notifications a day, of which those on the tickets
+    of the batch matter.
+    """
 
     def __init__(self, connection: Connection, letters: Sequence[Letter], now: datetime) -> None:
-        addresses = {person.address_id for letter in letters if letter.automatic for person in letter.recipients}
-        self._sent: dict[int, list[tuple[int, str, datetime]]] = {}
-        if addresses:
+        self._on_ticket: defaultdict[tuple[int, int], list[datetime]] = defaultdict(list)  # by ticket and address
+        self._acknowledged: defaultdict[int, list[datetime]] = defaultdict(list)  # by address
+        self._in_all = self._in_all_unproven = 0
+        tickets = {letter.post.thread.ticket_id for letter in letters if letter.automatic}
+        if tickets:
             rows = connection.execute(
-                select(DeliveryRow.address_id, DeliveryRow.ticket_id, MailRow.purpose, DeliveryRow.created_at)
-                .join(MailRow, MailRow.id == DeliveryRow.mail_id)
-                .where(
-                    DeliveryRow.address_id.in_(addresses),
+                select(DeliveryRow.ticket_id, DeliveryRow.address_id, DeliveryRow.created_at).where(
+                    DeliveryRow.ticket_id.in_(tickets),
                     DeliveryRow.created_at > now - limits.DAY,
                     DeliveryRow.automatic.is_(True),
                 )
             )
-            for address_id, ticket_id, purpose, at in rows:
-                self._sent.setdefault(address_id, []).append((ticket_id or 0, purpose or "", at))
-        self._in_all = self._in_all_unproven = 0
-        if any(letter.post.tell is Tell.ACKNOWLEDGEMENT for letter in letters):
-            self._in_all_unproven = _acknowledged(connection, now, UNPROVEN_ACKNOWLEDGEMENT)
-            self._in_all = self._in_all_unproven + _acknowledged(connection, now, Tell.ACKNOWLEDGEMENT)
+            for ticket_id, address_id, at in rows:
+                self._on_ticket[ticket_id or 0, address_id].append(at)
+        thanked = {letter.to[0].address_id for letter in letters if letter.post.tell is Tell.ACKNOWLEDGEMENT}
+        if thanked:
+            self._count_acknowledgements(connection, thanked, now)
+
+    def _count_acknowledgements(self, connection: Connection, addresses: set[int], now: datetime) -> None:
+        rows = connection.execute(
+            select(DeliveryRow.address_id, DeliveryRow.created_at)
+            .join(MailRow, MailRow.id == DeliveryRow.mail_id)
+            .where(
+                DeliveryRow.address_id.in_(addresses),
+                DeliveryRow.created_at > now - limits.DAY,
+                MailRow.purpose.in_(_ACKNOWLEDGEMENTS),
+            )
+        )
+        for address_id, at in rows:
+            self._acknowledged[address_id].append(at)
+        self._in_all_unproven = _acknowledged(connection, now, UNPROVEN_ACKNOWLEDGEMENT)
+        self._in_all = self._in_all_unproven + _acknowledged(connection, now, Tell.ACKNOWLEDGEMENT)
 
     def refuses(self, letter: Letter, now: datetime) -> Refusal | None:
         """Return why `letter` may not be sent, None if it may; then it counts as sent."""
         refusal = self._refusal(letter, now)
         if refusal is None and letter.automatic:
             for person in letter.recipients:
-                self._sent.setdefault(person.address_id, []).append((letter.post.thread.ticket_id, letter.purpose, now))
+                self._on_ticket[letter.post.thread.ticket_id, person.address_id].append(now)
+                if letter.post.tell is Tell.ACKNOWLEDGEMENT:
+                    self._acknowledged[person.address_id].append(now)
             if letter.post.tell is Tell.ACKNOWLEDGEMENT:
                 self._in_all += 1
                 self._in_all_unproven += not letter.proven
@@ -54,18 +77,11 @@ class Counts:
             return Refusal("there is no address to write to")
         if not letter.automatic:
             return None
-        sent = self._sent.get(person.address_id, ())
-        ticket_id = letter.post.thread.ticket_id
-        on_ticket = [at for ticket, _, at in sent if ticket == ticket_id and ticket_id]
+        on_ticket = self._on_ticket[letter.post.thread.ticket_id, person.address_id]
         if letter.agent:
             return limits.refuses_agent(on_ticket, now)
         return limits.refuses(
-            Sent(
-                on_ticket,
-                [at for _, purpose, at in sent if purpose in (Tell.ACKNOWLEDGEMENT, UNPROVEN_ACKNOWLEDGEMENT)],
-                self._in_all,
-                self._in_all_unproven,
-            ),
+            Sent(on_ticket, self._acknowledged[person.address_id], self._in_all, self._in_all_unproven),
             now,
             acknowledgement=letter.post.tell is Tell.ACKNOWLEDGEMENT,
             proven=letter.proven,

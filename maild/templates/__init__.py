@@ -245,7 +245,8 @@ class _Compiled(BaseLoader):
         if name not in self._code:
             raise TemplateNotFound(name)
         code, _ = self._code[name]
-        return environment.template_class.from_code(environment, code, globals or {})
+        # a plain dict: Jinja2's own layers are looked through name by name at each import of each mail
+        return environment.template_class.from_code(environment, code, dict(globals or {}))
 
 
 def _environment(loader: BaseLoader | None = None, words: NullTranslations | None = None) -> Environment:
