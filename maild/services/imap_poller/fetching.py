@@ -1,0 +1,250 @@
+"""Fetching mails: from UIDs to mails that are stored, a batch at a time.
+
+    look (sizes) -> choose a batch, bounded by number and bytes -> fetch -> store -> mark, move or delete
+
+A mail counts as fetched only when the server gave it, and as done only when its commit is durable; nothing is marked
+before. What the server names but does not give is `missed`, never passed over in silence. A mail larger than
+LARGE_BYTES is fetched in pieces into a file, so that it never is in memory as a whole.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
+from typing import BinaryIO, Final, cast
+
+import structlog
+
+from maild.config.settings import Mailbox
+from maild.inbox import Incoming, QueueFullError, Spooled, StoppedError, Stored
+from maild.message.identity import Fingerprint
+from maild.message.parse import parse
+from maild.services.imap_poller.connection import Connection, Seen
+from maild.services.imap_poller.progress import State
+from maild.services.imap_poller.trouble import Step, Trouble, words_of
+
+log = structlog.get_logger("maild.imap")
+
+BATCH_MAILS: Final = 200
+BATCH_BYTES: Final = 4 << 20
+LARGE_BYTES: Final = 1 << 20  # larger mails are fetched in pieces
+PIECE_BYTES: Final = 1 << 20
+LARGEST_BYTES: Final = 256 << 20  # of a larger mail only the head is taken, with a note
+HEAD_BYTES: Final = 256 << 10
+LOOK_MAILS: Final = 1000  # in one question for sizes
+STORE_S: Final = 60.0  # the longest that a commit is waited for
+LATE: Final = timedelta(days=1)  # a mail's own Date may be so much older than when it came
+
+Submit = Callable[[Incoming], "Future[Stored]"]
+
+
+@dataclass(slots=True)
+class Batch:
+    """What became of some UIDs."""
+
+    uids: list[int]  # all that were tried, ascending
+    stored: list[int] = field(default_factory=list)  # durable: may be marked, moved or deleted
+    missed: list[int] = field(default_factory=list)  # named by the server, and not given
+    new: int = 0  # of those stored
+
+
+class Fetcher:
+    """Fetches the mails of one folder and has them stored."""
+
+    def __init__(self, mailbox: Mailbox, submit: Submit, now: Callable[[], datetime]) -> None:
+        self._mailbox = mailbox
+        self._submit = submit
+        self._now = now
+        self._source = f"imap {mailbox.name}"
+
+    def choose(self, uids: Sequence[int], seen: Mapping[int, Seen]) -> list[int]:
+        """Return the beginning of `uids` that makes a batch; large ones come alone."""
+        batch: list[int] = []
+        room = BATCH_BYTES
+        for uid in uids[:BATCH_MAILS]:
+            size = seen[uid].size_bytes if uid in seen else 0
+            if batch and (size > room or size > LARGE_BYTES):
+                break
+            batch.append(uid)
+            room -= size
+            if size > LARGE_BYTES:
+                break
+        return batch
+
+    def is_wanted(self, uid: int, seen: Seen | None, state: State) -> bool:
+        """Return whether a mail is to be fetched: not if it was there before maild and `start` leaves that alone."""
+        if not _is_old(uid, seen, state):
+            return True
+        start = self._mailbox.start
+        if start == "now":
+            return False
+        if start == "all" or seen is None or seen.came_at is None:
+            return True
+        return seen.came_at >= datetime.combine(start, time(), UTC)
+
+    def take(self, connection: Connection, uids: Sequence[int], seen: Mapping[int, Seen], state: State) -> Batch:
+        """Fetch and store the mails of a batch.
+
+        Raises:
+            Trouble: the server or the database failed; what was stored will be recognised when it comes again.
+        """
+        batch = Batch(list(uids))
+        wanted = [uid for uid in uids if uid in seen and self.is_wanted(uid, seen[uid], state)]
+        batch.missed = [uid for uid in uids if uid not in seen]
+        size_bytes = sum(seen[uid].size_bytes for uid in wanted)
+        if len(wanted) == 1 and size_bytes > LARGE_BYTES:
+            self._take_large(connection, wanted[0], seen[wanted[0]], state, batch)
+            return batch
+        mails = connection.fetch(wanted, size_bytes) if wanted else {}
+        batch.missed += [uid for uid in wanted if uid not in mails]
+        self._store(
+            {
+                uid: Incoming(None, (), self._source, raw, old_since=_old_since(uid, seen[uid], state, raw))
+                for uid, raw in mails.items()
+            },
+            batch,
+        )
+        return batch
+
+    def _take_large(self, connection: Connection, uid: int, seen: Seen, state: State, batch: Batch) -> None:
+        if seen.size_bytes > LARGEST_BYTES:
+            raw = _note(connection.fetch_piece(uid, 0, HEAD_BYTES), seen.size_bytes, self._mailbox)
+            old_since = _old_since(uid, seen, state, raw)
+            self._store({uid: Incoming(None, (), self._source, raw, old_since=old_since)}, batch)
+            batch.stored.clear()  # the mail itself is nowhere else than in the mailbox
+            return
+        file = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 - the inbox closes it
+        try:
+            fingerprint, size_bytes = Fingerprint(), 0
+            for piece in _pieces(connection, uid, seen.size_bytes):
+                file.write(piece)
+                fingerprint.update(piece)
+                size_bytes += len(piece)
+            head = b""
+            if _is_doubtful(uid, state):
+                file.seek(0)
+                head = file.read(HEAD_BYTES)
+            mail = Incoming(
+                None,
+                (),
+                self._source,
+                Spooled(file, size_bytes),
+                fingerprint.digest(),
+                old_since=_old_since(uid, seen, state, head),
+            )
+        except BaseException:
+            file.close()
+            raise
+        self._store({uid: mail}, batch)
+
+    def _store(self, mails: Mapping[int, Incoming], batch: Batch) -> None:
+        """Have mails stored; on return those in `batch.stored` are durable.
+
+        Raises:
+            Trouble: none of them was stored.
+        """
+        futures: dict[int, Future[Stored]] = {}
+        error: Exception | None = None
+        for uid, mail in mails.items():
+            try:
+                futures[uid] = self._submit(mail)
+            except (QueueFullError, StoppedError) as full:
+                mail.close()
+                error = full
+        for uid, future in futures.items():
+            try:
+                batch.new += future.result(STORE_S).new
+                batch.stored.append(uid)
+            except Exception as why:  # noqa: BLE001 - whatever the database said; the mail stays where it is
+                error = why
+        if error is None:
+            return
+        if not batch.stored or len(futures) < len(mails):
+            raise Trouble(Step.STORE, words_of(error)) from error
+        refused = [uid for uid in mails if uid not in set(batch.stored)]
+        log.error("mails not stored, they are fetched again", uids=refused[:20], why=words_of(error))
+        batch.missed += refused
+
+
+def _pieces(connection: Connection, uid: int, size_bytes: int) -> Iterator[bytes]:
+    """Give a mail piece by piece; it ends where the server gives nothing, or less than asked for at its said end."""
+    offset = 0
+    while True:
+        piece = connection.fetch_piece(uid, offset, PIECE_BYTES)
+        offset += len(piece)
+        if piece:
+            yield piece
+        if not piece or (len(piece) < PIECE_BYTES and offset >= size_bytes):
+            break
+        if offset > size_bytes + LARGE_BYTES:
+            raise Trouble(Step.FETCH, f"mail {uid} is longer than the server says, without an end")
+    if offset < size_bytes // 2:  # sizes are estimates with some servers, but not so bad ones
+        raise Trouble(Step.FETCH, f"the server gives {offset} bytes of mail {uid}, and says that it has {size_bytes}")
+
+
+def apply(connection: Connection, mailbox: Mailbox, uids: Sequence[int]) -> None:
+    """Do with stored mails what `after` says.
+
+    Raises:
+        Trouble: not done; it will be tried again.
+    """
+    if not uids:
+        return
+    match mailbox.after:
+        case "keep":
+            return
+        case "seen":
+            connection.mark_seen(uids)
+        case "move":
+            connection.move(uids, mailbox.move_to or "")
+        case "delete":
+            connection.delete(uids)
+
+
+def newest(seen: Iterable[Seen]) -> datetime | None:
+    """Return when the last of some mails came."""
+    return max((each.came_at for each in seen if each.came_at), default=None)
+
+
+def _is_old(uid: int, seen: Seen | None, state: State) -> bool:
+    """Return whether a mail was there before maild, by the server's own clock."""
+    if uid > state.old_uid or state.old_until is None:
+        return False
+    return seen is None or seen.came_at is None or seen.came_at <= state.old_until
+
+
+def _is_doubtful(uid: int, state: State) -> bool:
+    return uid <= state.old_uid and state.old_until is not None
+
+
+def _old_since(uid: int, seen: Seen, state: State, raw: bytes) -> datetime | None:
+    """Return when an old mail came, None if it is not old.
+
+    In a folder that was restored or renumbered everything may seem to have come today: there the mail's own Date counts
+    too, if it is well before maild's time. What it says is not believed of mail that comes in the ordinary way.
+    """
+    if not _is_doubtful(uid, state) or state.old_until is None:
+        return None
+    came_at = seen.came_at or state.old_until
+    if _is_old(uid, seen, state):
+        return came_at
+    sent_at = parse(raw[:HEAD_BYTES]).date
+    return sent_at if sent_at is not None and sent_at < state.old_until - LATE else None
+
+
+def _note(head: bytes, size_bytes: int, mailbox: Mailbox) -> bytes:
+    """Return a mail of its own with the head of one that is too large, and a text that says where it is."""
+    fields, _, _ = head.replace(b"\r\n", b"\n").partition(b"\n\n")
+    kept: list[bytes] = []
+    keep = True
+    for line in fields.split(b"\n"):
+        if line[:1] not in (b" ", b"\t"):
+            keep = not line.lower().startswith((b"content-", b"mime-version"))
+        if keep:
+            kept.append(line)
+    text = (
+        f"This mail has {size_bytes:,} bytes, more than maild takes.\n"
+        f"It is in the mailbox {mailbox.name}, folder {mailbox.folder}, and stays there.\n"
+    )
+    return b"\r\n".join([*kept, b"", *text.encode().split(b"\n")])

@@ -1,0 +1,37 @@
+"""Logging in to a mailbox: by its password, or by a token that its provider gives."""
+
+from maild.config.passwords import NoPassword
+from maild.config.settings import Mailbox
+from maild.oauth import NoToken, Tokens
+from maild.services.imap_poller.connection import Connection
+from maild.services.imap_poller.trouble import Step, Trouble
+
+
+def log_in(connection: Connection, mailbox: Mailbox, tokens: Tokens) -> None:
+    """Log in to a server that was greeted.
+
+    Raises:
+        Trouble: password or token cannot be had, or the server does not take it.
+    """
+    user = mailbox.user or ""
+    if mailbox.oauth is not None:
+        _by_token(connection, mailbox.oauth, user, tokens)
+        return
+    try:
+        password = mailbox.password()
+    except NoPassword as error:
+        raise Trouble(Step.PASSWORD, str(error), "see [[mailbox]] in the configuration") from error
+    connection.log_in(user, password.get_secret_value() if password else "")
+
+
+def _by_token(connection: Connection, application: str, user: str, tokens: Tokens) -> None:
+    try:
+        token = tokens.access_token(application, user)
+    except NoToken as error:
+        raise Trouble(Step.PASSWORD, str(error), error.fix) from error
+    try:
+        connection.log_in_by_token(user, token)
+    except Trouble as trouble:
+        if trouble.refused:  # withdrawn before its time: the next try asks for a new one
+            tokens.refused(application, user, token)
+        raise

@@ -1,0 +1,229 @@
+"""How far a folder has been read: its row in the table `mailbox`, held by one worker at a time.
+
+Who works on a folder leases its row; each change is made under the lease and renews it, so a worker that slept
+through its lease changes nothing (`store.queues`). What a crash leaves is found here: UIDs up to `last_uid` are
+stored, those in `missed` are not, and what was fetched beyond is fetched again and recognised by its identity.
+
+The operator is told of an outage once, and once that it is over, in the transaction that records it.
+"""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import RowMapping, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from maild.config import Settings
+from maild.outbox import alert
+from maild.services.imap_poller.trouble import Trouble
+from maild.services.imap_poller.wire import Pace
+from maild.store import queues
+from maild.store.engine import Database
+from maild.store.models import MailboxRow
+
+LEASE: Final = timedelta(minutes=6)  # must exceed two operations and a wait: wire.Pace
+MISSED_LIMIT: Final = 10_000  # UIDs
+MISSED_WAIT: Final = timedelta(minutes=2)  # doubled with each try
+MISSED_LONGEST: Final = timedelta(days=1)
+
+
+@dataclass(slots=True)
+class Missed:
+    """A mail that could not be fetched."""
+
+    tries: int
+    again_at: datetime
+
+    def next(self, now: datetime) -> "Missed":
+        """Return the same after one more try, counted before it is made."""
+        return Missed(self.tries + 1, now + min(MISSED_WAIT * 2 ** min(self.tries, 16), MISSED_LONGEST))
+
+
+@dataclass(slots=True)
+class State:
+    """The columns of a row that fetching reads and changes."""
+
+    uid_validity: int | None = None
+    last_uid: int = 0
+    missed: dict[int, Missed] = field(default_factory=dict)
+    old_uid: int = 0
+    old_until: datetime | None = None
+    started_at: datetime | None = None
+    reconciled_at: datetime | None = None
+    failing_since: datetime | None = None
+    alerted_at: datetime | None = None
+    attempts: int = 0
+
+
+class Progress:
+    """One folder's row, while it is ours."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime], claim: queues.Claim, state: State) -> None:
+        self._database = database
+        self._now = now
+        self._claim = claim
+        self.state = state
+
+    def renew(self, settings: Settings, name: str, complaint: Trouble | None = None, **more: Any) -> None:
+        """Say that all is well, or that it is but for `complaint`, and write `more` columns of the row.
+
+        Raises:
+            LeaseLost: another worker has the folder.
+        """
+        now, state = self._now(), self.state
+        columns: dict[str, Any] = {"last_success_at": now, "attempts": 0, **more}
+        with self._database.write() as connection:
+            if complaint is not None:
+                columns |= {"failing_since": state.failing_since or now, "error": str(complaint)}
+                if _to_be_told(state, now):
+                    columns["alerted_at"] = now
+                    alert.post(connection, settings, *_trouble_words(name, state, complaint), now)
+            else:
+                columns |= {"failing_since": None, "error": None, "alerted_at": None}
+                if state.alerted_at is not None and state.failing_since is not None:
+                    alert.post(connection, settings, *_over_words(name, state.failing_since, now), now)
+            self._write(connection, columns, now + LEASE)
+
+    def save(self, **columns: Any) -> None:
+        """Write columns of the row.
+
+        Raises:
+            LeaseLost: another worker has the folder; nothing was written.
+        """
+        with self._database.write() as connection:
+            self._write(connection, columns, self._now() + LEASE)
+
+    def fail(self, settings: Settings, name: str, trouble: Trouble, pause_s: float) -> None:
+        """Record why the folder cannot be read, and give it back until the next try.
+
+        Raises:
+            LeaseLost: another worker has the folder.
+        """
+        now, state = self._now(), self.state
+        columns: dict[str, Any] = {"failing_since": state.failing_since or now, "error": str(trouble)}
+        with self._database.write() as connection:
+            if _to_be_told(state, now):
+                columns["alerted_at"] = now
+                alert.post(connection, settings, *_trouble_words(name, state, trouble), now)
+            self._write(connection, columns, now + timedelta(seconds=pause_s))
+
+    def give_back(self) -> None:
+        """Let another worker have the folder at once."""
+        queues.release(self._database, self._claim, self._now())
+
+    def _write(self, connection: Any, columns: Mapping[str, Any], until: datetime) -> None:
+        queues.hold(connection, self._claim)
+        row = dict(columns)
+        if "missed" in row:
+            row["missed"] = _written(row["missed"])
+        connection.execute(update(MailboxRow).where(MailboxRow.id == self._claim.ids[0]).values(due_at=until, **row))
+        self._claim = queues.Claim(MailboxRow, self._claim.ids, self._claim.attempts, until)
+        for name, value in columns.items():
+            if name in _FIELDS:
+                setattr(self.state, name, value)
+
+
+_FIELDS: Final = frozenset(each.name for each in fields(State))
+
+
+def enrol(database: Database, name: str, folder: str, now: datetime) -> None:
+    """See that a folder has a row; a new one is due at once."""
+    with database.write() as connection:
+        make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+        connection.execute(
+            make(MailboxRow)
+            .values(name=name, folder=folder, due_at=now, attempts=0, last_uid=0, old_uid=0)
+            .on_conflict_do_nothing(index_elements=["name", "folder"])
+        )
+        due = (MailboxRow.name == name) & (MailboxRow.folder == folder)
+        if database.is_sqlite:  # one daemon alone serves a file: what a killed one leased is ours
+            connection.execute(update(MailboxRow).where(due).values(due_at=now))
+        else:
+            connection.execute(update(MailboxRow).where(due, MailboxRow.due_at.is_(None)).values(due_at=now))
+
+
+def claim(database: Database, name: str, folder: str, now: Callable[[], datetime]) -> Progress | timedelta:
+    """Return the folder's progress if it is ours now, else how long it is not."""
+    instant = now()
+    row = _place(database, name, folder)
+    if row is None:
+        enrol(database, name, folder, instant)
+        row = _place(database, name, folder)
+    if row is None:
+        return timedelta(seconds=1)
+    if row.due_at is None or row.due_at > instant:
+        return (row.due_at - instant) if row.due_at is not None else LEASE
+    until = instant + LEASE
+    with database.write() as connection:
+        taken = connection.execute(
+            update(MailboxRow)
+            .where(MailboxRow.id == row.id, MailboxRow.due_at == row.due_at)
+            .values(due_at=until, attempts=MailboxRow.attempts + 1)
+        )
+        if not taken.rowcount:
+            return timedelta(seconds=1)
+        state = _state(connection.execute(select(MailboxRow).where(MailboxRow.id == row.id)).mappings().one())
+    held = queues.Claim(MailboxRow, (row.id,), {row.id: state.attempts}, until)
+    return Progress(database, now, held, state)
+
+
+def _place(database: Database, name: str, folder: str) -> Any:
+    with database.read() as connection:
+        return connection.execute(
+            select(MailboxRow.id, MailboxRow.due_at).where(MailboxRow.name == name, MailboxRow.folder == folder)
+        ).one_or_none()
+
+
+def pause_s(attempts: int, pace: Pace) -> float:
+    """Return how long to wait after so many failures in a row: doubling, bounded, and never the same for two."""
+    longest: float = min(pace.first_pause_s * 2 ** min(max(attempts, 1) - 1, 16), pace.longest_pause_s)
+    return longest * (0.8 + 0.4 * random.random())  # noqa: S311 - spreads, hides nothing
+
+
+def _state(row: RowMapping) -> State:
+    state = State(**{name: row[name] for name in _FIELDS if name != "missed"})
+    state.missed = {
+        int(uid): Missed(int(tries), datetime.fromisoformat(again))
+        for uid, (tries, again) in (row["missed"] or {}).items()
+    }
+    return state
+
+
+def _written(missed: Mapping[int, Missed]) -> dict[str, Any] | None:
+    kept = list(missed.items())[:MISSED_LIMIT]
+    return {str(uid): [each.tries, each.again_at.isoformat()] for uid, each in kept} or None
+
+
+def _to_be_told(state: State, now: datetime) -> bool:
+    since = state.failing_since
+    return state.alerted_at is None and since is not None and now - since >= ALERT_AFTER
+
+
+ALERT_AFTER: Final = timedelta(minutes=5)
+
+
+def _trouble_words(name: str, state: State, trouble: Trouble) -> tuple[str, str]:
+    since = f"{state.failing_since:%Y-%m-%d %H:%M} UTC" if state.failing_since else "just now"
+    lines = [
+        f"The mailbox {name} cannot be read since {since}.",
+        "",
+        f"What fails: {trouble}",
+        *([f"What may help: {trouble.fix}"] if trouble.fix else []),
+        f"To see each step: maild mailbox test {name}",
+        "",
+        "Mail that waits there is not lost. maild goes on trying, and tells you when it works again.",
+    ]
+    return f"Mailbox {name} cannot be read", "\n".join(lines) + "\n"
+
+
+def _over_words(name: str, since: datetime, now: datetime) -> tuple[str, str]:
+    minutes = round((now - since).total_seconds() / 60)
+    text = (
+        f"The mailbox {name} is read again.\n\n"
+        f"It could not be read from {since:%Y-%m-%d %H:%M} to {now:%Y-%m-%d %H:%M} UTC, {minutes} minutes.\n"
+        "What waited there is being fetched.\n"
+    )
+    return f"Mailbox {name} is read again", text
