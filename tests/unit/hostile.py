@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 Maker = Callable[[int], bytes]
 
-HEAD = b"From: eve@attacker.example\r\nTo: support@desk.example\r\nSubject: hostile\r\nMessage-ID: <1@attacker.example>\r\n"
+HEAD = b"From: eve@evil.example\r\nTo: support@desk.example\r\nSubject: hostile\r\nMessage-ID: <1@evil.example>\r\n"
+MIXED = b"Content-Type: multipart/mixed; boundary=b\r\n"
 
 
 def _repeated(unit: bytes, size: int) -> bytes:
@@ -109,11 +110,11 @@ MAILS: dict[str, Maker] = {
     "many attached mails": _parts(b"Content-Type: message/rfc822\r\n"),
     "many html parts": _parts(b"Content-Type: text/html\r\n"),
     "boundary that never comes": _in_body(b"text\r\n", b"Content-Type: multipart/mixed; boundary=never\r\n"),
-    "boundary that never closes": _in_body(b"text\r\n", b"Content-Type: multipart/mixed; boundary=b\r\n", b"--b\r\n\r\n"),
+    "boundary that never closes": _in_body(b"text\r\n", MIXED, b"--b\r\n\r\n"),
     "no boundary": _in_body(b"--x\r\n\r\ntext\r\n", b"Content-Type: multipart/mixed\r\n"),
     "look-alike boundaries": _in_body(b"--bb\r\n--b-\r\n--b---\r\n", b"Content-Type: multipart/mixed; boundary=b\r\n"),
     "lines of two hyphens": _in_body(b"--\n", b"Content-Type: multipart/mixed; boundary=b\r\n"),
-    "long boundary": lambda size: HEAD + b'Content-Type: multipart/mixed; boundary="' + b"b" * size + b'"\r\n\r\n--b\r\n\r\nx\r\n',
+    "long boundary": lambda size: HEAD + MIXED[:-2] + b"b" * size + b"\r\n\r\n--b\r\n\r\nx\r\n",
     # header sections
     "one long header": _in_header(b"X-Long", b"a"),
     "many headers": lambda size: HEAD + _repeated(b"X-A: b\r\n", size) + b"\r\nbody",
@@ -145,7 +146,7 @@ MAILS: dict[str, Maker] = {
     "parameters": _numbered(b"Content-Type: text/plain", b"; a%d=b"),
     "numbered parameters": _numbered(b"Content-Type: text/plain", b"; name*%d*=a%%20"),
     "equals signs": _in_header(b"Content-Type", b"=", before=b"text/plain;"),
-    "file name": lambda size: HEAD + b'Content-Disposition: attachment; filename="' + _repeated(b"../", size) + b'"\r\n\r\nx',
+    "file name": lambda size: HEAD + b"Content-Disposition: attachment; filename=" + _repeated(b"../", size) + b"\n\nx",
     # encodings
     "base64": _encoded(b"\0\1\2", b"Content-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n"),
     "base64 text": _encoded(b"text ", b"Content-Transfer-Encoding: base64\r\n"),

@@ -6,16 +6,17 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maild.message.parse import Message, parse
+from maild.message.parse import Message
 from tests.unit.test_parse_hostile import read_all
 
 CORPUS = Path(__file__).parent.parent / "corpus" / "parse"
 MAILS = [path.read_bytes() for path in sorted(CORPUS.glob("*.eml"))]
 PIECES = [
-    b"\n", b"\r\n", b"\r", b"\n\n", b"--", b"\n--b\n", b"\n--b--\n", b"=?utf-8?q?", b"?=", b'"', b"<", b">", b"(", b")", b";", b"=", b"\0",
-    b"\xff", b"\xc3", b"Content-Type: ", b"multipart/mixed; boundary=b", b"message/rfc822", b"base64", b"\x1b$B", b"@", b",", b":", b"*0*=",
-    b"utf-7''", b"charset=", b"begin 644 x\n", b"end\n", b"name=", b"&#xD800;", b"<table>", b"</table>", b"<blockquote>", b"Date: ", b"From: ",
-    b"\\", b"%", b"utf-16", b"+2AA-", b"x\x9f\x3e\x22", b"application/ms-tnef", b"text/calendar", b"text/html",
+    b"\n", b"\r\n", b"\r", b"\n\n", b"--", b"\n--b\n", b"\n--b--\n", b"=?utf-8?q?", b"?=", b'"', b"<", b">", b"(",
+    b")", b";", b"=", b"\0", b"\xff", b"\xc3", b"Content-Type: ", b"multipart/mixed; boundary=b",
+    b"message/rfc822", b"base64", b"\x1b$B", b"@", b",", b":", b"*0*=", b"utf-7''", b"charset=", b"begin 644 x\n",
+    b"end\n", b"name=", b"&#xD800;", b"<table>", b"</table>", b"<blockquote>", b"Date: ", b"From: ", b"\\", b"%",
+    b"utf-16", b"+2AA-", b"x\x9f\x3e\x22", b"application/ms-tnef", b"text/calendar", b"text/html",
 ]  # fmt: skip
 
 
