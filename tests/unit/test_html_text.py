@@ -21,10 +21,7 @@ from maild.message.html import is_tame, to_text
         ("<div>one</div><div>two</div>", "one\ntwo"),
         ("one<br>two<br><br>three", "one\ntwo\n\nthree"),
         ("<div>one</div><div><br></div><div>two</div>", "one\n\ntwo"),
-        (
-            ("<p class=Mso>one</p><p class=Mso>two</p><p class=Mso>&nbsp;</p><p class=Mso>3</p>", "one\ntwo\n\n3"),
-            "one\ntwo\n\nthree",
-        ),
+        ("<p class=Mso>one</p><p class=Mso>two</p><p class=Mso>&nbsp;</p><p class=Mso>3</p>", "one\ntwo\n\n3"),
         ('<p style="margin:0">one</p><p style="margin:0">two</p>', "one\ntwo"),
         ("<h1>Title</h1>text", "Title\n\ntext"),
         ("one<hr>two", "one\n---\ntwo"),
