@@ -241,7 +241,8 @@ class Daemon:
             if settings.maild.database != old.maild.database:
                 log.error("reload refused: the database can only be changed by a restart")
                 return
-            self.works = assemble(settings, self._database, self._now)
+            replaced, self.works = self.works, assemble(settings, self._database, self._now)
+            replaced.sender.close()
             if settings.smtp != old.smtp:
                 if self.listener is not None:
                     self.listener.stop(GRACE_S)
@@ -262,6 +263,7 @@ class Daemon:
         deadline = time.monotonic() + GRACE_S
         for loop in self._loops:
             loop.stop()
+        self.works.sender.stop()
         if self.listener is not None:
             self.listener.stop(GRACE_S)
         self._inbox.stop(GRACE_S)

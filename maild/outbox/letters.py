@@ -95,6 +95,7 @@ class Letter:
     cc: tuple[Person, ...] = ()
     agent: Agent | None = None  # who gets it, if it is for an agent
     message_id: str = ""
+    speaker: str = ""  # who says it: an agent, or the department
     references: tuple[str, ...] = ()  # oldest first
     reply_to: dict[int, str] = field(default_factory=dict)  # signed, by address id
     subject: str = ""

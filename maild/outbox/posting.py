@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert
 
 from maild import people
 from maild.config import Settings
+from maild.config.settings import Agent, Department
 from maild.message.address import Address, Keys, Role, Token, message_id, normalise, reply_address, sign
 from maild.message.compose import Automatic, Draft, Extra, File, compose
 from maild.outbox.counts import Counts
@@ -17,7 +18,6 @@ from maild.outbox.letters import TO_AGENTS, FiledMail, Letter, Post, Withheld
 from maild.outbox.words import Words
 from maild.people import Person
 from maild.rules.ticket import Tell
-from maild.settings import Agent, Department
 from maild.store import queries
 from maild.store.models import DeliveryRow, DeliveryState, Direction, MailRow, MailState, RawRow
 from maild.templates import Templates
@@ -140,8 +140,10 @@ class Outbox:
         letter.subject = rendered.subject
         letter.text = getattr(words, "text", "") if letter.post.tell is Tell.ANSWER else ""
         letter.files = _files(letter)
+        agent = self._settings.agent_of(letter.post.agent) if letter.post.agent else None
+        letter.speaker = agent.name if agent else letter.department.title
         draft = Draft(
-            from_=self._from(letter),
+            from_=_from(letter),
             to=tuple(each.mailbox for each in letter.to),
             cc=tuple(each.mailbox for each in letter.cc),
             subject=rendered.subject,
@@ -171,16 +173,6 @@ class Outbox:
             return ()
         return _thread((*reversed(heard.references), heard.message_id))
 
-    def _from(self, letter: Letter) -> Address:
-        """Return who the mail is from: always our own address, with the name of whoever speaks."""
-        title, about = letter.department.title, letter.post.about
-        if letter.post.tell is Tell.ANSWER and letter.post.agent:
-            agent = self._settings.agent_of(letter.post.agent)
-            title = f"{agent.name} ({title})" if agent else title
-        elif letter.post.tell is Tell.NOTIFICATION and isinstance(about, FiledMail):
-            title = f"{about.author.name or about.author.address} via {title}"
-        return Address(title, letter.department.address)
-
 
 def _thread(ids: Sequence[str]) -> tuple[str, ...]:
     """Return ids of a conversation, oldest first, each once where it stood last, the first one and the newest."""
@@ -188,6 +180,16 @@ def _thread(ids: Sequence[str]) -> tuple[str, ...]:
     if len(each_once) > REFERENCES_KEPT:
         each_once = [each_once[0], *each_once[1 - REFERENCES_KEPT :]]
     return tuple(each_once)
+
+
+def _from(letter: Letter) -> Address:
+    """Return who the mail is from: always our own address, with the name of whoever speaks."""
+    title, about = letter.department.title, letter.post.about
+    if letter.post.tell is Tell.ANSWER:
+        title = f"{letter.speaker} ({title})"
+    elif letter.post.tell is Tell.NOTIFICATION and isinstance(about, FiledMail):
+        title = f"{about.author.name or about.author.address} via {title}"
+    return Address(title, letter.department.address)
 
 
 def _automatic(letter: Letter) -> Automatic:
@@ -226,7 +228,7 @@ def _mail(letter: Letter, now: datetime) -> dict[str, Any]:
         "message_id": letter.message_id,
         "references": list(reversed(letter.references)),
         "from_address": post.agent or normalise(letter.department.address),
-        "from_name": letter.department.title,
+        "from_name": letter.speaker,
         "subject": letter.subject[:998],
         "sent_at": now,
         "text": letter.text or None,

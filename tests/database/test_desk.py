@@ -178,6 +178,40 @@ def test_a_merged_ticket_is_an_alias_and_takes_nothing_but_notes(
     assert happen(database, desk, clock, NoteWritten(clock())) == [""]
 
 
+def test_who_waited_on_a_merged_ticket_waits_on_the_other_and_takes_part_there(
+    database: Database, desk: Desk, clock: FakeClock
+) -> None:
+    open_ticket(database, desk, clock)
+    waited_since = clock()
+    clock.advance(hours=1)
+    with database.write() as connection:
+        new = opening(connection, clock, "ben")
+        desk.handle(connection, [Happening(new, CustomerWrote(clock()), "ben")], clock())
+    happen(database, desk, clock, AgentWrote(clock(), "anna@acme.example"), ticket=2)
+
+    assert happen(database, desk, clock, Merge(clock(), into=2)) == [""]
+
+    with database.read() as connection:
+        target = connection.execute(select(TicketRow.status, TicketRow.waiting_since).where(TicketRow.id == 2)).one()
+        joined = connection.scalars(select(ParticipantRow.address_id).where(ParticipantRow.ticket_id == 2)).all()
+    assert target == (Status.OPEN, waited_since)
+    assert joined == [1]
+
+
+@pytest.mark.parametrize(("into", "reason"), [(1, "into itself"), (9, "no ticket #9"), (2, "that is closed")])
+def test_a_ticket_is_merged_into_a_living_other_one_only(
+    database: Database, desk: Desk, clock: FakeClock, into: int, reason: str
+) -> None:
+    open_ticket(database, desk, clock)
+    open_ticket(database, desk, clock)
+    happen(database, desk, clock, Close(clock()), ticket=2)
+
+    [refused] = happen(database, desk, clock, Merge(clock(), into=into))
+
+    assert reason in refused
+    assert status(database) is Status.NEW
+
+
 @pytest.mark.parametrize(("event", "days"), [(MarkSpam, 90), (Delete, 30)])
 def test_what_is_put_aside_is_purged_with_all_that_hangs_on_it(
     database: Database, desk: Desk, clock: FakeClock, event: type, days: int

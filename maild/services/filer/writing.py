@@ -11,6 +11,7 @@ from maild.config import Settings
 from maild.desk import Desk, Happening, Opening
 from maild.message import language
 from maild.message.address import Address, normalise
+from maild.message.authentication import Trust
 from maild.message.classify import Kind
 from maild.message.reading import Reading
 from maild.outbox import FiledMail
@@ -44,6 +45,7 @@ class Writer:
     def write(self, connection: Connection, filings: Sequence[Filing], now: datetime) -> None:
         """Write `filings`; each is told the ticket on which it ended."""
         self._enrol(connection, filings, now)
+        people.trust_again(connection, {each.reading.sender for each in filings if _shows_life(each)})
         happenings, owners = [], []
         for filing in filings:
             event = _event(filing, now, acknowledge=self._acknowledges(filing))
@@ -167,6 +169,11 @@ def _event(filing: Filing, now: datetime, *, acknowledge: bool) -> Event | None:
             return AgentWrote(now, filing.reading.sender)
         case Action.NOTE:
             return NoteWritten(now)
+
+
+def _shows_life(filing: Filing) -> bool:
+    """Return whether a mail shows that its sender's address works, whatever failed there before."""
+    return filing.reading.kind is Kind.HUMAN and filing.reading.authentication.result is not Trust.FAIL
 
 
 def _failed_for_good(each: Reading) -> bool:

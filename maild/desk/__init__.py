@@ -1,0 +1,115 @@
+"""The desk: the one way to change a ticket.
+
+    happenings (ticket, event) -> snapshots -> rules.ticket.decide, in order -> rows, history, mails: one transaction
+
+`Desk.handle` takes a batch, of which one happening is the simplest. Tickets are read once and locked, decided on in
+memory in the order given (two events of one ticket see each other), and written with one statement a table. The
+history is computed from the difference between the ticket before and after, so no rule can forget it. The mails that
+a decision asks for go to `outbox` in the same transaction.
+
+A customer's mail on a closed ticket goes to the ticket that follows it, an open one if there is one, else a new one.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from sqlalchemy import Connection, select, update
+
+from maild import people
+from maild.config import Settings
+from maild.desk.batch import Batch
+from maild.desk.happenings import MAILD, Happening, Opening, Outcome
+from maild.desk.rows import last_answers, purge, record_withheld, write
+from maild.message.address import normalise
+from maild.outbox import Outbox, Undelivered
+from maild.rules.ticket import DeliveryFailed, Policy, Tell
+from maild.store.models import DeliveryRow, DeliveryState, MailRow
+
+__all__ = ["MAILD", "Desk", "Happening", "Opening", "Outcome"]
+
+log = structlog.get_logger("maild.desk")
+
+_SUPPRESSED_FOR: Final = timedelta(days=60)  # a later success lifts it
+
+
+class Desk:
+    """Handles events by the policies of the configuration."""
+
+    def __init__(self, settings: Settings, outbox: Outbox) -> None:
+        self._settings = settings
+        self._outbox = outbox
+        self._policies = {each.name: settings.policy_of(each) for each in settings.departments}
+        self._default = next(iter(self._policies.values()))
+
+    def policy(self, department: str) -> Policy:
+        """Return the policy of a department; that of the first for one that is configured no more."""
+        return self._policies.get(department, self._default)
+
+    def handle(self, connection: Connection, happenings: Sequence[Happening], now: datetime) -> list[Outcome]:
+        """Let `happenings` happen in order, and return what became of each.
+
+        An event that the rules refuse writes nothing and is told in its outcome; the others go on.
+
+        Raises:
+            KeyError: there is no such ticket.
+        """
+        batch = Batch(connection, self.policy, [each.ticket for each in happenings if isinstance(each.ticket, int)])
+        ended = [batch.happen(happening) for happening in happenings]
+        write(connection, batch.cards())
+        withheld = self._outbox.post(connection, batch.posts, now)
+        record_withheld(connection, withheld, now)
+        purge(connection, [card.thread.ticket_id for card in batch.cards() if card.purge])
+        outcomes = [Outcome(card.thread.ticket_id, refused, card.state.status) for card, refused in ended]
+        for happening, outcome in zip(happenings, outcomes, strict=True):
+            event = type(happening.event).__name__
+            if outcome.refused:
+                log.info(
+                    "refused", ticket=outcome.ticket_id, event_name=event, actor=happening.actor, why=outcome.refused
+                )
+            else:
+                log.info("changed", ticket=outcome.ticket_id, by=event, actor=happening.actor, status=outcome.status)
+        return outcomes
+
+    def delivery_failed(self, connection: Connection, failures: Mapping[int, str], now: datetime) -> None:
+        """Note that deliveries (by id) failed for good, with the server's own words.
+
+        The addresses get nothing automatic for a while. If it was the last public answer of a ticket, the ticket
+        opens again and the answer's author is told.
+        """
+        rows = connection.execute(
+            select(
+                DeliveryRow.id,
+                DeliveryRow.ticket_id,
+                DeliveryRow.recipient,
+                DeliveryRow.mail_id,
+                MailRow.purpose,
+                MailRow.text,
+                MailRow.stored_at,
+            )
+            .join(MailRow, MailRow.id == DeliveryRow.mail_id)
+            .where(DeliveryRow.id.in_(failures), DeliveryRow.state.in_((DeliveryState.QUEUED, DeliveryState.SENT)))
+            .order_by(DeliveryRow.id)
+        ).all()
+        for row in rows:
+            said = failures[row.id][:2000]
+            ended = {"state": DeliveryState.FAILED, "due_at": None, "ended_at": now, "reply": said}
+            connection.execute(update(DeliveryRow).where(DeliveryRow.id == row.id).values(ended))
+            if self._settings.agent_of(row.recipient) is None:  # agents must hear of what waits
+                people.suppress(connection, [normalise(row.recipient)], now + _SUPPRESSED_FOR, said)
+            log.warning("delivery failed for good", delivery=row.id, ticket=row.ticket_id, reply=said[:200])
+        answers = [row for row in rows if row.purpose == Tell.ANSWER and row.ticket_id is not None]
+        last = last_answers(connection, {row.ticket_id for row in answers})
+        happenings = [
+            Happening(
+                row.ticket_id,
+                DeliveryFailed(now),
+                MAILD,
+                Undelivered(row.mail_id, row.text or "", row.stored_at, row.recipient, failures[row.id]),
+            )
+            for row in answers
+            if last.get(row.ticket_id) == row.mail_id
+        ]
+        if happenings:
+            self.handle(connection, happenings, now)

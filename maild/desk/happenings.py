@@ -1,0 +1,43 @@
+"""What happens to tickets: an event, the ticket, who caused it and by which mail."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from maild.outbox import About
+from maild.people import Person
+from maild.rules.ticket import Event, Status
+
+MAILD: Final = "maild"  # the actor where time alone acts
+
+
+@dataclass(slots=True)
+class Opening:
+    """A ticket that does not exist yet. The same object given twice in a batch is the same ticket."""
+
+    subject: str
+    department: str
+    requester: Person
+    participants: tuple[Person, ...] = ()
+    language: str | None = None
+    follows_id: int | None = None
+    priority: str = "normal"
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """An event, the ticket to which it happens, who caused it and by which mail."""
+
+    ticket: int | Opening
+    event: Event
+    actor: str
+    about: About = None  # the mail by which it came, with what the mails that follow quote of it
+    mail_id: int | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a happening."""
+
+    ticket_id: int  # where it ended: another ticket for a closed one
+    refused: str = ""  # why nothing was done, a sentence for whoever asked
+    status: Status | None = None

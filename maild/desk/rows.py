@@ -1,0 +1,211 @@
+"""Tickets read, locked and written: one statement a table for a whole batch.
+
+The history is computed here from the difference between a ticket before and after. No other file writes to the table
+of tickets.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+
+from maild import people
+from maild.desk.happenings import MAILD, Happening, Opening
+from maild.outbox import Thread, Withheld
+from maild.people import Person
+from maild.rules.ticket import FIELDS, Tell, Ticket
+from maild.store.models import Direction, HistoryRow, MailRow, ParticipantRow, TicketRow
+
+log = structlog.get_logger("maild.desk")
+
+_UNRECORDED: Final = frozenset({"due_at"})  # computed from the rest
+
+
+@dataclass(slots=True)
+class Card:
+    """A ticket in memory, while a batch is decided."""
+
+    thread: Thread
+    state: Ticket
+    recorded: Ticket | None  # what history knows; None for a new ticket
+    stored: Ticket | None  # what the table has; None for a new ticket
+    opening: Opening | None = None
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    joining: list[Person] = field(default_factory=list)  # who takes part from now on
+    purge: bool = False
+
+
+def load(connection: Connection, ticket_ids: Sequence[int]) -> dict[int, Card]:
+    """Read tickets and lock them, in the order of their ids, so that two nodes never wait for each other."""
+    ids = sorted(set(ticket_ids))
+    if not ids:
+        return {}
+    state = [getattr(TicketRow, name) for name in FIELDS]
+    rows = connection.execute(
+        select(
+            TicketRow.id,
+            TicketRow.subject,
+            TicketRow.department,
+            TicketRow.requester_id,
+            TicketRow.language,
+            TicketRow.silenced_until,
+            *state,
+        )
+        .where(TicketRow.id.in_(ids))
+        .order_by(TicketRow.id)
+        .with_for_update()
+    ).all()
+    joined = connection.execute(
+        select(ParticipantRow.ticket_id, ParticipantRow.address_id).where(
+            ParticipantRow.ticket_id.in_(ids), ParticipantRow.left_at.is_(None)
+        )
+    ).all()
+    everybody = people.by_id(connection, {row.requester_id for row in rows} | {row.address_id for row in joined})
+    cards = {}
+    for row in rows:
+        ticket = Ticket(*row[6:])
+        participants = tuple(everybody[each.address_id] for each in joined if each.ticket_id == row.id)
+        thread = Thread(
+            row.id,
+            row.subject,
+            row.department,
+            everybody[row.requester_id],
+            participants,
+            row.language,
+            row.silenced_until,
+        )
+        cards[row.id] = Card(thread, ticket, ticket, ticket)
+    return cards
+
+
+def changes(card: Card, after: Ticket, happening: Happening) -> Iterator[dict[str, Any]]:
+    """Yield the history of one event: each field that it changed, once."""
+    common = {
+        "at": happening.event.at,
+        "actor": happening.actor,
+        "cause": type(happening.event).__name__,
+        "mail_id": happening.mail_id,
+    }
+    before = card.recorded
+    if before is None and card.opening is not None:
+        for name, value in (
+            ("subject", card.opening.subject),
+            ("department", card.opening.department),
+            ("requester", card.opening.requester.normal),
+            ("follows_id", card.opening.follows_id),
+        ):
+            if value is not None:
+                yield {**common, "field": name, "old": None, "new": _text(value)}
+    for name in FIELDS:
+        old, new = (getattr(before, name) if before else None), getattr(after, name)
+        if name in _UNRECORDED or old == new or (before is None and new is False):
+            continue
+        yield {**common, "field": name, "old": _text(old), "new": _text(new)}
+
+
+def _text(value: object) -> str | None:
+    match value:
+        case None:
+            return None
+        case datetime():
+            return value.isoformat()
+        case Enum():
+            return str(value.value)
+        case bool():
+            return "yes" if value else "no"
+        case _:
+            return str(value)
+
+
+def write(connection: Connection, cards: Sequence[Card]) -> None:
+    """Write tickets, who joined them, and their history; new tickets have their number on return."""
+    fresh = [card for card in cards if card.opening is not None]
+    if fresh:
+        _insert(connection, fresh)
+    changed = [card for card in cards if card.stored is not None and card.state != card.stored]
+    if changed:
+        connection.execute(
+            update(TicketRow).where(TicketRow.id == bindparam("ticket_id")).values(attempts=0),
+            [{"ticket_id": card.thread.ticket_id, **_columns(card.state)} for card in changed],
+        )
+    joining = [
+        {"ticket_id": card.thread.ticket_id, "address_id": each.address_id, "joined_at": card.state.since}
+        for card in cards
+        for each in card.joining
+    ]
+    if joining:
+        connection.execute(insert(ParticipantRow), joining)
+    history = [{**change, "ticket_id": card.thread.ticket_id} for card in cards for change in card.changes]
+    if history:
+        connection.execute(insert(HistoryRow), history)
+
+
+def _columns(state: Ticket) -> dict[str, Any]:
+    return {name: getattr(state, name) for name in FIELDS}
+
+
+def _insert(connection: Connection, fresh: Sequence[Card]) -> None:
+    rows = [
+        {
+            **_columns(card.state),
+            "subject": card.opening.subject[:998],
+            "department": card.opening.department,
+            "requester_id": card.opening.requester.address_id,
+            "language": card.opening.language,
+            "created_at": card.state.since,
+            "follows_id": card.opening.follows_id,
+            "priority": card.opening.priority,
+        }
+        for card in fresh
+        if card.opening is not None
+    ]
+    ids = connection.scalars(insert(TicketRow).returning(TicketRow.id, sort_by_parameter_order=True), rows).all()
+    for card, ticket_id in zip(fresh, ids, strict=True):
+        card.thread.ticket_id = ticket_id
+        card.joining = list(card.thread.participants)
+
+
+def record_withheld(connection: Connection, withheld: Sequence[Withheld], now: datetime) -> None:
+    """Keep in the history which automatic mails were not sent, and why; silence the tickets that must be."""
+    rows: list[dict[str, Any]] = []
+    for each in withheld:
+        ticket_id = each.thread.ticket_id
+        common = {"ticket_id": ticket_id, "at": now, "actor": MAILD, "cause": each.cause, "mail_id": None}
+        rows.append(
+            {**common, "field": "withheld", "old": None, "new": f"{each.tell} to {each.recipient}: {each.reason}"}
+        )
+        if each.silence_until is not None:
+            old = each.thread.silenced_until
+            rows.append({**common, "field": "silenced_until", "old": _text(old), "new": _text(each.silence_until)})
+            each.thread.silenced_until = each.silence_until
+            connection.execute(
+                update(TicketRow).where(TicketRow.id == ticket_id).values(silenced_until=each.silence_until)
+            )
+        log.info("withheld", ticket=ticket_id, purpose=each.tell.value, why=each.reason)
+    if rows:
+        connection.execute(insert(HistoryRow), rows)
+
+
+def last_answers(connection: Connection, ticket_ids: Iterable[int]) -> dict[int, int]:
+    """Return the last public answer's mail of each ticket."""
+    rows = connection.execute(
+        select(MailRow.ticket_id, func.max(MailRow.id))
+        .where(
+            MailRow.ticket_id.in_(set(ticket_ids)), MailRow.purpose == Tell.ANSWER, MailRow.direction == Direction.OUT
+        )
+        .group_by(MailRow.ticket_id)
+    ).all()
+    return {row[0]: row[1] for row in rows if row[0] is not None}
+
+
+def purge(connection: Connection, ticket_ids: Sequence[int]) -> None:
+    """Remove tickets for good, with their mails, deliveries and history."""
+    if not ticket_ids:
+        return
+    # What hangs on a ticket goes with it: its mails with their bytes, deliveries, history, and its aliases.
+    connection.execute(delete(TicketRow).where(TicketRow.id.in_(ticket_ids)))
+    log.info("purged", tickets=" ".join(map(str, ticket_ids)))
