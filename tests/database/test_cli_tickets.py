@@ -225,16 +225,18 @@ def test_a_merged_ticket_is_an_alias_and_the_customer_in_it_is_not_forgotten(she
     assert answer.out == "ticket 2: new -> merged\n"
     assert shell.desk.ticket(2).merged_into == 1
     assert shell.desk.status(1) is Status.OPEN
-    assert shell("ticket", "show", 1, "--json").data["merged_from"] == [2]
+    found = shell("ticket", "show", 1, "--json").data
+    assert found["merged_from"] == [2]
+    assert [each["address"] for each in found["participants"]] == [BEN]
 
 
 @pytest.mark.parametrize(
     ("ticket", "into", "why"),
     [
         (1, 1, "Cannot merge a ticket into itself."),
-        (1, 9, "There is no ticket 9 to merge it into."),
-        (1, 3, "Ticket 3 is spam"),
-        (1, 4, "Ticket 4 was merged into 2; merge into that one."),
+        (1, 9, "There is no ticket #9."),
+        (1, 3, "Cannot merge into a ticket that is spam."),
+        (1, 4, "Cannot merge into a ticket that is merged."),
         (4, 1, "This ticket was merged into #2"),
     ],
 )

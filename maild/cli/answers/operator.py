@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 from maild.cli.answers import tickets
 from maild.config import Settings
 from maild.daemon import assemble
-from maild.desk import Desk, Happening
+from maild.desk import Happening
 from maild.message.commands.when import UnclearTimeError, instant
 from maild.rules.sla import Span
 from maild.rules.ticket import (
@@ -35,7 +35,6 @@ from maild.store.engine import Database
 from maild.store.models import TicketRow
 
 OPERATOR: Final = "operator"
-_HEARD_NOTHING: Final = (Status.ANSWERED, Status.RESOLVED, Status.CLOSED)  # where nobody sees that a customer waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +55,7 @@ def fulfil(
     """
     desk = assemble(settings, database, lambda: now).desk
     with database.write() as connection:
-        named = [*ticket_ids, *([wish.merge_into] if wish.merge_into else [])]
-        before = tickets.states(connection, named)
+        before = tickets.states(connection, ticket_ids)
         results: dict[int, dict[str, Any]] = {}
         happenings: list[Happening] = []
         for ticket_id in ticket_ids:
@@ -70,8 +68,6 @@ def fulfil(
         for happening, outcome in zip(happenings, desk.handle(connection, happenings, now), strict=True):
             result = results[happening.ticket]  # type: ignore[index]  # none of them is an Opening
             result |= {"refused": outcome.refused or None, "status": str(outcome.status or "")}
-        if wish.merge_into:
-            _let_target_wait(connection, desk, before, results, wish.merge_into, now)
     return list(results.values())
 
 
@@ -93,7 +89,7 @@ def _event(
         newest = tickets.newest(connection)
         raise Refused(f"There is no such ticket; the newest is {newest}." if newest else "There are no tickets yet.")
     if wish.merge_into is not None:
-        return Merge(now, _target(ticket_id, wish.merge_into, before))
+        return Merge(now, wish.merge_into)
     if wish.postpone_until is not None:
         return Postpone(now, _wake_at(settings, _department(connection, ticket_id), wish.postpone_until, now))
     match Status(wish.status or ""):
@@ -131,34 +127,5 @@ def _back(status: Status, now: datetime) -> Event:
             return Reopen(now)
 
 
-def _target(ticket_id: int, into: int, before: dict[int, Ticket]) -> int:
-    target = before.get(into)
-    if target is None:
-        raise Refused(f"There is no ticket {into} to merge it into.")
-    if ticket_id == into:
-        raise Refused("Cannot merge a ticket into itself.")
-    if target.status is Status.MERGED:
-        raise Refused(f"Ticket {into} was merged into {target.merged_into}; merge into that one.")
-    if target.status in (Status.SPAM, Status.DELETED):
-        raise Refused(f"Ticket {into} is {target.status} and will be removed; take it out of there first.")
-    return into
-
-
 def _department(connection: Connection, ticket_id: int) -> str:
     return connection.scalars(select(TicketRow.department).where(TicketRow.id == ticket_id)).one()
-
-
-def _let_target_wait(
-    connection: Connection,
-    desk: Desk,
-    before: dict[int, Ticket],
-    results: dict[int, dict[str, Any]],
-    into: int,
-    now: datetime,
-) -> None:
-    """Open the ticket that others were merged into, if a customer waits in one of them and nobody would see it."""
-    waits = any(
-        before[ticket_id].waiting_since is not None for ticket_id, each in results.items() if not each["refused"]
-    )
-    if waits and before[into].status in _HEARD_NOTHING:
-        desk.handle(connection, [Happening(into, Reopen(now), OPERATOR)], now)
