@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from maild.message import filename, flowed, html, invitation, tnef, uuencode
+from maild.message import filename, flowed, html, invitation, mime, smime, tnef, uuencode
 from maild.message.charset import decode
 from maild.message.mime import Part
 
@@ -37,8 +37,10 @@ _NO_BODIES: Final = (
 )
 _FURTHER_FORMS: Final = ("text/x-amp-html", "text/watch-html", "text/enriched", "text/richtext")
 _TNEF: Final = ("application/ms-tnef", "application/vnd.ms-tnef", "application/x-tnef")
+_SIGNED: Final = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 _SOURCE: Final = re.compile(r"\s*(?:<!doctype html|<html[\s>])", re.IGNORECASE)
 _STUB_CHARACTERS: Final = 300
+_SAME: Final = 0.8  # a greater share of common words, and two texts are one
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ def read(root: Part, fallback: str = "") -> Body:
         texts.append(text)
         sources.append(source)
         files += extracted
+    _merge_doubles(found.bodies, texts)
     for part, related in found.files:
         _list(part, related, texts, sources, files)
     text = _joined(texts)
@@ -104,10 +107,22 @@ def read(root: Part, fallback: str = "") -> Body:
     )
 
 
+def _merge_doubles(bodies: list[tuple[list[Part], list[Part]]], texts: list[str]) -> None:
+    """Take a text that stands twice, plain and then as HTML, for two forms of one: some senders call that mixed."""
+    for index in range(1, len(texts)):
+        (plain, rich), (more_plain, more_rich) = bodies[index - 1], bodies[index]
+        if plain and more_rich and not rich and not more_plain:
+            words, again = texts[index - 1].split(), texts[index].split()
+            if len(words) < 2 * len(again) and len(again) < 2 * len(words):
+                known = frozenset(words)
+                if sum(word in known for word in again) > _SAME * len(again):
+                    texts[index - 1], texts[index] = "", texts[index - 1]
+
+
 def _joined(texts: list[str]) -> str:
     """Return the texts below each other, each beginning a line."""
-    last = len(texts) - 1
-    return "\n".join(text if text.endswith("\n") or index == last else text + "\n" for index, text in enumerate(texts))
+    said = [text for text in texts if text]
+    return "\n".join(text if text.endswith("\n") or text is said[-1] else text + "\n" for text in said)
 
 
 def _forms(plain: list[Part], rich: list[Part], fallback: str, defects: list[str]) -> tuple[str, str, list[File]]:
@@ -168,6 +183,8 @@ def _gather(part: Part, found: _Gathering, related: bool) -> None:
             _take(part, found)
         else:
             found.files.append((part, related))
+            if part.content_type in _SIGNED and part.depth < mime.DEPTH:
+                _gather_signed(part, found)
     elif part.content_type == "multipart/alternative":
         _alternative(part, found, related)
     elif part.content_type == "multipart/related":
@@ -177,16 +194,21 @@ def _gather(part: Part, found: _Gathering, related: bool) -> None:
             if child is not root:
                 _gather_file(child, found)
     elif part.content_type in ("multipart/signed", "multipart/report", "multipart/encrypted"):
-        first = part.parts[0]
-        if part.content_type == "multipart/encrypted":
-            found.files.extend((child, related) for child in part.parts)
-            return
-        _gather(first, found, related)
-        for child in part.parts[1:]:
-            found.files.append((child, related))
+        texts = 0 if part.content_type == "multipart/encrypted" else 1  # the first part; of an encrypted mail none
+        for child in part.parts[:texts]:
+            _gather(child, found, related)
+        found.files.extend((child, related) for child in part.parts[texts:])
     else:
         for child in part.parts:
             _gather(child, found, related)
+
+
+def _gather_signed(part: Part, found: _Gathering) -> None:
+    """Take the mail that an opaque signature wraps for what it is; the signature itself stays listed as a file."""
+    if part.parameters.get("smime-type", "signed-data").lower() == "signed-data":
+        content = smime.content(part.content())
+        if content is not None:
+            _gather(mime.read(content, depth=part.depth + 1), found, related=False)
 
 
 def _take(part: Part, found: _Gathering) -> None:

@@ -135,7 +135,10 @@ _KNOWN: Final = re.compile(
 
 def plain(value: bytes, fallback: str = "") -> str:
     """Return a raw value as text, unfolded; encoded words stay as they are."""
-    text = value.decode("ascii") if value.isascii() else charset.decode(value, "", fallback).text
+    if value.isascii() and b"\x1b" not in value:
+        text = value.decode("ascii")
+    else:
+        text = charset.decode(value, "", fallback).text
     if "\n" in text or "\r" in text:
         text = _FOLD.sub(" ", text.strip())
     return text.strip()
