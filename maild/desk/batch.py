@@ -104,7 +104,7 @@ class Batch:
                 ticket.language,
                 follows_id=ticket.follows_id,
             )
-            card = self._opened[id(ticket)] = Card(thread, opened(at), None, None, ticket)
+            card = self._opened[id(ticket)] = Card(thread, opened(at), None, None, ticket, opened_at=at)
         return card
 
     def _change(self, card: Card, after: Ticket, happening: Happening) -> None:

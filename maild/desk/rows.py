@@ -24,6 +24,28 @@ log = structlog.get_logger("maild.desk")
 
 _UNRECORDED: Final = frozenset({"due_at"})  # computed from the rest
 
+# Built once: building a statement anew costs more than executing it.
+_LOCK: Final = (
+    select(
+        TicketRow.id,
+        TicketRow.subject,
+        TicketRow.department,
+        TicketRow.requester_id,
+        TicketRow.language,
+        TicketRow.silenced_until,
+        *(getattr(TicketRow, name) for name in FIELDS),
+    )
+    .where(TicketRow.id.in_(bindparam("ids", expanding=True)))
+    .order_by(TicketRow.id)
+    .with_for_update()
+)
+_JOINED: Final = select(ParticipantRow.ticket_id, ParticipantRow.address_id).where(
+    ParticipantRow.ticket_id.in_(bindparam("ids", expanding=True)), ParticipantRow.left_at.is_(None)
+)
+_INSERT: Final = insert(TicketRow).returning(TicketRow.id, sort_by_parameter_order=True)
+_UPDATE: Final = update(TicketRow).where(TicketRow.id == bindparam("ticket_id")).values(attempts=0)
+_INSERT_HISTORY: Final = insert(HistoryRow)
+
 
 @dataclass(slots=True)
 class Card:
@@ -37,6 +59,7 @@ class Card:
     changes: list[dict[str, Any]] = field(default_factory=list)
     joining: list[Person] = field(default_factory=list)  # who takes part from now on
     purge: bool = False
+    opened_at: datetime | None = None  # of a new ticket
 
 
 def load(connection: Connection, ticket_ids: Sequence[int]) -> dict[int, Card]:
@@ -44,26 +67,8 @@ def load(connection: Connection, ticket_ids: Sequence[int]) -> dict[int, Card]:
     ids = sorted(set(ticket_ids))
     if not ids:
         return {}
-    state = [getattr(TicketRow, name) for name in FIELDS]
-    rows = connection.execute(
-        select(
-            TicketRow.id,
-            TicketRow.subject,
-            TicketRow.department,
-            TicketRow.requester_id,
-            TicketRow.language,
-            TicketRow.silenced_until,
-            *state,
-        )
-        .where(TicketRow.id.in_(ids))
-        .order_by(TicketRow.id)
-        .with_for_update()
-    ).all()
-    joined = connection.execute(
-        select(ParticipantRow.ticket_id, ParticipantRow.address_id).where(
-            ParticipantRow.ticket_id.in_(ids), ParticipantRow.left_at.is_(None)
-        )
-    ).all()
+    rows = connection.execute(_LOCK, {"ids": ids}).all()
+    joined = connection.execute(_JOINED, {"ids": ids}).all()
     everybody = people.by_id(connection, {row.requester_id for row in rows} | {row.address_id for row in joined})
     cards = {}
     for row in rows:
@@ -128,10 +133,7 @@ def write(connection: Connection, cards: Sequence[Card]) -> None:
         _insert(connection, fresh)
     changed = [card for card in cards if card.stored is not None and card.state != card.stored]
     if changed:
-        connection.execute(
-            update(TicketRow).where(TicketRow.id == bindparam("ticket_id")).values(attempts=0),
-            [{"ticket_id": card.thread.ticket_id, **_columns(card.state)} for card in changed],
-        )
+        connection.execute(_UPDATE, [{"ticket_id": card.thread.ticket_id, **_columns(card.state)} for card in changed])
     joining = [
         {"ticket_id": card.thread.ticket_id, "address_id": each.address_id, "joined_at": card.state.since}
         for card in cards
@@ -141,7 +143,7 @@ def write(connection: Connection, cards: Sequence[Card]) -> None:
         connection.execute(insert(ParticipantRow), joining)
     history = [{**change, "ticket_id": card.thread.ticket_id} for card in cards for change in card.changes]
     if history:
-        connection.execute(insert(HistoryRow), history)
+        connection.execute(_INSERT_HISTORY, history)
 
 
 def _columns(state: Ticket) -> dict[str, Any]:
@@ -156,14 +158,14 @@ def _insert(connection: Connection, fresh: Sequence[Card]) -> None:
             "department": card.opening.department,
             "requester_id": card.opening.requester.address_id,
             "language": card.opening.language,
-            "created_at": card.state.since,
+            "created_at": card.opened_at or card.state.since,
             "follows_id": card.opening.follows_id,
             "priority": card.opening.priority,
         }
         for card in fresh
         if card.opening is not None
     ]
-    ids = connection.scalars(insert(TicketRow).returning(TicketRow.id, sort_by_parameter_order=True), rows).all()
+    ids = connection.scalars(_INSERT, rows).all()
     for card, ticket_id in zip(fresh, ids, strict=True):
         card.thread.ticket_id = ticket_id
         card.joining = list(card.thread.participants)
@@ -187,7 +189,7 @@ def record_withheld(connection: Connection, withheld: Sequence[Withheld], now: d
             )
         log.info("withheld", ticket=ticket_id, purpose=each.tell.value, why=each.reason)
     if rows:
-        connection.execute(insert(HistoryRow), rows)
+        connection.execute(_INSERT_HISTORY, rows)
 
 
 def last_answers(connection: Connection, ticket_ids: Iterable[int]) -> dict[int, int]:

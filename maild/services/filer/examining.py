@@ -135,4 +135,10 @@ class Examiner:
     def _department(self, mail: Inbound, each: Reading) -> str:
         named = [*mail.recipients, *(one.address for one in (*each.message.to, *each.message.cc))]
         found = (self._settings.department_of(address) for address in named)
-        return next((department.name for department in found if department), self._settings.departments[0].name)
+        return next((department.name for department in found if department), self._usual_department(mail))
+
+    def _usual_department(self, mail: Inbound) -> str:
+        """Return whose mail it is if no address says so: that of its mailbox, else the first."""
+        via, _, name = mail.source.partition(" ")
+        boxes = self._settings.mailboxes if via == "imap" else ()
+        return next((box.department for box in boxes if box.name == name), self._settings.departments[0].name)

@@ -26,6 +26,8 @@ class Inbound:
     stored_at: datetime
     attempts: int
     raw: bytes = field(repr=False)
+    source: str = ""  # "imap support" of a mailbox
+    old_since: datetime | None = None  # it came to a mailbox before maild read that: filed silently
 
 
 @dataclass(slots=True)
@@ -46,12 +48,20 @@ class Filing:
 def fetch(connection: Connection, mail_ids: Sequence[int]) -> list[Inbound]:
     """Return stored mails with their bytes, in the order in which they were stored."""
     rows = connection.execute(
-        select(MailRow.id, MailRow.envelope_from, MailRow.recipients, MailRow.stored_at, MailRow.attempts)
+        select(
+            MailRow.id,
+            MailRow.envelope_from,
+            MailRow.recipients,
+            MailRow.stored_at,
+            MailRow.attempts,
+            MailRow.source,
+            MailRow.old_since,
+        )
         .where(MailRow.id.in_(mail_ids))
         .order_by(MailRow.id)
     ).all()
     raws = queries.raws(connection, [row.id for row in rows])
-    return [Inbound(*row, raw=raws[row.id]) for row in rows]
+    return [Inbound(*row[:5], raws[row.id], *row[5:]) for row in rows]
 
 
 def evidence(filing: Filing) -> dict[str, Any]:

@@ -48,13 +48,12 @@ class Writer:
         people.trust_again(connection, {each.reading.sender for each in filings if _shows_life(each)})
         happenings, owners = [], []
         for filing in filings:
-            event = _event(filing, now, acknowledge=self._acknowledges(filing))
-            if event is None or filing.ticket is None:
-                continue
-            happenings.append(
-                Happening(filing.ticket, event, filing.reading.sender, self._filed(filing), filing.mail.id)
-            )
-            owners.append(filing)
+            for event in _events(filing, now, acknowledge=self._acknowledges(filing)):
+                if filing.ticket is not None:
+                    happenings.append(
+                        Happening(filing.ticket, event, filing.reading.sender, self._filed(filing), filing.mail.id)
+                    )
+                    owners.append(filing)
         outcomes = self._desk.handle(connection, happenings, now)
         for filing, outcome in zip(owners, outcomes, strict=True):
             filing.ticket = outcome.ticket_id
@@ -122,7 +121,7 @@ class Writer:
             each.message,
             filing.reply,
             each.author,
-            filing.mail.stored_at,
+            filing.mail.old_since or filing.mail.stored_at,
             third_party=filing.route.third_party,
             trust=each.authentication.result.value,
             related=filing.verdict.related,
@@ -150,6 +149,20 @@ class Writer:
             "text": _stored(filing.reply.text, TEXT_KEPT),
             "evidence": evidence(filing),
         }
+
+
+def _events(filing: Filing, now: datetime, *, acknowledge: bool) -> tuple[Event, ...]:
+    """Return what a mail does to its ticket.
+
+    What was in a mailbox before maild tells nobody anything: it becomes a ticket that is resolved, with its own date,
+    or a part of one, which it leaves as it is.
+    """
+    if filing.mail.old_since is None or filing.route.action in _STATES:
+        event = _event(filing, now, acknowledge=acknowledge)
+        return () if event is None else (event,)
+    if filing.route.action is not Action.OPEN:
+        return (MachineWrote(now),)
+    return CustomerWrote(filing.mail.old_since, acknowledge=False, notify=False), Solved(now)
 
 
 def _event(filing: Filing, now: datetime, *, acknowledge: bool) -> Event | None:
