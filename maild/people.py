@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.message.address import Address, normalise
@@ -43,6 +43,9 @@ _COLUMNS = (
     AddressRow.suppressed_until,
 )
 _JOINED = select(*_COLUMNS).join(AddressRow, AddressRow.person_id == PersonRow.id)
+_BY_ADDRESS = _JOINED.where(AddressRow.normal.in_(bindparam("normals", expanding=True)))
+_BY_ID = _JOINED.where(AddressRow.id.in_(bindparam("ids", expanding=True)))
+_ADD_PEOPLE = insert(PersonRow).returning(PersonRow.id, sort_by_parameter_order=True)
 
 
 def known(connection: Connection, addresses: Iterable[str]) -> dict[str, Person]:
@@ -50,7 +53,7 @@ def known(connection: Connection, addresses: Iterable[str]) -> dict[str, Person]
     normals = {normalise(each) for each in addresses}
     if not normals:
         return {}
-    rows = connection.execute(_JOINED.where(AddressRow.normal.in_(normals)))
+    rows = connection.execute(_BY_ADDRESS, {"normals": list(normals)})
     return {row.normal: Person(*row) for row in rows}
 
 
@@ -59,7 +62,7 @@ def by_id(connection: Connection, address_ids: Iterable[int]) -> dict[int, Perso
     ids = set(address_ids)
     if not ids:
         return {}
-    return {row.address_id: Person(*row) for row in connection.execute(_JOINED.where(AddressRow.id.in_(ids)))}
+    return {row.address_id: Person(*row) for row in connection.execute(_BY_ID, {"ids": list(ids)})}
 
 
 def enrol(connection: Connection, mailboxes: Iterable[Address], now: datetime) -> dict[str, Person]:
@@ -80,7 +83,7 @@ def enrol(connection: Connection, mailboxes: Iterable[Address], now: datetime) -
 
 def _add(connection: Connection, missing: dict[str, Address], now: datetime) -> None:
     people = [{"name": mailbox.name[:320], "created_at": now} for mailbox in missing.values()]
-    ids = connection.scalars(insert(PersonRow).returning(PersonRow.id, sort_by_parameter_order=True), people).all()
+    ids = connection.scalars(_ADD_PEOPLE, people).all()
     make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     rows = [
         {"person_id": id_, "normal": normal[:320], "address": mailbox.address[:320]}

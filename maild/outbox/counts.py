@@ -3,8 +3,9 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from maild.message.address import valid
 from maild.outbox.letters import Letter
@@ -14,7 +15,23 @@ from maild.rules.ticket import Tell
 from maild.store.models import DeliveryRow, MailRow
 from maild.store.queries import UNPROVEN_ACKNOWLEDGEMENT
 
-_ACKNOWLEDGEMENTS = (Tell.ACKNOWLEDGEMENT.value, UNPROVEN_ACKNOWLEDGEMENT)
+_ON_TICKET: Final = select(DeliveryRow.ticket_id, DeliveryRow.address_id, DeliveryRow.created_at).where(
+    DeliveryRow.ticket_id.in_(bindparam("tickets", expanding=True)),
+    DeliveryRow.created_at > bindparam("since"),
+    DeliveryRow.automatic.is_(True),
+)
+_ACKNOWLEDGED: Final = (
+    select(DeliveryRow.address_id, DeliveryRow.created_at)
+    .join(MailRow, MailRow.id == DeliveryRow.mail_id)
+    .where(
+        DeliveryRow.address_id.in_(bindparam("addresses", expanding=True)),
+        DeliveryRow.created_at > bindparam("since"),
+        MailRow.purpose.in_((Tell.ACKNOWLEDGEMENT.value, UNPROVEN_ACKNOWLEDGEMENT)),
+    )
+)
+_IN_ALL: Final = select(func.count()).where(
+    MailRow.purpose == bindparam("purpose"), MailRow.stored_at > bindparam("since")
+)
 
 
 class Counts:
@@ -30,13 +47,7 @@ class Counts:
         self._in_all = self._in_all_unproven = 0
         tickets = {letter.post.thread.ticket_id for letter in letters if letter.automatic}
         if tickets:
-            rows = connection.execute(
-                select(DeliveryRow.ticket_id, DeliveryRow.address_id, DeliveryRow.created_at).where(
-                    DeliveryRow.ticket_id.in_(tickets),
-                    DeliveryRow.created_at > now - limits.DAY,
-                    DeliveryRow.automatic.is_(True),
-                )
-            )
+            rows = connection.execute(_ON_TICKET, {"tickets": list(tickets), "since": now - limits.DAY})
             for ticket_id, address_id, at in rows:
                 self._on_ticket[ticket_id or 0, address_id].append(at)
         thanked = {letter.to[0].address_id for letter in letters if letter.post.tell is Tell.ACKNOWLEDGEMENT}
@@ -44,15 +55,7 @@ class Counts:
             self._count_acknowledgements(connection, thanked, now)
 
     def _count_acknowledgements(self, connection: Connection, addresses: set[int], now: datetime) -> None:
-        rows = connection.execute(
-            select(DeliveryRow.address_id, DeliveryRow.created_at)
-            .join(MailRow, MailRow.id == DeliveryRow.mail_id)
-            .where(
-                DeliveryRow.address_id.in_(addresses),
-                DeliveryRow.created_at > now - limits.DAY,
-                MailRow.purpose.in_(_ACKNOWLEDGEMENTS),
-            )
-        )
+        rows = connection.execute(_ACKNOWLEDGED, {"addresses": list(addresses), "since": now - limits.DAY})
         for address_id, at in rows:
             self._acknowledged[address_id].append(at)
         self._in_all_unproven = _acknowledged(connection, now, UNPROVEN_ACKNOWLEDGEMENT)
@@ -91,7 +94,4 @@ class Counts:
 
 
 def _acknowledged(connection: Connection, now: datetime, purpose: str) -> int:
-    return (
-        connection.scalar(select(func.count()).where(MailRow.purpose == purpose, MailRow.stored_at > now - limits.HOUR))
-        or 0
-    )
+    return connection.scalar(_IN_ALL, {"purpose": purpose, "since": now - limits.HOUR}) or 0

@@ -27,6 +27,9 @@ REFERENCES_KEPT: Final = 30
 SOURCE: Final = "maild"  # of mails that no person wrote
 FILES_BYTES: Final = 20 << 20  # of a mail's files that are passed on; what is larger stays with the mail in the store
 PIECE_BYTES: Final = 1 << 20  # must equal inbox.PIECE_BYTES, which see
+_INSERT_MAIL: Final = insert(MailRow).returning(MailRow.id, sort_by_parameter_order=True)
+_INSERT_RAW: Final = insert(RawRow)
+_INSERT_DELIVERY: Final = insert(DeliveryRow)
 _REPLIES: Final = frozenset({Tell.ACKNOWLEDGEMENT, Tell.FOLLOW_UP, Tell.RETURNED})
 
 
@@ -110,21 +113,19 @@ class Outbox:
         said = queries.latest(connection, {letter.post.thread.ticket_id for letter in letters})
         for letter in letters:
             self._make(letter, said.get(letter.post.thread.ticket_id, ()), now)
-        mail_ids = connection.scalars(
-            insert(MailRow).returning(MailRow.id, sort_by_parameter_order=True), [_mail(each, now) for each in letters]
-        ).all()
+        mail_ids = connection.scalars(_INSERT_MAIL, [_mail(each, now) for each in letters]).all()
         pieces = [
             {"mail_id": mail_id, "number": number, "content": letter.raw[start : start + PIECE_BYTES]}
             for mail_id, letter in zip(mail_ids, letters, strict=True)
             for number, start in enumerate(range(0, len(letter.raw), PIECE_BYTES))
         ]
-        connection.execute(insert(RawRow), pieces)
+        connection.execute(_INSERT_RAW, pieces)
         deliveries = [
             _delivery(mail_id, letter, person, now)
             for mail_id, letter in zip(mail_ids, letters, strict=True)
             for person in letter.recipients
         ]
-        connection.execute(insert(DeliveryRow), deliveries)
+        connection.execute(_INSERT_DELIVERY, deliveries)
 
     def _make(self, letter: Letter, said: Sequence[queries.Said], now: datetime) -> None:
         """Address, word and compose a letter whose ticket has its number."""
