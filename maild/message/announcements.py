@@ -101,16 +101,33 @@ _OPENERS = DASHES + "#O \t"  # "Original Message processed by ..." has nothing e
 def _announcement(lines: Sequence[str], kind: Sequence[str], index: int, line: str, last: str) -> Announcement | None:
     """Return what the line at `index` ends or begins, None for an ordinary line."""
     if kind[index] == "q":
+        if line.endswith(">>>") and line.startswith(">>>"):
+            return _groupwise(index, line)
         return _folded_tail(lines, index, line) if last in ":：" else None
     if line[:2] == "##" and is_marker(line):
         return Announcement(index, index + 1, firm=True)
     one = _rule(index, line) if _is_dashed(line) or line.startswith("Original Message processed by") else None
+    if one is None and last in ":：" and len(line) <= 60 and _FORWARDED.match(line.casefold()):
+        one = _forward_of_apple(lines, index)
     if one is None and (":" in line[:40] or "：" in line[:40]):
         one = _header_block(lines, kind, index)
     words = line.rstrip(EDGE)
     if one is None and words and last in _ENDS:
         one = _attribution(lines, kind, index, words)
     return one
+
+
+def _groupwise(index: int, line: str) -> Announcement | None:
+    """Read `>>> Acme Support <support@acme.example> 11/2/2026 10:00 AM >>>`; GroupWise marks nothing below it."""
+    if len(line) <= LINE_SEEN and _NUMBERED_DATE.search(line) and _TIME.search(line):
+        return Announcement(index, index + 1, firm=True)
+    return None
+
+
+def _forward_of_apple(lines: Sequence[str], index: int) -> Announcement | None:
+    """Read "Begin forwarded message:", below which Apple Mail quotes what is passed on."""
+    below = (line for line in lines[index + 1 : index + 4] if line.strip(EDGE + ">"))
+    return Announcement(index, index + 1, firm=True, forward=True) if _row(next(below, "")) is not None else None
 
 
 def _is_dashed(line: str) -> bool:
@@ -197,13 +214,15 @@ def _is_header_block(rows: set[str], count: int, joined: str) -> bool:
 
 
 def _with_heading(lines: Sequence[str], kind: Sequence[str], block: Announcement) -> Announcement:
-    """Take the words "Original Message" or "Begin forwarded message" along that stand above a header block."""
+    """Take along what stands above a header block: "Original Message", "--- Ada wrote: ---"."""
     above = block.start - 1
     while above > block.start - 3 and above >= 0 and kind[above] == "e":
         above -= 1
-    if above < 0 or kind[above] != "t" or len(lines[above]) > 60:
+    if above < 0 or kind[above] != "t" or len(lines[above]) > 120:
         return block
     body = lines[above].strip(EDGE + ">:").casefold()
+    if _is_dashed(body) and (_says_wrote(body.strip(EDGE + DASHES + ":")) or _EMAIL.search(body)):  # Notes
+        return Announcement(above, block.end, firm=True)
     if _FORWARDED.match(body):
         return Announcement(above, block.end, firm=True, forward=True)
     if _ORIGINAL.match(body) and len(body.split()) <= 5:

@@ -4,7 +4,8 @@
 
 1. Never empty: if nothing of the author's would be left, everything stays.
 2. What was passed on (a forward) is content and stays.
-3. Answers between quotes: from the first line to the last of the author's everything stays.
+3. Answers between quotes: from the first line to the last of the author's everything stays. Where nothing
+   marks the quote, what we sent shows it, or the author says it ("see my answers below").
 4. A quote below the author's words goes; so does one above them if it is announced as a quote.
 5. A signature goes if it is marked as one by structure, or is the one line of a telephone.
 """
@@ -12,13 +13,14 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from maild.message import announcements, quotes, signatures
+from maild.message import announcements, phrases, quotes, signatures
 from maild.message.announcements import Announcement
 
 #: What may be known of a line from elsewhere (see `own`): in a quote, surely in one, signature, old from here.
 PLAIN, QUOTED, CITED, SIGNED, BELOW = "", "q", "c", "s", "x"
 
 _PROOF_CHARACTERS = 16  # a shorter line of ours may be anybody's
+_SAID_CHARACTERS = 600  # within which it is said that the answers stand below
 _PASSAGE_CHARACTERS = 40  # less of ours than this is a phrase that anybody may repeat
 
 
@@ -82,37 +84,37 @@ def own(
     `answer` whether the mail answers another, `forward` whether its subject says that it passes one on.
     """
     kind = quotes.kinds(lines)
-    passed_on = _mark(lines, kind, marks, forward=forward)
+    if forward or _mark(lines, kind, marks):
+        return [True] * len(lines)
     places = ours.places(lines) if ours else {}
     cut = size = len(lines)
     for one in _announcements(lines, kind, marks):
-        if passed_on <= one.start or one.forward or (forward and one.firm):
-            passed_on = min(passed_on, one.start)
-            break
+        if one.forward:
+            return [True] * size
         cut = _announce(one, kind, places)
         if cut < size:
+            if not places and _says_below(lines[:cut]):
+                return [True] * size
             break
-    if passed_on < cut:
-        return [True] * size
     _mark_ours(kind, places, cut)
     _join_rests(lines, kind, cut)
     return _decide(lines, kind, cut, answer=answer)
 
 
-def _mark(lines: Sequence[str], kind: list[str], marks: Sequence[str], *, forward: bool) -> int:
-    """Take over the marks; return where something begins that was passed on, else the number of lines."""
+def _mark(lines: Sequence[str], kind: list[str], marks: Sequence[str]) -> bool:
+    """Take over the marks; return whether what they mark was passed on."""
     before = PLAIN
     for at, mark in enumerate(marks):
         if mark == PLAIN or kind[at] == "e":
             continue
-        if mark in (QUOTED, CITED) and (forward or (before == PLAIN and announcements.is_forward(lines[at]))):
-            return at
+        if mark in (QUOTED, CITED) and before == PLAIN and announcements.is_forward(lines[at]):
+            return True
         if mark == CITED:
             kind[at] = "q" if before == CITED else "a"
         elif mark != BELOW:
             kind[at] = mark
         before = mark
-    return len(lines)
+    return False
 
 
 def _announcements(lines: Sequence[str], kind: Sequence[str], marks: Sequence[str]) -> list[Announcement]:
@@ -138,6 +140,12 @@ def _announce(one: Announcement, kind: list[str], places: dict[int, tuple[int, i
     if marked or any(at >= one.end for at in places):
         kind[one.start : one.end] = ["a"] * (one.end - one.start)
     return size
+
+
+def _says_below(lines: Sequence[str]) -> bool:
+    """Tell whether the author says that he answers inside the old text, as Outlook's users do."""
+    words = " ".join(" ".join(lines)[:_SAID_CHARACTERS].casefold().split())
+    return any(phrase in words for phrase in phrases.ANSWERED_BELOW)
 
 
 def _answered_inside(kind: Sequence[str], places: dict[int, tuple[int, int]], start: int) -> bool:

@@ -95,7 +95,7 @@ ORIGINAL: Final = _words(
     """
     original message | original mail | original e-mail | original email | original appointment |
     ursprüngliche nachricht | originalnachricht | original-nachricht | originale nachricht |
-    ursprüngliche mail | message d'origine | message d’origine | message original | message initial |
+    ursprüngliche mail | message d'origine | message d’origine | message original | message initial | mail original |
     mensaje original | mensagem original | messaggio originale | messaggio originario |
     oorspronkelijk bericht | origineel bericht | ursprungligt meddelande | originalmeddelande |
     ursprungligt mail | oprindelig meddelelse | original meddelelse | oprindelig besked |
@@ -215,5 +215,25 @@ CONFIDENTIAL: Final = _words(
     vertraulich | confidentiel | confidencial | riservat | confidenzial | vertrouwelijk | konfidentiell |
     fortrolig | luottamuksel | poufn | důvěrn | dôvern | конфиденциальн | bizalmas | gizli | 保密 | 机密 |
     機密 | 기밀 | konfidentsiaal
+    """
+)
+
+#: With which people say that they have written into the text below.
+ANSWERED_BELOW: Final = _words(
+    """
+    see below | see my answers | see my comments | see answers below | see comments below | comments below |
+    answers below | answered below | replies below | my replies in | answers in red | comments in red | in red below |
+    below in red | in blue below | below in blue | in green below | below in green | inline below | see inline |
+    answers inline | comments inline | inline answers | inline comments | reply inline | replied inline |
+    answered inline | siehe unten | s. unten | antworten unten | unten in rot | in rot unten | im text unten |
+    antworten im text | rot markiert | unten rot | voir ci-dessous | voir plus bas | mes réponses ci-dessous |
+    réponses dans le texte | en rouge | ver abajo | ver más abajo | respuestas abajo | en rojo | veja abaixo |
+    ver abaixo | respostas abaixo | em vermelho | vedi sotto | risposte sotto | in rosso | zie onder | zie hieronder |
+    in het rood | se nedan | svar nedan | i rött | se nedenfor | svar nedenfor | med rødt | katso alla |
+    vastaukset alla | vt allpool | vaata allpool | vastused allpool | punasega | zobacz poniżej | patrz niżej |
+    odpowiedzi poniżej | na czerwono | viz níže | odpovědi níže | červeně | см. ниже | ответы ниже | красным |
+    див. нижче | lásd alább | válaszok alább | pirossal | aşağıda | kırmızı | 见下文 | 請見下 | 请见下 |
+    见下方 | 红色 |
+    下記に | 下に記入 | 赤字 | 아래에 답 | 빨간
     """
 )

@@ -58,7 +58,10 @@ def new_text(message: Message, known: Sequence[str] = ()) -> Reply:
     if message.html_only:
         return _from_html(message, ours) or _from_text(message, ours)
     reply = _from_text(message, ours)
-    return reply if reply.cut else _from_html(message, ours) or reply
+    if reply.cut:
+        return reply
+    structured = _from_html(message, ours)
+    return structured if structured is not None and structured.cut else reply
 
 
 def _from_text(message: Message, ours: Ours | None) -> Reply:
@@ -87,10 +90,12 @@ def _joined(lines: Sequence[str], kept: Sequence[bool], wanted: bool) -> str:
 
 
 def _from_html(message: Message, ours: Ours | None) -> Reply | None:
-    """Return the new text by the structure of the HTML, None if nothing can be left out there."""
+    """Return the new text by the structure of the HTML, None if that was not looked at."""
     found, kept, tree = _outlined(message, ours)
-    if tree is None or all(kept):
+    if tree is None:
         return None
+    if all(kept):
+        return Reply(message.text.strip("\n"), "", message, ours)
     cut = _joined(found.lines, kept, False)
     outline.keep(found, kept)
     return Reply(html.to_text(tree.html or "").strip("\n"), cut, message, ours)

@@ -65,7 +65,7 @@ def is_sent_from(line: str) -> bool:
         return False
     body = _LINK.sub(" ", line.casefold()).strip(" \t*_\xa0.|<>")
     match = _SENT_FROM.match(body)
-    if len(body) > 90:
+    if len(body) > 90 or "?" in body:
         return False
     if match is None:
         return _SENT_LAST.search(body) is not None and len(body.split()) <= 6 and _DEVICE.search(body) is not None

@@ -181,3 +181,20 @@ def test_what_we_sent_is_recognised_in_html_without_any_mark() -> None:
     )
 
     assert reply.text == "It is on."
+
+
+def test_an_indented_paragraph_is_no_quote() -> None:
+    indented = '<blockquote style="margin:0 0 0 40px;border:none;padding:0px">My list</blockquote>'
+
+    assert "My list" in new(f"<div>Here:</div>{indented}<div>That is all.</div>").text
+    assert "My list" in new(f"<div>Here:</div>{indented}").text
+
+
+def test_html_that_would_tie_up_a_tree_builder_is_read_as_text() -> None:
+    reply = new(f"<div>It is on.</div>{'<blockquote>' * 2000}is it on?")
+
+    assert "It is on." in reply.text
+
+
+def test_a_script_says_nothing() -> None:
+    assert new(f"<script>x</script>{CLIENTS['Gmail']}<!-- y -->").text == "It is on."
