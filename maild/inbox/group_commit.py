@@ -4,7 +4,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 GROUP_MAILS: Final = 200
 GROUP_BYTES: Final = 8 << 20  # reached by the last mail of a group
 WAITING_MAILS: Final = 1_000
+QUIET_S: Final = 0.001  # so long without a mail, and there is time for the bell and the log
+UNTOLD_MAILS: Final = 50  # ... or when so many are stored
 ONE_BY_ONE_S: Final = 5.0  # how long after its start a failed group may still be tried mail by mail
 
 
@@ -35,6 +37,8 @@ class StoppedError(Exception):
 class GroupCommit:
     """One thread that stores: what waits goes into one transaction, a lone mail waits for nobody.
 
+    Answers go out first; then, when no mail has come for a moment, the bell is rung (if there is a new mail) and the
+    log is written: both would take their time from the answer, since they need the interpreter.
     When a group fails its mails are tried one by one, so that one poisoned mail costs only itself; while the database
     is away that ends after ONE_BY_ONE_S and all that is left is refused with the error.
     """
@@ -42,7 +46,8 @@ class GroupCommit:
     def __init__(self, database: Database, clock: Callable[[], datetime], bell: Callable[[], None]) -> None:
         self._database = database
         self._clock = clock
-        self._bell = bell  # rung after each commit that brought a new mail
+        self._bell = bell
+        self._untold: list[_Fact] = []  # what is stored and answered, but not logged yet
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._gate = threading.Lock()  # nothing is queued behind the end
         self._stopped = False
@@ -88,17 +93,19 @@ class GroupCommit:
             group, last = self._next_group()
             if group:
                 self._settle(group)
+            if self._untold and (last or not group or len(self._untold) >= UNTOLD_MAILS):
+                self._tell()
             if last:
                 return
 
     def _next_group(self) -> "tuple[list[_Waiting], bool]":
-        """Return the mails that wait, at least one unless they were the last, and whether they were the last."""
+        """Return the mails that wait, and whether they were the last; waits for one, if nothing is left to tell."""
         group: list[_Waiting] = []
         size_bytes = 0
-        block = True
+        block, patience_s = True, QUIET_S if self._untold else None
         while len(group) < GROUP_MAILS and size_bytes < GROUP_BYTES:
             try:
-                waiting = self._waiting.get(block)
+                waiting = self._waiting.get(block, patience_s)
             except queue.Empty:
                 break
             if waiting is None:
@@ -134,13 +141,34 @@ class GroupCommit:
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to the futures, and the writer goes on
             return error
         for waiting, where in zip(group, stored, strict=True):
+            mail = waiting.mail
+            mail.close()
             waiting.future.set_result(where)
-        if any(where.new for where in stored):
-            self._bell()
-        for waiting in group:
-            waiting.mail.close()
-        _log_stored(group, stored)
+            self._untold.append(_Fact(where, mail.size_bytes, mail.envelope_from, mail.source))
         return None
+
+    def _tell(self) -> None:
+        """Ring the bell, and log: one mail in full, several in one line, since under load each line would cost one."""
+        facts, self._untold = self._untold, []
+        new = [fact.stored.mail_id for fact in facts if fact.stored.new]
+        if new:
+            self._bell()
+        if len(facts) == 1:
+            [fact] = facts
+            log.info(
+                "stored" if new else "known already",
+                mail=fact.stored.mail_id,
+                bytes=fact.size_bytes,
+                sender=fact.sender,
+                source=fact.source,
+            )
+            return
+        log.info(
+            "stored",
+            mails=" ".join(map(str, new)),
+            known_already=" ".join(str(fact.stored.mail_id) for fact in facts if not fact.stored.new),
+            bytes=sum(fact.size_bytes for fact in facts),
+        )
 
     def _refuse(self, waiting: "_Waiting", error: Exception) -> None:
         waiting.mail.close()
@@ -152,28 +180,6 @@ class GroupCommit:
             exc_info=None if isinstance(error, DBAPIError) else error,  # the database's own trouble needs no frames
         )
         waiting.future.set_exception(error)
-
-
-def _log_stored(group: Sequence["_Waiting"], stored: Sequence[Stored]) -> None:
-    """Tell of one mail in full, of a group in one line: under load a line for each would cost more than storing it."""
-    if len(group) == 1:
-        mail, where = group[0].mail, stored[0]
-        log.info(
-            "stored" if where.new else "known already",
-            mail=where.mail_id,
-            bytes=mail.size_bytes,
-            sender=mail.envelope_from,
-            source=mail.source,
-        )
-        return
-    new = [where.mail_id for where in stored if where.new]
-    known = [where.mail_id for where in stored if not where.new]
-    log.info(
-        "stored",
-        mails=" ".join(map(str, new)),
-        known_already=" ".join(map(str, known)),
-        bytes=sum(waiting.mail.size_bytes for waiting in group),
-    )
 
 
 def is_full(error: BaseException) -> bool:
@@ -189,6 +195,15 @@ class _Waiting(NamedTuple):
 
     mail: Incoming
     future: Future[Stored]
+
+
+class _Fact(NamedTuple):
+    """What the log has to tell of a mail; its bytes are not kept for that."""
+
+    stored: Stored
+    size_bytes: int
+    sender: str | None
+    source: str
 
 
 def _reason(error: Exception) -> str:

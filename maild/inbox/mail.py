@@ -41,6 +41,8 @@ class Incoming:
     content: bytes | Spooled
     fingerprint: bytes | None = None  # None: reckoned when it is stored
     old_since: datetime | None = None  # when it came to a mailbox that maild did not read yet: filed silently
+    helo: str | None = None  # how the client of SMTP called itself
+    login: str | None = None  # the agent who logged in to send it, normalised
 
     @property
     def size_bytes(self) -> int:

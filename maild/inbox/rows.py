@@ -31,6 +31,8 @@ _COLUMNS: Final = (
     "recipients",
     "size_bytes",
     "old_since",
+    "helo",
+    "login",
 )
 _ADD_RECIPIENTS: Final = update(_MAIL).where(_MAIL.c.id == bindparam("mail_id")).values(recipients=bindparam("grown"))
 
@@ -71,6 +73,8 @@ def _row(mail: Incoming, fingerprint: bytes, recipients: list[str], now: datetim
         recipients,
         mail.size_bytes,
         mail.old_since,
+        None if mail.helo is None else _storable(mail.helo)[:255],
+        mail.login,
     )
 
 

@@ -19,6 +19,10 @@ _FIELDS: Final = (b"message-id", b"from", b"date", b"subject")
 _FIELD: Final = re.compile(rb"\n(" + b"|".join(_FIELDS) + rb")[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.IGNORECASE)
 _BLOCK: Final = b"\r\n" * 32_768
 
+# From 2,048 bytes on, hashing lets other threads run. For a small mail coming back takes longer than hashing.
+_SLICE_BYTES: Final = 2_047
+_LARGE_BYTES: Final = 16_384
+
 
 def fingerprint(raw: bytes) -> bytes:
     """Return the 32 bytes that identify the mail `raw`, whatever its bytes are."""
@@ -104,8 +108,15 @@ class Fingerprint:
         text = piece.rstrip(b"\r\n")
         if text:
             self._hash_line_ends()
-            self._hash.update(text)
+            self._hash_text(text)
         self._line_ends += (len(piece) - len(text)) // 2
+
+    def _hash_text(self, text: bytes) -> None:
+        if len(text) > _LARGE_BYTES:
+            self._hash.update(text)
+            return
+        for start in range(0, len(text), _SLICE_BYTES):
+            self._hash.update(text[start : start + _SLICE_BYTES])
 
     def _hash_line_ends(self) -> None:
         whole, rest = divmod(self._line_ends, len(_BLOCK) // 2)
