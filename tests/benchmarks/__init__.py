@@ -1,0 +1,1 @@
+"""How fast it is, against what others do with the same work."""
