@@ -160,6 +160,8 @@ class MailRow(Due, Base):
     stored_at: Mapped[datetime]
     source: Mapped[str] = mapped_column(String(340))  # "smtp 192.0.2.1", "imap support"; of ours who wrote it
     envelope_from: Mapped[Email | None]  # "" is the null sender, null is unknown (IMAP)
+    helo: Mapped[str | None] = mapped_column(String(255))  # how the client of SMTP called itself
+    login: Mapped[Email | None]  # the agent who logged in to our listener to send it, normalised
     recipients: Mapped[list[str]]  # of the envelope; grows when the same mail comes by a second path
     size_bytes: Mapped[int]
     old_since: Mapped[datetime | None]  # when it came to a mailbox that maild did not read yet: filed silently
@@ -179,6 +181,7 @@ class MailRow(Due, Base):
     sent_at: Mapped[datetime | None]  # the mail's Date
     text: Mapped[str | None] = mapped_column(Text)  # the new text, without quotes and signature
     evidence: Mapped[dict[str, Any] | None]  # what matching and trust found, with reasons
+    released_by: Mapped[Email | None]  # who let a held mail through: the agent whose name it bears, or "operator"
 
     __table_args__ = (
         _due_index("mail"),

@@ -28,6 +28,9 @@ class Inbound:
     raw: bytes = field(repr=False)
     source: str = ""  # "imap support" of a mailbox
     old_since: datetime | None = None  # it came to a mailbox before maild read that: filed silently
+    helo: str | None = None  # how the client called itself, if it came by SMTP
+    login: str | None = None  # the agent who logged in to send it, normalised
+    released_by: str | None = None  # who let it through after it was held
 
 
 @dataclass(slots=True)
@@ -56,12 +59,26 @@ def fetch(connection: Connection, mail_ids: Sequence[int]) -> list[Inbound]:
             MailRow.attempts,
             MailRow.source,
             MailRow.old_since,
+            MailRow.helo,
+            MailRow.login,
+            MailRow.released_by,
         )
         .where(MailRow.id.in_(mail_ids))
         .order_by(MailRow.id)
     ).all()
     raws = queries.raws(connection, [row.id for row in rows])
-    return [Inbound(*row[:5], raws[row.id], *row[5:]) for row in rows]
+    return [
+        Inbound(
+            *row[:5],
+            raws[row.id],
+            source=row.source,
+            old_since=row.old_since,
+            helo=row.helo,
+            login=row.login,
+            released_by=row.released_by,
+        )
+        for row in rows
+    ]
 
 
 def evidence(filing: Filing) -> dict[str, Any]:
