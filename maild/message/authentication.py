@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from maild.message.address import ascii_domain
+from maild.message.address import ascii_domain, normalise
 from maild.message.headers import plain
 from maild.message.parse import Message
 
@@ -52,6 +52,7 @@ class Authentication:
     result: Trust
     domain: str
     reasons: tuple[str, ...]
+    heard: bool = False  # whether a host that we trust has said anything: then nobody else is asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,20 @@ def verdict(message: Message, authserv_id: str | None, organisation: Organisatio
         return Authentication(Trust.NONE, domain, (f"no Authentication-Results of {authserv_id}",))
     result, reason = _judge(findings, domain, organisation)
     if result is Trust.PASS and (len(message.froms) != 1 or len(message.head.raws("from")) != 1):
-        return Authentication(Trust.NONE, domain, (reason, "but the mail has not exactly one From"))
-    return Authentication(result, domain, (reason,))
+        return Authentication(Trust.NONE, domain, (reason, "but the mail has not exactly one From"), heard=True)
+    return Authentication(result, domain, (reason,), heard=True)
+
+
+def of_login(message: Message, login: str) -> Authentication:
+    """Return what it says of the From of `message` that the agent `login` sent it, who proved himself to us.
+
+    `login` is normalised. Another From than his is no slip: his mail program was told to write it.
+    """
+    domain = ascii_domain(message.from_.address.rpartition("@")[2]) if message.from_ else ""
+    written = [normalise(each.address) for each in message.froms]
+    if len(written) == 1 == len(message.head.raws("from")) and written[0] == login:
+        return Authentication(Trust.PASS, domain, (f"he logged in as {login} to send it",), heard=True)
+    return Authentication(Trust.FAIL, domain, (f"{login} logged in to send it, and From is somebody else",), heard=True)
 
 
 def aligned(one: str, other: str, organisation: Organisation | None = None) -> bool:
