@@ -59,6 +59,7 @@ _AUTOMATIC_WORDS: Final = re.compile(rf"(?:{_AUTOMATIC})", re.IGNORECASE)
 _ABSENT_SUBJECT: Final = re.compile(rf"\W{{0,6}}(?:{_ABSENT})(?!\w)", re.IGNORECASE)
 _ABSENT_WORDS: Final = re.compile(rf"(?<!\w)(?:{_ABSENT})(?!\w)", re.IGNORECASE)
 _BRACKETS: Final = re.compile(r"^(?:\s?\[[^\[\]]{1,40}\])+\s?")
+_AWAY_SUBJECT: Final = re.compile(r"\W{0,6}(?:away|vacation|holiday|i am away|i'm away)(?!\w)", re.IGNORECASE)
 _SPOKEN: Final = re.compile(rf"(?<!\w)(?:{_OF_HIMSELF})", re.IGNORECASE)
 
 
@@ -72,23 +73,21 @@ def unmarked(message: Message) -> str:
         return ""
     if _AUTOMATIC_WORDS.search(subject):
         return "subject says that it is an automatic reply"
-    rest = subject[match.end() :].strip()
-    names_another = rest[:1] in (":", "：", "-", "–") and _answers(message)
     text = message.text[: _TEXT_CHARACTERS + 1]
     if len(text) > _TEXT_CHARACTERS or not _SPOKEN.search(text):
         return ""
-    if names_another:
-        return "subject says absent and names the mail answered, and the author says it of himself"
-    return "subject and text say that the author is away" if not rest or _answers(message) else ""
+    if subject[match.end() :].strip() and not _answers(message):  # "Out of office supplies", "Vacation planner"
+        return ""
+    return "subject and text say that the author is away"
 
 
 def marked(message: Message) -> bool:
     """Tell whether a mail that is known to be a machine's is a note of absence."""
-    return _about_absence(message.subject[:200]) or _about_absence(message.text[:_TEXT_CHARACTERS])
-
-
-def _about_absence(text: str) -> bool:
-    return _ABSENT_WORDS.search(text) is not None or _AUTOMATIC_WORDS.search(text) is not None
+    subject = _BRACKETS.sub("", base_subject(message.subject[:200]))
+    if _AUTOMATIC_SUBJECT.match(subject) or _ABSENT_SUBJECT.match(subject) or _AWAY_SUBJECT.match(subject):
+        return True
+    text = message.text[: _TEXT_CHARACTERS + 1]
+    return len(text) <= _TEXT_CHARACTERS and _SPOKEN.search(text) is not None and _ABSENT_WORDS.search(text) is not None
 
 
 def _answers(message: Message) -> bool:

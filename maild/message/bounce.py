@@ -29,11 +29,9 @@ _STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _CODE = re.compile(r"(?<![\d.])([45])\d\d(?=[ \-#:,]|$)")
 _ADDRESS = re.compile(r"[^\s<>()\[\]\",;:@]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,250}[a-z0-9])?", re.IGNORECASE)
-_MACHINE = re.compile(
-    r"mailer-?daemon|mail-?daemon|mdaemon|postmaster|system administrator|mail(?:er)?[-._]?delivery|mail\.?system|^ndr$"
-    r"|^bounces?$|^returned-?mail",
-    re.IGNORECASE,
-)
+_MACHINE = re.compile(r"mailer-?daemon|mail-?daemon|mdaemon|mail(?:er)?[-._]?delivery|mail\.?system", re.IGNORECASE)
+# These write reports, but a person may sit behind them.
+_OFFICE = re.compile(r"postmaster|system administrator|^ndr$|^bounces?$|^returned-?mail", re.IGNORECASE)
 _PASSED_ON = re.compile(r"(?:fwd?|wg|tr|rv|enc|aw|sv)\s?:", re.IGNORECASE)
 _PROGRAM = re.compile(
     r"\b(?:outlook|thunderbird|apple mail|iphone|ipad|android|evolution|mutt|lotus|"
@@ -95,16 +93,17 @@ def read(message: Message) -> Bounce | None:
 
 
 def is_machine(message: Message) -> bool:
-    """Tell whether a mail server is the sender, by its address, its name, or an empty From."""
+    """Tell whether a mail server is the sender, by its address or an empty one."""
     sender = message.from_
-    if sender is None or not sender.address:
-        return sender is not None
-    local = sender.address.rpartition("@")[0] or sender.address
-    return _MACHINE.search(local) is not None
+    return sender is not None and (not sender.address or _MACHINE.search(_local(sender.address)) is not None)
+
+
+def _local(address: str) -> str:
+    return address.rpartition("@")[0] or address
 
 
 def is_report(message: Message) -> bool:
-    """Tell whether `message` comes from a mail server: by its form, its null return path or its sender."""
+    """Tell whether `message` comes from a mail server: by form, return path or sender."""
     if message.parts.content_type == "multipart/report" or message.header("x-failed-recipients"):
         return True
     path = message.header("return-path").strip().lower()
@@ -112,7 +111,10 @@ def is_report(message: Message) -> bool:
         "auto-replied"
     ):
         return True
-    return is_machine(message)
+    if is_machine(message):
+        return True
+    sender = message.from_
+    return sender is not None and _OFFICE.search(_local(sender.address)) is not None and has_report_subject(message)
 
 
 def _looks_like_report(message: Message) -> bool:
@@ -163,9 +165,11 @@ def groups(text: str) -> Iterator[dict[str, str]]:
     """Yield the groups of fields of a status part (RFC 3464 2.1); a missing empty line between them is made up for."""
     fields: dict[str, str] = {}
     name = ""
+    encoded = False
     for line in text.replace("\r", "").split("\n"):
         head, colon, value = line.partition(":")
         if not line.strip():
+            encoded = fields.get("content-transfer-encoding", "").lower() == "base64"  # seen in practice: Proofpoint
             if fields:
                 yield fields
             fields, name = {}, ""
@@ -177,9 +181,8 @@ def groups(text: str) -> Iterator[dict[str, str]]:
                 yield fields
                 fields = {}
             fields.setdefault(name, value.strip()[:1000])
-        elif fields.get("content-transfer-encoding", "").lower() == "base64":  # seen in practice: Proofpoint
-            name = "encoded"
-            fields[name] = fields.get(name, "") + line.strip()
+        elif encoded:
+            fields["encoded"] = fields.get("encoded", "") + line.strip()
     if fields:
         yield fields
 

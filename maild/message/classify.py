@@ -83,10 +83,10 @@ _LOOP_HEADERS = (
 )
 _SUPPRESSED = re.compile(r"\b(?:all|autoreply|oof)\b", re.IGNORECASE)
 _NO_REPLY = re.compile(
-    r"^(?:no[._-]?reply|do[._-]?not[._-]?reply|dont[._-]?reply|nepas-?repondre|ne-?pas-?repondre|noresponder|no-?responder|nao-?responda)\b",
+    r"^(?:postmaster$|no[._-]?reply|do[._-]?not[._-]?reply|dont[._-]?reply|nepas-?repondre|ne-?pas-?repondre|noresponder|no-?responder|nao-?responda)\b",
     re.IGNORECASE,
 )
-_MARKETING = re.compile(r"<a\s[^>]{0,300}href\s{0,3}=", re.IGNORECASE)  # a report has nothing to click on; a lure has
+_LINK = re.compile(r"<a\s[^>]{0,300}href\s{0,3}=", re.IGNORECASE)  # a report has nothing to click on; a lure has
 _FREE_REPORT = re.compile(r"message/(?:feedback-report|x-arf)")
 
 
@@ -102,7 +102,7 @@ def classify(
     if own_mark is not None and own_mark(message):
         return Classification(Kind.OWN, ("carries our own mark",), answerable=False)
     null = _is_null_sender(message, envelope_from)
-    for judge in (_as_bounce, _as_report, _as_automatic):
+    for judge in (_as_bounce, _as_report, _as_nameless_bounce, _as_automatic):
         found = judge(message, null)
         if found is not None:
             kind, reasons, more = found
@@ -152,13 +152,16 @@ def _as_bounce(message: Message, null: bool) -> _Found | None:
         if told.failed:
             return Kind.DSN_DELAYED, (why, "a recipient is delayed"), {"bounce": told}
         return Kind.DSN_OK, (why, "delivered"), {"bounce": told}
-    if (
-        bounce.is_machine(message)
-        and bounce.has_report_subject(message)
-        and not _MARKETING.search(message.html[:200_000])
-    ):
-        return Kind.DSN_FAILED, ("a mail server's report, which names no recipient",), {}
     return None
+
+
+def _as_nameless_bounce(message: Message, _null: bool) -> _Found | None:
+    """Read a report that names nobody: by its sender and its subject, unless there is something to click on."""
+    if not bounce.is_report(message) or not bounce.has_report_subject(message) or message.in_reply_to:
+        return None
+    if _LINK.search(message.html[:200_000]):
+        return None
+    return Kind.DSN_FAILED, ("a mail server's report, which names no recipient",), {}
 
 
 def _is_reply_of_machine(message: Message) -> bool:

@@ -1,5 +1,7 @@
 """What a delivery report says."""
 
+import base64
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -221,3 +223,49 @@ def test_a_broken_report_is_read_as_far_as_it_goes(text: str) -> None:
     found = read(report(text))
 
     assert found is None or all(one.recipient for one in found.failed)
+
+
+def test_a_postmaster_is_a_person_until_he_sends_a_report() -> None:
+    postmaster = "postmaster@x.example"
+
+    assert (
+        read(
+            mail(
+                "Your server refuses bob@x.example: 550 5.7.1. Why?", "Your server", answers="", **{"from": postmaster}
+            )
+        )
+        is None
+    )
+    assert read(mail(SENTENCES, "Undeliverable: Printer", answers="", **{"from": postmaster})) is not None
+
+
+def test_a_warning_in_a_servers_own_words_is_a_delay() -> None:
+    text = (
+        "Warning: your mail is delayed.\n\nIt has not yet been delivered to the following address:\n\n  bob@x.example\n"
+    )
+    found = told(text, subject="Warning: message delayed", content_type="text/plain")
+
+    assert [(one.recipient, one.permanent) for one in found.failed] == [("bob@x.example", False)]
+
+
+def test_a_group_of_fields_that_a_gateway_encoded_is_read() -> None:
+    encoded = base64.b64encode(f"{FAILED}\n".encode()).decode()
+    found = told(status(f"Reporting-MTA: dns; mx.example\nContent-Transfer-Encoding: base64\n\n{encoded}"))
+
+    assert [one.recipient for one in found.failed] == ["bob@x.example"]
+
+
+def test_headers_that_came_back_as_a_text_file_name_the_mail() -> None:
+    part = f'--b\nContent-Type: text/plain; name="headers.txt"\n\n{HEAD}\n'
+
+    assert told(status(FAILED, returned=part)).original_message_id == "17@acme.example"
+
+
+def test_an_address_in_the_mail_that_came_back_did_not_fail() -> None:
+    text = (
+        "Your mail could not be delivered to the following recipient:\n\n  bob@x.example\n\n"
+        "Original message follows.\n\n"
+        "Received: from x\nMessage-ID: <17@acme.example>\nTo: cleo@x.example\n\n550 dora@x.example\n"
+    )
+
+    assert [one.recipient for one in told(text, content_type="text/plain").failed] == ["bob@x.example"]

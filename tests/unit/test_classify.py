@@ -277,3 +277,26 @@ def test_any_bytes_have_a_kind(raw: bytes, envelope_from: str | None) -> None:
 
     assert found.reasons
     assert found.kind is Kind.HUMAN or not found.answerable
+
+
+def test_a_postmaster_who_writes_is_a_person_who_is_not_answered_by_a_machine() -> None:
+    found = classify(
+        mail("Your server refuses our mails, why?", "Your server", **{"from": "postmaster@x.example"}), None
+    )
+
+    assert found.kind is Kind.HUMAN
+    assert not found.answerable
+
+
+def test_an_answer_of_a_machine_that_quotes_an_address_is_no_bounce() -> None:
+    text = "Thank you. Your mail to the following address was received:\n\nbob@x.example\n"
+
+    assert kind(text, "We have received your mail", return_path="<>", auto_submitted="auto-replied") is Kind.AUTO
+
+
+def test_bulk_mail_that_sells_holidays_is_no_note_of_absence() -> None:
+    assert kind("Book your holiday now. Urlaub, vacation, absence.", "Summer sale", precedence="bulk") is Kind.AUTO
+
+
+def test_a_mailing_lists_mail_in_its_authors_own_name_is_not_rewritten() -> None:
+    assert not classify(mail(NOTE, list_post="<mailto:users@lists.example>"), None).via_list
