@@ -79,6 +79,7 @@ def test_an_empty_database_is_told_with_what_to_do(
     assert run(capsys, "db", "check")[0] == 1
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])  # the server's is shared by other tests
 def test_a_database_of_a_newer_maild_is_left_alone(shell: Shell) -> None:
     with shell.desk.database.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
