@@ -3,7 +3,8 @@
 `quotes` says what each line is; here it is decided what may go. The laws, in order:
 
 1. Never empty: if nothing of the author's would be left, everything stays.
-2. What was passed on (a forward) is content and stays.
+2. What was passed on (a forward) is content and stays; so does an old mail without quote marks in a mail that
+   answers none.
 3. Answers between quotes: from the first line to the last of the author's everything stays. Where nothing
    marks the quote, what we sent shows it, or the author says it ("see my answers below").
 4. A quote below the author's words goes; so does one above them if it is announced as a quote.
@@ -89,7 +90,7 @@ def own(
     places = ours.places(lines) if ours else {}
     cut = size = len(lines)
     for one in _announcements(lines, kind, marks):
-        if one.forward:
+        if one.forward or (one.firm and not answer and not places and not _is_marked(one, kind)):
             return [True] * size
         cut = _announce(one, kind, places)
         if cut < size:
@@ -128,11 +129,15 @@ def _announcements(lines: Sequence[str], kind: Sequence[str], marks: Sequence[st
     return found
 
 
+def _is_marked(one: Announcement, kind: Sequence[str]) -> bool:
+    """Tell whether what an announcement announces is marked as quoted."""
+    return next((each for each in kind[one.end :] if each != "e"), "e") in "qa"
+
+
 def _announce(one: Announcement, kind: list[str], places: dict[int, tuple[int, int]]) -> int:
     """Mark the lines of an announcement; return where everything below is cut, else the number of lines."""
     size = len(kind)
-    below = next((at for at in range(one.end, size) if kind[at] != "e"), size)
-    marked = below < size and kind[below] in "qa"
+    marked = _is_marked(one, kind)
     if not marked and not one.firm:
         return size
     if not marked and "t" in kind[: one.start] and not _answered_inside(kind, places, one.end):

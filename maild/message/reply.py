@@ -18,6 +18,7 @@ from maild.message import announcements, excerpt, html, outline, phrases, quotes
 from maild.message.excerpt import Ours
 from maild.message.outline import Outline
 from maild.message.parse import Message
+from maild.message.subject import base_subject
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser
@@ -130,7 +131,11 @@ def _may_quote(source: str) -> bool:
 
 def is_answer(message: Message) -> bool:
     """Tell whether the mail answers another one, by its references or its subject."""
-    return bool(message.in_reply_to or message.references) or ":" in message.subject[:12]
+    if message.in_reply_to or message.references:
+        return True
+    subject = message.subject[:200]
+    base = base_subject(subject)
+    return any(colon in subject[: max(0, len(subject) - len(base))] for colon in ":：﹕︰")
 
 
 def is_forward(message: Message) -> bool:

@@ -196,6 +196,15 @@ def test_an_outlook_forward_is_content(prefix: str) -> None:
     assert new(text, subject=f"{prefix}: Offer") == text.strip()
 
 
+def test_an_old_mail_below_a_mail_that_answers_nothing_is_content() -> None:
+    text = f"Is this from you?\n\n-----Original Message-----\n{HEADER_BLOCK}\n\nYour account was used."
+
+    assert new(text, subject="A mail that I got", answers="") == text
+    assert new(text, subject="Bill: is it right?", answers="") == text
+    assert new(text, subject="A mail that I got") == "Is this from you?"
+    assert new(text, subject="AW: Printer", answers="") == "Is this from you?"
+
+
 def test_a_forward_of_apple_mail_is_content_though_it_is_quoted() -> None:
     text = (
         "What do you say?\n\nBegin forwarded message:\n\n> From: Bob <bob@x.example>\n> Subject: "
