@@ -1,11 +1,13 @@
 """What makes two arrivals the same mail: SHA-256 over Message-ID, From, Date, Subject and the body's bytes.
 
 The trace that relays add (`Received`, `Return-Path`) does not count, and neither does what transports change in
-passing: folds and spaces in those four fields, the kind of line end, empty lines at the very end. So a retry, a second
+passing: folds and spaces in those fields, the kind of line end, empty lines at the very end. So a retry, a second
 path and a second address of ours give one fingerprint, while two mails that share a Message-ID but not a body give two.
-A Message-ID alone never identifies a mail: it may be missing, invented by a relay or used twice.
+A Message-ID alone never identifies a mail: it may be missing, invented by a relay or used twice. Where it is missing,
+whom the mail is to, what it answers and how its body is to be read count too: two mails taken for one would be a mail
+lost, one taken for two is only shown twice.
 
-Not told apart: two mails without Message-ID and Date that are equal in everything else. They cannot be told from a
+Not told apart: two mails without Message-ID and Date that are equal in all of that. They cannot be told from a
 sender's retry of one.
 """
 
@@ -16,8 +18,25 @@ from typing import Final
 HEAD_BYTES: Final = 262_144  # of the header section; what is beyond counts as body
 
 _FIELDS: Final = (b"message-id", b"from", b"date", b"subject")
-_FIELD: Final = re.compile(rb"\n(" + b"|".join(_FIELDS) + rb")[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.IGNORECASE)
+_MORE_FIELDS: Final = (
+    b"to",
+    b"cc",
+    b"sender",
+    b"reply-to",
+    b"in-reply-to",
+    b"references",
+    b"content-type",
+    b"content-transfer-encoding",
+)
 _BLOCK: Final = b"\r\n" * 32_768
+
+
+def _fields(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
+    return re.compile(rb"\n(" + b"|".join(names) + rb")[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.IGNORECASE)
+
+
+_FIELD: Final = _fields(_FIELDS)
+_MORE_FIELD: Final = _fields(_MORE_FIELDS)
 
 # From 2,048 bytes on, hashing lets other threads run. For a small mail coming back takes longer than hashing.
 _SLICE_BYTES: Final = 2_047
@@ -94,15 +113,12 @@ class Fingerprint:
     def _end_head(self, head: bytes) -> None:
         self._head = None
         self.head = head
-        values: dict[bytes, list[bytes]] = {name: [] for name in _FIELDS}
-        for name, value in _FIELD.findall(b"\n" + head):
-            values[name.lower()].append(b" ".join(value.split()))
-        hashed: list[bytes] = []
-        for name in _FIELDS:  # lengths are written out, so that no two sets of values run together alike
-            hashed.append(b"%d" % len(values[name]))
-            hashed += (b":%d:%b" % (len(value), value) for value in values[name])
-            hashed.append(b"\n")
-        self._hash.update(b"".join(hashed))
+        section = b"\n" + head
+        values = _values(_FIELDS, _FIELD, section)
+        hashed = _joined(values)
+        if not any(values[b"message-id"]):
+            hashed += _joined(_values(_MORE_FIELDS, _MORE_FIELD, section))
+        self._hash.update(hashed)
 
     def _read_body(self, piece: bytes) -> None:
         text = piece.rstrip(b"\r\n")
@@ -124,3 +140,21 @@ class Fingerprint:
             self._hash.update(_BLOCK)
         self._hash.update(b"\r\n" * rest)
         self._line_ends = 0
+
+
+def _values(names: tuple[bytes, ...], field: re.Pattern[bytes], section: bytes) -> dict[bytes, list[bytes]]:
+    """Return every value of each of `names`, unfolded."""
+    values: dict[bytes, list[bytes]] = {name: [] for name in names}
+    for name, value in field.findall(section):
+        values[name.lower()].append(b" ".join(value.split()))
+    return values
+
+
+def _joined(values: dict[bytes, list[bytes]]) -> bytes:
+    """Return `values` as bytes; lengths are written out, so that no two sets of values run together alike."""
+    joined: list[bytes] = []
+    for each in values.values():
+        joined.append(b"%d" % len(each))
+        joined += (b":%d:%b" % (len(value), value) for value in each)
+        joined.append(b"\n")
+    return b"".join(joined)

@@ -88,6 +88,25 @@ def test_words_do_not_wander_from_one_field_into_the_next() -> None:
     assert one != fingerprint(b"From: a\r\nSubject: bc\r\n\r\n")
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        "To: sales@acme.example",
+        "Cc: x@y.example",
+        "In-Reply-To: <a@b>",
+        "Content-Type: text/html",
+        "Content-type:x\r\n y",
+    ],
+)
+def test_without_a_message_id_more_has_to_be_the_same(field: str) -> None:
+    anonymous = MAIL.replace(b"Message-ID: <1@customer.example>\r\n", b"Message-ID: \r\n")
+    other = anonymous.replace(b"From:", field.encode() + b"\r\nFrom:")
+
+    assert fingerprint(other) != fingerprint(anonymous)
+    assert fingerprint(b"X-Spam: no\r\nDelivered-To: a@b\r\n" + other) == fingerprint(other)
+    assert fingerprint(MAIL.replace(b"From:", field.encode() + b"\r\nFrom:")) == fingerprint(MAIL)
+
+
 def test_a_field_in_the_body_is_body() -> None:
     assert fingerprint(b"From: a\r\n\r\nSubject: b\r\n") != fingerprint(b"From: a\r\nSubject: b\r\n\r\n")
 
