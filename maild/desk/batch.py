@@ -1,21 +1,27 @@
 """The deciding of one batch, in memory: tickets change and mails to be told gather, nothing is written."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, select
 
+from maild import people
 from maild.desk.happenings import Happening, Opening
 from maild.desk.rows import Card, changes, load
-from maild.outbox import Post, Thread
+from maild.message.commands import Fault
+from maild.outbox import FiledMail, Post, Thread
+from maild.people import Person
 from maild.rules.ticket import (
+    Admit,
     AgentWrote,
     CustomerWrote,
+    Decision,
     Event,
+    KnowAs,
     Merge,
-    NoteWritten,
+    MoveTo,
     Policy,
     Refused,
     Status,
@@ -26,6 +32,7 @@ from maild.rules.ticket import (
 )
 from maild.store.models import TicketRow
 
+_OF_THREAD: Final = ("subject", "department", "requester", "participants")
 _DEAD: Final = (Status.CLOSED, Status.SPAM, Status.DELETED, Status.MERGED)
 
 
@@ -48,21 +55,41 @@ class Batch:
     def happen(self, happening: Happening) -> tuple[Card, str]:
         """Decide on one happening; return the ticket on which it ended and why it was refused, if it was."""
         card = self._card(happening.ticket, happening.event.at)
+        if happening.faults:
+            self._return(card, happening, happening.faults)
+            return card, "; ".join(fault.text for fault in happening.faults)
+        events = (happening.event, *happening.then)
         try:
-            target = self._target(card, happening.event)
-            decision = decide(card.state, happening.event, self._policy(card.thread.department))
+            decisions = list(self._decide(card, events))
         except Refused as no:
-            self._return(card, happening, str(no))
+            self._return(card, happening, (Fault(str(no)),))
             return card, str(no)
-        if decision.follow_up:
+        if decisions[0][1].follow_up:
             return self._follow_up(card, happening), ""
-        before = card.state
-        self._change(card, decision.after, happening)
-        card.purge = card.purge or decision.purge
-        self._tell(card, decision.tells, happening, before)
-        if target is not None:
-            self._hand_over(before, card, target, happening)
+        for event, (target, decision) in zip(events, decisions, strict=True):
+            one, before = replace(happening, event=event, then=()), card.state
+            self._change(card, decision.after, one)
+            card.purge = card.purge or decision.purge
+            self._tell(card, decision.tells, one, before)
+            if isinstance(event, KnowAs):
+                card.aliases.append(event.address)
+            if target is not None:
+                self._hand_over(before, card, target, one)
         return card, ""
+
+    def _decide(self, card: Card, events: Iterable[Event]) -> Iterator[tuple[Card | None, Decision]]:
+        """Yield what each of `events` does behind the others, and the ticket that it merges into; nothing changes.
+
+        Raises:
+            Refused: one of them makes no sense, so none of them may happen.
+        """
+        state = card.state
+        for event in events:
+            target = self._target(card, event)
+            department = event.department if isinstance(event, MoveTo) else state.department
+            decision = decide(state, event, self._policy(department))
+            state = decision.after
+            yield target, decision
 
     def _target(self, card: Card, event: Event) -> Card | None:
         """Return the ticket into which another is merged, None if the event merges nothing."""
@@ -81,14 +108,13 @@ class Batch:
 
     def _hand_over(self, before: Ticket, card: Card, target: Card, happening: Happening) -> None:
         """Let the people of a merged ticket take part in the other, and whoever waited wait there."""
-        there = {target.thread.requester.address_id, *(each.address_id for each in target.thread.participants)}
-        people = (card.thread.requester, *card.thread.participants)
-        target.joining += [each for each in people if each.address_id not in there]
-        target.thread.participants += tuple(target.joining)
+        events: list[Event] = [Admit(happening.event.at, before.participants | {before.requester})]
         if before.waiting_since is not None:
-            waited = CustomerWrote(before.waiting_since, acknowledge=False, notify=False)
-            decision = decide(target.state, waited, self._policy(target.thread.department))
-            self._change(target, decision.after, replace(happening, ticket=target.thread.ticket_id))
+            events.append(CustomerWrote(before.waiting_since, acknowledge=False, notify=False))
+        for event in events:
+            decision = decide(target.state, event, self._policy(target.thread.department))
+            one = replace(happening, ticket=target.thread.ticket_id)
+            self._change(target, decision.after, one)
 
     def _card(self, ticket: int | Opening, at: datetime) -> Card:
         if isinstance(ticket, int):
@@ -104,25 +130,51 @@ class Batch:
                 ticket.language,
                 follows_id=ticket.follows_id,
             )
-            card = self._opened[id(ticket)] = Card(thread, opened(at), None, None, ticket, opened_at=at)
+            state = replace(
+                opened(at),
+                priority=ticket.priority,
+                subject=ticket.subject[:998],
+                department=ticket.department,
+                requester=ticket.requester.normal,
+                participants=frozenset(each.normal for each in ticket.participants),
+            )
+            card = self._opened[id(ticket)] = Card(thread, state, None, None, ticket, opened_at=at)
         return card
 
     def _change(self, card: Card, after: Ticket, happening: Happening) -> None:
         card.changes += changes(card, after, happening)
-        card.state = card.recorded = after
+        before, card.state, card.recorded = card.state, after, after
+        if any(getattr(before, name) != getattr(after, name) for name in _OF_THREAD):
+            # A thread of its own: mails that were asked for before go to those who took part then.
+            card.thread = replace(
+                card.thread,
+                subject=after.subject,
+                department=after.department,
+                requester=self._people(card, [after.requester])[0],
+                participants=tuple(self._people(card, sorted(after.participants))),
+            )
+
+    def _people(self, card: Card, normals: Sequence[str]) -> list[Person]:
+        """Return who is behind addresses, all of which have been written down."""
+        here = {each.normal: each for each in (card.thread.requester, *card.thread.participants)}
+        found = here | people.known(self._connection, [each for each in normals if each not in here])
+        return [found[each] for each in normals]
 
     def _tell(self, card: Card, tells: Iterable[Tell], happening: Happening, before: Ticket) -> None:
         event = happening.event
         agent = event.agent if isinstance(event, AgentWrote) else None
         cause = type(event).__name__
+        if Tell.HANDED_OVER in tells:  # by one mail to another department and to somebody there: told once
+            handed = (happening.mail_id, Tell.HANDED_OVER)
+            self.posts = [each for each in self.posts if handed != (_mail_id(each), each.tell) or not handed[0]]
         self.posts += [Post(tell, card.thread, before, card.state, happening.about, agent, cause) for tell in tells]
 
-    def _return(self, card: Card, happening: Happening, reason: str) -> None:
-        """Tell the agent who asked for it what was refused; nobody else asks by mail."""
-        if isinstance(happening.event, AgentWrote | NoteWritten):
+    def _return(self, card: Card, happening: Happening, faults: tuple[Fault, ...]) -> None:
+        """Tell the agent who asked for it what was not done, if he asked by mail."""
+        if happening.by_agent:
             cause = type(happening.event).__name__
             self.posts.append(
-                Post(Tell.RETURNED, card.thread, card.state, card.state, happening.about, None, cause, reason)
+                Post(Tell.RETURNED, card.thread, card.state, card.state, happening.about, None, cause, faults)
             )
 
     def _follow_up(self, closed: Card, happening: Happening) -> Card:
@@ -153,3 +205,7 @@ class Batch:
         if found not in self._by_id:
             self._by_id |= load(self._connection, [found])
         return self._by_id[found]
+
+
+def _mail_id(post: Post) -> int | None:
+    return post.about.id if isinstance(post.about, FiledMail) else None
