@@ -25,6 +25,7 @@ HTML_CHARACTERS: Final = 4_000_000
 QUOTE_DEPTH: Final = 25  # deeper quotes are shown at this depth
 TABLE_DEPTH: Final = 30  # deeper tables are read as if they were paragraphs
 _URL_CHARACTERS: Final = 2_000
+_ROW_CHARACTERS: Final = 300  # cells are set side by side in a row of up to so many
 _ALTERNATIVE_CHARACTERS: Final = 300
 
 _FILLER: Final = re.compile(
@@ -81,6 +82,7 @@ class _Reader:
         self.box = Box(State())
         self.tables: list[_Table] = []
         self.link: _Link | None = None
+        self.last_url = ""  # a banner cut into pictures repeats its address
 
     def text(self, raw: str) -> None:
         """Write a text."""
@@ -200,8 +202,10 @@ class _Reader:
         link, self.link = self.link, None
         if link is None or self.box.state.hidden:
             return
-        if _bare("".join(link.text)) == _bare(link.url):
+        text = "".join(link.text).strip()
+        if _bare(text) == _bare(link.url) or (not text and link.url == self.last_url):
             return
+        self.last_url = link.url
         line = self.box.line
         ends_in_space = bool(line) and line[-1].endswith(" ")
         if ends_in_space:
@@ -261,8 +265,9 @@ class _Reader:
         cells = [cell for cell in table.row if any(line for _, line in cell)]
         table.row = []
         depth = self.box.state.quotes
-        if len(cells) > 1 and all(len(cell) == 1 and cell[0][0] == depth for cell in cells):
-            self.box.place([(depth, self.box.state.indent + " | ".join(cell[0][1] for cell in cells))])
+        row = " | ".join(cell[0][1] for cell in cells) if all(len(cell) == 1 for cell in cells) else ""
+        if row and len(row) <= _ROW_CHARACTERS and all(cell[0][0] == depth for cell in cells):
+            self.box.place([(depth, self.box.state.indent + row)])
         elif cells:
             self.box.place([line for cell in cells for line in cell])
 
