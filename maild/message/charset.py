@@ -109,6 +109,8 @@ _LIKELY: Final = (
     "shift_jis", "euc-jp", "iso-2022-jp", "euc-kr", "utf-8",
 )  # fmt: skip
 _SAMPLE_BYTES: Final = 16_384  # what detection looks at; more makes it no surer
+_SURE: Final = 0.005  # chardet's confidence in a short text that it reads right is seldom less
+_VOTES: Final = 20
 _DAMAGE: Final = 0.25  # with a greater share of the non-ASCII letters unreadable, the declared charset is a lie
 _JAPANESE: Final = re.compile(rb"(\x1b[$(][@-~]|\x1b\$\([@-~]|)([^\x1b]+|\Z)|\x1b", re.DOTALL)
 
@@ -142,7 +144,9 @@ def decode(data: bytes, label: str = "", fallback: str = "") -> Decoded:
             return Decoded(data[len(mark) :].decode(marked, "replace"))
     if name in _WIDE:
         return _wide(data, name)
-    if name in _SEVEN_BIT or (name in _EAST_ASIAN and not _is_utf_8(data)):
+    if name in _SEVEN_BIT:
+        return _declared(data, name) if data.isascii() else decode(data)._replace(defect="charset-wrong")
+    if name in _EAST_ASIAN and not _is_utf_8(data):
         return _declared(data, name)
     try:
         text = data.decode("utf-8")
@@ -253,4 +257,12 @@ def _guess(data: bytes) -> str:
 
     start = next((match.start() for match in re.finditer(rb"[\x80-\xff]", data)), 0)
     sample = data[max(0, start - 200) : start + _SAMPLE_BYTES]
-    return chardet.detect(sample, include_encodings=_LIKELY)["encoding"] or ""
+    found = chardet.detect(sample, include_encodings=_LIKELY)
+    if found["confidence"] >= _SURE:
+        return found["encoding"] or ""
+    # A few damaged bytes spoil the whole: let the lines vote, so that damage costs only its own line.
+    votes: dict[str, float] = {found["encoding"] or "": found["confidence"]}
+    for line in [line for line in sample.split(b"\n") if not line.isascii()][:_VOTES]:
+        one = chardet.detect(line, include_encodings=_LIKELY)
+        votes[one["encoding"] or ""] = votes.get(one["encoding"] or "", 0.0) + one["confidence"]
+    return max(votes, key=lambda name: votes[name])

@@ -322,7 +322,7 @@ class _Scan:
 
 _HEADED: Final = re.compile(rb"[\r\n]{0,20}(?=content-(?:type|disposition|transfer-encoding|length):)", re.IGNORECASE)
 _DELIMITER: Final = re.compile(
-    rb"^--([^\s-][^\n\r]{0,200}?)[ \t]*\r?\n(?=content-[a-z-]{1,40}:)", re.IGNORECASE | re.MULTILINE
+    rb"^--(\S[^\n\r]{0,200}?)[ \t]*\r?\n(?=content-[a-z-]{1,40}:)", re.IGNORECASE | re.MULTILINE
 )
 
 
