@@ -183,7 +183,7 @@ def _decide(lines: Sequence[str], kind: Sequence[str], cut: int, *, answer: bool
     """Apply the laws to the lines above `cut`."""
     size = len(lines)
     end = signatures.start(lines, kind, cut)
-    end = _without_last_quote(kind, end, answer=answer)
+    end = _without_last_quote(lines, kind, end, answer=answer)
     if end < size:
         end = _without_rules(lines, kind, end)
     end = signatures.start(lines, kind, end)
@@ -198,15 +198,16 @@ def _decide(lines: Sequence[str], kind: Sequence[str], cut: int, *, answer: bool
     return keep
 
 
-def _without_last_quote(kind: Sequence[str], end: int, *, answer: bool) -> int:
+def _without_last_quote(lines: Sequence[str], kind: Sequence[str], end: int, *, answer: bool) -> int:
     """Return where the quote begins that ends the mail; `end` if it ends with the author's words."""
     last = end - 1
     while last >= 0 and kind[last] != "t":
         last -= 1
-    tail = kind[last + 1 : end]
-    if "a" in tail or ("q" in tail and answer):
+    tail = range(last + 1, end)
+    if any(kind[at] == "a" for at in tail):
         return last + 1
-    return end
+    # What only has lines of ">>> " is no quote of a quote of a quote but what Python's prompt looks like.
+    return last + 1 if answer and any(kind[at] == "q" and not lines[at].startswith(">>> ") for at in tail) else end
 
 
 def _without_rules(lines: Sequence[str], kind: Sequence[str], end: int) -> int:

@@ -9,8 +9,9 @@ The HTML is looked at only if the mail has no plain text, if that showed no quot
 part is wanted as HTML; HTML that would tie up a tree builder is never given to one.
 """
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ _MAY_QUOTE = (
     "<blockquote", "gmail_", "divrplyfwdmsg", "yahoo_quoted", "olk_src_body", "border-top", "stopspelling", "zwchr",
     "_quote", "signature", "zmail_extra", "editor-reference", "moz-cite", "<hr",
 )  # fmt: skip
+_TAGS = re.compile(r"^(?:\s?\[[^\[\]]{1,60}\])+\s?")
 _TAIL_LINES = 80  # of a text that quotes nothing: a signature is never longer
 
 
@@ -39,10 +41,17 @@ class Reply:
     cut: str  # what was left out, "" if nothing was
     _message: Message = field(repr=False)
     _ours: Ours | None = field(repr=False, default=None)
+    _markup: str | None = field(repr=False, default=None)
+
+    def rest(self, text: str, markup: str) -> "Reply":
+        """Return what is left of it once its first lines, which were for us, are gone."""
+        return replace(self, text=text, _markup=markup)
 
     @cached_property
     def html(self) -> str:
         """Return the new part as sanitised HTML, "" if the mail has no HTML."""
+        if self._markup is not None:
+            return self._markup
         source = self._message.html
         if not source:
             return ""
@@ -92,7 +101,7 @@ def _joined(lines: Sequence[str], kept: Sequence[bool], wanted: bool) -> str:
 
 def _from_html(message: Message, ours: Ours | None) -> Reply | None:
     """Return the new text by the structure of the HTML, None if that was not looked at."""
-    found, kept, tree = _outlined(message, ours)
+    found, kept, tree = _outlined(message, ours, wanted=bool(ours) or _may_quote(message.html))
     if tree is None:
         return None
     if all(kept):
@@ -104,17 +113,19 @@ def _from_html(message: Message, ours: Ours | None) -> Reply | None:
 
 def _new_html(message: Message, ours: Ours | None) -> str:
     """Return the HTML body without what is not new, "" if its structure does not tell."""
-    found, kept, tree = _outlined(message, ours)
+    found, kept, tree = _outlined(message, ours, wanted=True)
     if tree is None:
         return ""
     outline.keep(found, kept)
     return tree.html or ""
 
 
-def _outlined(message: Message, ours: Ours | None) -> "tuple[Outline, list[bool], LexborHTMLParser | None]":
-    """Return the HTML body as lines, which of them are new, and its tree: None if it is not worth one, or hostile."""
+def _outlined(
+    message: Message, ours: Ours | None, *, wanted: bool
+) -> "tuple[Outline, list[bool], LexborHTMLParser | None]":
+    """Return the HTML body as lines, which of them are new, and its tree: None if it is not wanted, or hostile."""
     source = message.html
-    if not (ours or _may_quote(source)) or not html.is_tame(source):
+    if not wanted or not html.is_tame(source):
         return Outline(), [], None
     from selectolax.lexbor import LexborHTMLParser  # noqa: PLC0415 (loads a library that plain mails never need)
 
@@ -140,5 +151,6 @@ def is_answer(message: Message) -> bool:
 
 def is_forward(message: Message) -> bool:
     """Tell whether the subject says that another mail was passed on."""
-    prefix, colon, _ = message.subject[:40].replace("：", ":").partition(":")
+    subject = _TAGS.sub("", message.subject[:200]).replace("：", ":")
+    prefix, colon, _ = subject[:40].partition(":")
     return bool(colon) and prefix.strip(" []").casefold() in phrases.FORWARD_PREFIXES

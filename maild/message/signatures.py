@@ -122,6 +122,19 @@ def _is_signature(lines: Sequence[str], kind: Sequence[str], at: int, end: int, 
     return lines[at] == "-- " or not any(_QUESTION.search(line[-40:]) for line in below)
 
 
+def is_block(lines: Sequence[str]) -> bool:
+    """Tell whether `lines`, which a mail program calls a signature, read like one: few, and no sentences among them."""
+    words = [line for line in lines if line.strip()]
+    if len(words) > _LONGEST_OF_CONTACTS or any(_POSTSCRIPT.match(line[:40]) for line in words):
+        return False
+    return not any(_is_sentence(line[:LINE_SEEN]) for line in words)
+
+
+def _is_sentence(line: str) -> bool:
+    count = len(line.split())
+    return count >= 12 or (count >= 5 and line.rstrip()[-1:] in (".", "?", "!", "。", "？", "！")) or "?" in line
+
+
 def _is_footer(lines: Sequence[str], kind: Sequence[str], at: int, end: int, count: int) -> bool:
     """Judge the block below a long rule: a list's footer is short and names an address."""
     if "t" not in kind[:at] or count > 6:

@@ -45,6 +45,7 @@ def test_a_rule_that_names_the_original_begins_the_old_mail(words: str) -> None:
         "It broke on Monday, 2 November 2026 at 10:00:\nfirst smoke, then fire.",
         "----- Enter feedback below -----\n\nAll was well.",
         "Options:\n--verbose\n--quiet\n\nWhich one?",
+        "I tried it:\n\n>>> import printer\n>>> printer.burn()",
         "On your machine you can run:\n\n    telnet 127.0.0.1 2525\n\nThis works.",
         "One more thing - from my desk it works.\nSent from my desk, it is easier than by telephone.",
         "Sent from support twice, did you get it?",
@@ -189,7 +190,7 @@ def test_a_forwarded_mail_is_content() -> None:
     assert new(forwarded, subject="Fwd: Offer", answers="") == forwarded
 
 
-@pytest.mark.parametrize("prefix", ["FW", "WG", "TR", "RV", "转发"])
+@pytest.mark.parametrize("prefix", ["[users] Fwd", "FW", "WG", "TR", "RV", "转发"])
 def test_an_outlook_forward_is_content(prefix: str) -> None:
     text = f"What do you say?\n\n{HEADER_BLOCK}\n\nWe offer ten.\n"
 

@@ -151,6 +151,39 @@ def test_what_was_written_into_the_signatures_place_is_not_lost() -> None:
     assert new('<div class="gmail_signature">It is on.</div>').text == "It is on."
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "We are on Ubuntu, and the output grows with the gain.",
+        "Is this expected?",
+        "PS: it is the blue one",
+        "<br>".join(map(str, range(30))),
+    ],
+)
+def test_what_was_written_below_into_the_signatures_place_is_not_lost(words: str) -> None:
+    reply = new(f'<div>It is on.</div><div class="gmail_signature">{words}<br>Ada</div>')
+
+    assert words.partition("<br>")[0] in reply.text
+
+
+def test_what_was_written_into_the_place_of_the_attribution_is_not_lost() -> None:
+    html = (
+        f'<div class="moz-cite-prefix">It is on.<br>Really.<br><br>On 02/11/2026 10:00, Acme wrote:<br></div>'
+        f'<blockquote type="cite" cite="mid:1@acme.example">{ASKED}</blockquote>'
+    )
+
+    assert new(html).text == "It is on.\nReally."
+
+
+def test_an_attribution_in_a_language_unknown_goes_by_its_place() -> None:
+    html = (
+        '<p>It is on.</p><div class="moz-cite-prefix">Xx 10:00 yy Acme zz:<br></div><blockquote '
+        f'type="cite">{ASKED}</blockquote>'
+    )
+
+    assert new(html).text == "It is on."
+
+
 def test_html_is_made_clean() -> None:
     reply = new('<div onclick="x()">It is on.<script>alert(1)</script></div>')
 
@@ -198,3 +231,22 @@ def test_html_that_would_tie_up_a_tree_builder_is_read_as_text() -> None:
 
 def test_a_script_says_nothing() -> None:
     assert new(f"<script>x</script>{CLIENTS['Gmail']}<!-- y -->").text == "It is on."
+
+
+@pytest.mark.parametrize("frame", ["<pre>{}</pre>", '<div style="white-space: pre-wrap">{}</div>'])
+def test_preformatted_text_is_read_line_by_line(frame: str) -> None:
+    text = "It is on.\nReally &amp; truly.\n\nOn 02/11/2026 10:00, Acme wrote:\n&gt; is it switched on?\n"
+
+    reply = new(frame.format(text))
+
+    assert reply.text == "It is on.\nReally & truly."
+    assert "Really &amp; truly." in reply.html
+    assert "switched" not in reply.html
+
+
+def test_the_footer_of_a_list_below_html_goes() -> None:
+    footer = (
+        '<div style="white-space: pre-wrap">\n______________________\nusers mailing list\nusers@lists.example\n</div>'
+    )
+
+    assert new(f"{CLIENTS['Gmail']}{footer}").text == "It is on."
