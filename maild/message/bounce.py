@@ -12,7 +12,7 @@ so it sees a copy of bounded size with plain headers, and whatever it raises cou
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from maild.message import headers
 from maild.message.mime import Part
@@ -27,6 +27,7 @@ _LINE_BYTES = 400  # flufl.bounce's patterns take the square of a line's length
 
 _STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
+_STATUS_IN_TEXT = re.compile(r"(?<![\d.])[45]\.[0-7]\.\d{1,3}(?![\d.])")
 _CODE = re.compile(r"(?<![\d.])([45])\d\d(?=[ \-#:,]|$)")
 _ADDRESS = re.compile(r"[^\s<>()\[\]\",;:@]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,250}[a-z0-9])?", re.IGNORECASE)
 _MACHINE = re.compile(r"mailer-?daemon|mail-?daemon|mdaemon|mail(?:er)?[-._]?delivery|mail\.?system", re.IGNORECASE)
@@ -86,10 +87,21 @@ def read(message: Message) -> Bounce | None:
         failed = _status_in_text(message) or _vendors(message)
     if not failed and not delivered:
         return None
+    if any(not one.diagnostic for one in failed):
+        text = report_text(message)
+        failed = [one if one.diagnostic else _explained(one, text) for one in failed[:RECIPIENTS]]
     unique = {one.recipient.lower(): one for one in reversed(failed)}
     return Bounce(
         original_message_id(message), tuple(reversed(unique.values()))[:RECIPIENTS], tuple(delivered)[:RECIPIENTS]
     )
+
+
+def _explained(failure: Failure, text: str) -> Failure:
+    """Return a failure whose fields give no reason with what the text of the report says beside its address."""
+    found = _failure(failure.recipient, text)
+    if failure.recipient.lower() not in found.diagnostic.lower():
+        return failure
+    return replace(failure, diagnostic=found.diagnostic, status=failure.status or found.status)
 
 
 def is_machine(message: Message) -> bool:
@@ -288,7 +300,7 @@ def _failure(recipient: str, text: str, *, delayed: bool = False) -> Failure:
     address = match.group() if match else recipient.strip("<> ")[:320]
     at = text.lower().find(address.lower())
     near = text[at : at + 600] if at >= 0 else text[:2000]
-    status = _STATUS.search(near) or _STATUS.search(text[:4000])
+    status = _STATUS_IN_TEXT.search(near) or _STATUS_IN_TEXT.search(text[:4000])
     code = _CODE.search(near)
     diagnostic = " ".join(near.split())[:300]
     return Failure(
@@ -314,7 +326,9 @@ def _sentences(message: Message) -> list[Failure]:
         short = line[:_LINE_BYTES]
         address = _ADDRESS.search(short)
         rest = short.replace(address.group(), "") if address else short
-        if address and (_CODE.search(rest) or _STATUS.search(rest) or (blamed and len(rest.strip(_AROUND)) <= 12)):
+        if address and (
+            _CODE.search(rest) or _STATUS_IN_TEXT.search(rest) or (blamed and len(rest.strip(_AROUND)) <= 12)
+        ):
             found.append(address.group())
         elif BLAME.search(short):
             blamed = True

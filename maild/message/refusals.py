@@ -26,6 +26,10 @@ SUBJECT: Final = re.compile(
 
 #: Reasons that lie in the address itself.
 BAD_ADDRESS: Final = re.compile(
+    r"not known|unknown host|nosuchuser|not recogni[sz]ed|did not exactly match|final email delivery point|"
+    r"n.existe pas|inexistant|inconnu|existiert nicht|unbekannt|no existe|não existe|non esiste|inesistente|"
+    r"bestaat niet|finns inte|findes ikke|finnes ikke|ei ole olemassa|nie istnieje|neexistuje|не существует|"
+    r"не найден|не знайден|不存在|存在しません|존재하지|"
     r"user[\s-]*(?:is )?(?:unknown|not found|doesn|does not|invalid)|"
     r"(?:unknown|no such|invalid|nonexistent|non-existent|bad|illegal) (?:local )?"
     r"(?:user|recipient|mailbox|address|account|alias|person|domain|destination)|"

@@ -269,3 +269,19 @@ def test_an_address_in_the_mail_that_came_back_did_not_fail() -> None:
     )
 
     assert [one.recipient for one in told(text, content_type="text/plain").failed] == ["bob@x.example"]
+
+
+def test_a_reason_that_the_fields_do_not_give_is_read_from_the_text() -> None:
+    text = "Content-Type: text/plain\n\n<bob@x.example>: 550 5.1.1 unknown user\n"
+    fields = "Final-Recipient: rfc822; bob@x.example\nAction: failed"
+    [failure] = told(f"--b\n{text}--b\nContent-Type: message/delivery-status\n\n{fields}\n\n--b--\n").failed
+
+    assert failure.status == "5.1.1"
+    assert "unknown user" in failure.diagnostic
+    assert failure.bad_address
+
+
+def test_a_version_number_is_no_status() -> None:
+    text = "Your mail about Release 2.0.12 could not be delivered to the following recipient:\n\n  bob@x.example\n"
+
+    assert told(text, content_type="text/plain").failed[0].status == ""
