@@ -149,7 +149,7 @@ def _is_stub(text: str, shown: str) -> bool:
     """Return whether a plain form only says that there is an HTML form: most of its words do not occur in that one."""
     words = text.lower().split()
     known = set(shown.lower().split())
-    return len(shown) > 2 * len(text) and sum(word in known for word in words) < len(words) / 2
+    return len(words) > 2 and len(shown) > 2 * len(text) and sum(word in known for word in words) < len(words) / 2
 
 
 def _list(part: Part, related: bool, texts: list[str], sources: list[str], files: list[File]) -> None:
