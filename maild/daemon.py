@@ -35,7 +35,7 @@ from maild.inbox import GroupCommit
 from maild.message import reading
 from maild.message.address import Keys, normalise, signed_part
 from maild.outbox import Outbox
-from maild.services.filer import Filer
+from maild.services.filer import Ask, Authenticator, Filer
 from maild.services.loop import Bell, Loop
 from maild.services.scheduler import Scheduler
 from maild.services.sender import Sender
@@ -80,8 +80,8 @@ class Works:
     sender: Sender
 
 
-def assemble(settings: Settings, database: Database, now: Clock) -> Works:
-    """Put a desk together on a migrated database.
+def assemble(settings: Settings, database: Database, now: Clock, ask: Ask | None = None) -> Works:
+    """Put a desk together on a migrated database; `ask` stands for the DNS in tests.
 
     Raises:
         maild.templates.BrokenTemplatesError: a template cannot be used.
@@ -89,17 +89,30 @@ def assemble(settings: Settings, database: Database, now: Clock) -> Works:
     keys = signing_keys.load(database, now())
     templates = Templates(settings.maild.templates)
     desk = Desk(settings, Outbox(settings, templates, keys))
-    known = reading.Known(keys, settings.ours, settings.maild.authserv_id, _organisation())
+    organisation = _organisation()
+    known = reading.Known(keys, settings.ours, settings.maild.authserv_id, organisation)
+    senders = Authenticator(settings, organisation, ask or _dns())
     return Works(
         settings,
         database,
         keys,
         templates,
         desk,
-        Filer(database, settings, desk, known, now, languages=templates.languages),
+        Filer(database, settings, desk, known, now, senders, languages=templates.languages),
         Scheduler(database, desk, now),
         Sender(database, settings, desk, keys, now),
     )
+
+
+def _dns() -> Ask | None:
+    """Return what asks the DNS, None without the extra `auth`."""
+    try:
+        import dkim  # noqa: F401, PLC0415 - an extra; without it there is nothing to ask for
+
+        from maild.services.filer.resolver import Resolver  # noqa: PLC0415 - as above
+    except ImportError:
+        return None
+    return Resolver().ask
 
 
 def _organisation() -> Callable[[str], str | None] | None:

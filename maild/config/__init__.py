@@ -170,6 +170,20 @@ def _not_done(settings: Settings) -> Iterator[str]:
             yield f"department {department.name}.sla: this version uses its calendar, and does not measure its targets"
 
 
+def _login_warnings(settings: Settings) -> Iterator[str]:
+    """Yield what is risky or of no use about the logins of agents to the listener."""
+    for agent in settings.agents:
+        name, smtp = f"agent {agent.name}.password", settings.smtp
+        if agent.inline_password is not None:
+            yield f"{name}: whoever reads the configuration knows it; use password_file or password_credential"
+        if not agent.logs_in:
+            continue
+        if smtp is None or smtp.protocol == "lmtp":
+            yield f"{name}: there is no listener of SMTP to log in to"
+        elif smtp.tls_certificate is None and not is_loopback(smtp.listen.host):
+            yield f"{name}: without smtp.tls_certificate he can log in from this machine only"
+
+
 def _warnings(settings: Settings) -> Iterator[str]:
     servers = [("relay", settings.relay), *((f"mailbox {each.name}", each) for each in settings.mailboxes)]
     for name, server in servers:
@@ -177,6 +191,7 @@ def _warnings(settings: Settings) -> Iterator[str]:
             yield f"{name}.password: whoever reads the configuration knows it; use password_file or password_credential"
         if server.security == "none" and not is_loopback(server.host):
             yield f"{name}.security: mail to {server.host} can be read on its way; use 'starttls' or 'tls'"
+    yield from _login_warnings(settings)
     if urlsplit(settings.maild.database).password:
         yield "maild.database: whoever reads the configuration knows the password; use a password file (~/.pgpass)"
     for department in settings.departments:

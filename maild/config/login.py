@@ -76,14 +76,14 @@ class OAuth(Section):
     authorize_url: Url | None = None
     scopes: tuple[str, ...] = Field(min_length=1)
 
-    def client_secret(self) -> SecretStr | None:
+    def clientsecret(self) -> SecretStr | None:
         """Return the application's own password, None if it has none.
 
         Raises:
             NoPassword: it cannot be had now; the text says why.
         """
         return (
-            _secret(self.client_secret_file, self.client_secret_command, self.client_secret_credential)
+            secret(self.client_secret_file, self.client_secret_command, self.client_secret_credential)
             or self.inline_client_secret
         )
 
@@ -139,7 +139,7 @@ class Login(Section):
         Raises:
             NoPassword: it cannot be had now; the text says why.
         """
-        return _secret(self.password_file, self.password_command, self.password_credential) or self.inline_password
+        return secret(self.password_file, self.password_command, self.password_credential) or self.inline_password
 
     @model_validator(mode="after")
     def _one_way_to_log_in(self) -> "Login":
@@ -169,7 +169,7 @@ class Server(Login):
         return self
 
 
-def _secret(file: Path | None, command: str | None, credential: str | None) -> SecretStr | None:
+def secret(file: Path | None, command: str | None, credential: str | None) -> SecretStr | None:
     """Return the secret of one of these.
 
     Raises:

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from pydantic import (
     Field,
     ModelWrapValidatorHandler,
+    SecretStr,
     StrictBool,
     ValidationError,
     ValidationInfo,
@@ -26,10 +27,12 @@ from pydantic import (
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from maild.config import references
-from maild.config.login import OAuth, Security, Server
+from maild.config.login import OAuth, Security, Server, secret
 from maild.config.setting_types import (
+    Command,
     Count,
     Country,
+    Credential,
     Database,
     Day,
     File,
@@ -42,6 +45,7 @@ from maild.config.setting_types import (
     Name,
     Percent,
     Port,
+    PrivateFile,
     Section,
     Size,
     SpanText,
@@ -63,6 +67,8 @@ class Maild(Section):
     database: Database = Field("sqlite:///maild.db", repr=False)  # a URL; it may hold a password
     hostname: Host = "localhost"  # `maild.config.load` puts the machine's own name here
     authserv_id: Host | None = None
+    check_senders: StrictBool = True
+    agent_trust: Literal["either", "both"] = "either"
     operator: MailAddress | None = None
     templates: Folder | None = None
     reply_form: Literal["plus", "catch-all"] = "plus"
@@ -171,6 +177,30 @@ class Agent(Section):
     departments: tuple[Name, ...] = Field(min_length=1)  # default: all of them
     language: Language | None = None  # None: his first department's
     timezone: Zone | None = None  # None: his first department's
+    inline_password: SecretStr | None = Field(None, alias="password")  # with one he may log in to the listener
+    password_file: PrivateFile | None = None
+    password_command: Command | None = None
+    password_credential: Credential | None = None
+
+    @property
+    def logs_in(self) -> bool:
+        """Whether he may log in to the listener."""
+        return any((self.inline_password, self.password_file, self.password_command, self.password_credential))
+
+    def password(self) -> SecretStr | None:
+        """Return the password that he logs in with, None if he may not; a command may take half a minute.
+
+        Raises:
+            NoPassword: it cannot be had now; the text says why.
+        """
+        return secret(self.password_file, self.password_command, self.password_credential) or self.inline_password
+
+    @model_validator(mode="after")
+    def _one_password(self) -> "Agent":
+        ways = (self.inline_password, self.password_file, self.password_command, self.password_credential)
+        if sum(way is not None for way in ways) > 1:
+            raise ValueError("expected one of password, password_file, password_command, password_credential")
+        return self
 
 
 class Targets(Section):

@@ -37,8 +37,9 @@ def mail(
     to = tuple(recipients) or _recipients(settings, parse(raw))
     inbound = Inbound(0, envelope_from, to, now, 0, raw)
     filer = assemble(settings, database, lambda: now).filer
+    readings = filer.read([inbound], now)
     with database.read() as connection:
-        [filing] = filer.examine(connection, [inbound], now)
+        [filing] = filer.examine(connection, [inbound], readings, now)
         same = connection.scalar(select(MailRow.id).where(MailRow.fingerprint == fingerprint(raw)))
         decision = _decision(connection, filing, same)
     verdict, role = filing.verdict, filing.verdict.role

@@ -1,15 +1,15 @@
 """The filer: mails that are stored become mails on tickets.
 
-    claim a group -> read each (pure) -> look up what all of them need -> route each (pure) -> one transaction
-    __init__         examining                                                                 writing
+    claim a group -> read each (pure) -> is From genuine? -> look up what all of them need, route each -> transaction
+    __init__         examining           authenticating      examining                                    writing
 
 A group is all that is due, up to GROUP mails or GROUP_BYTES. Look-ups, inserts and updates are one statement a table
 for the whole group; the mails are decided in the order in which they were stored. A group that fails is filed again
 one by one, so that a poisoned mail costs only itself; a mail that fails three times is set aside, where an operator
 sees it (`maild mail list --state failed`) and can have it tried again.
 
-Nothing here talks to the network. A crash anywhere rolls back; the lease ends and the mail is filed again from its
-bytes. What becomes of a mail is said in `rules.routing`.
+Nothing here talks to the network but `resolver`, which is asked before any transaction. A crash anywhere rolls back;
+the lease ends and the mail is filed again from its bytes. What becomes of a mail is said in `rules.routing`.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -24,9 +24,11 @@ from maild.desk import Desk
 from maild.message import reading
 from maild.message.address import normalise
 from maild.message.parse import parse
+from maild.message.reading import Reading
 from maild.rules import routing
 from maild.rules.retry import next_filing
 from maild.rules.routing import Action
+from maild.services.filer.authenticating import Ask, Authenticator
 from maild.services.filer.examining import Examiner
 from maild.services.filer.filing import Filing, Inbound, evidence, fetch
 from maild.services.filer.writing import Writer
@@ -34,7 +36,7 @@ from maild.store import queries, queues
 from maild.store.engine import Database
 from maild.store.models import MailRow, MailState
 
-__all__ = ["Filer", "Filing", "Inbound", "evidence", "fetch"]
+__all__ = ["Ask", "Authenticator", "Filer", "Filing", "Inbound", "evidence", "fetch"]
 
 log = structlog.get_logger("maild.filer")
 
@@ -56,11 +58,13 @@ class Filer:
         desk: Desk,
         known: reading.Known,
         now: Callable[[], datetime],
+        senders: Authenticator,
         *,
         languages: Iterable[str] = ("en",),
     ) -> None:
         self._database = database
         self._now = now
+        self._senders = senders
         self._examiner = Examiner(settings, known)
         self._writer = Writer(settings, desk, languages)
 
@@ -121,7 +125,9 @@ class Filer:
         now = self._now()
         with self._database.read() as connection:
             mails = fetch(connection, claim.ids)
-            filings, later = _independent(self.examine(connection, mails, now))
+        readings = self.read(mails, now)
+        with self._database.read() as connection:
+            filings, later = _independent(self.examine(connection, mails, readings, now))
             filings, waiting = self._in_order(connection, claim, filings)
         with self._database.write() as connection:
             _postpone(connection, claim, waiting)
@@ -158,9 +164,15 @@ class Filer:
                 now.append(filing)
         return now, waiting
 
-    def examine(self, connection: Connection, mails: Sequence[Inbound], now: datetime) -> list[Filing]:
-        """Return what would become of `mails`; nothing is written."""
-        return self._examiner.examine(connection, mails, now)
+    def read(self, mails: Sequence[Inbound], now: datetime) -> list[Reading]:
+        """Return what `mails` say, and whether their From is genuine; may wait for the DNS, so in no transaction."""
+        return self._senders.check(mails, self._examiner.read(mails, now))
+
+    def examine(
+        self, connection: Connection, mails: Sequence[Inbound], readings: Sequence[Reading], now: datetime
+    ) -> list[Filing]:
+        """Return what would become of `mails`, of which `readings` are known; nothing is written."""
+        return self._examiner.examine(connection, mails, readings, now)
 
 
 def _independent(filings: Sequence[Filing]) -> tuple[list[Filing], list[Filing]]:

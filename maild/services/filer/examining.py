@@ -21,6 +21,7 @@ from maild.message.reading import Reading
 from maild.people import Person
 from maild.rules import routing
 from maild.rules.routing import Action, Facts, route
+from maild.services.filer.commanding import Commander
 from maild.services.filer.filing import Filing, Inbound
 from maild.store import queries
 
@@ -47,10 +48,16 @@ class Examiner:
     def __init__(self, settings: Settings, known: reading.Known) -> None:
         self._settings = settings
         self._known = known
+        self._commander = Commander(settings)
 
-    def examine(self, connection: Connection, mails: Sequence[Inbound], now: datetime) -> list[Filing]:
-        """Return what would become of `mails`; nothing is written."""
-        readings = [self._read(mail, now) for mail in mails]
+    def read(self, mails: Sequence[Inbound], now: datetime) -> list[Reading]:
+        """Return what each of `mails` says by itself."""
+        return [self._read(mail, now) for mail in mails]
+
+    def examine(
+        self, connection: Connection, mails: Sequence[Inbound], readings: Sequence[Reading], now: datetime
+    ) -> list[Filing]:
+        """Return what would become of `mails`, of which `readings` are known; nothing is written."""
         deliveries = [self._bounced_deliveries(connection, each) for each in readings]
         by_delivery = queries.tickets_of_deliveries(connection, {each for some in deliveries for each in some})
         clues = [each.clues for each in readings]
@@ -82,6 +89,7 @@ class Examiner:
             new = reply.new_text(each.message, known_texts)
             ticket = None if chosen.action is Action.OPEN else facts.ticket_id or facts.burst_ticket_id
             filings.append(Filing(mail, each, verdict, chosen, new, self._department(mail, each), failed, ticket))
+        self._commander.read(connection, filings, now)
         return filings
 
     def _read(self, mail: Inbound, now: datetime) -> Reading:

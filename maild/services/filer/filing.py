@@ -8,10 +8,13 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from maild.desk import Opening
+from maild.message.address import Address
+from maild.message.commands import Fault
 from maild.message.match import Verdict
 from maild.message.reading import Reading
 from maild.message.reply import Reply
 from maild.rules.routing import Route
+from maild.rules.ticket import Event
 from maild.store import queries
 from maild.store.models import MailRow
 
@@ -33,6 +36,17 @@ class Inbound:
     released_by: str | None = None  # who let it through after it was held
 
 
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What an agent's mail asks for; with `faults` nothing."""
+
+    events: tuple[Event, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    people: tuple[Address, ...] = ()  # whom it names, to be written down
+    block: str = ""  # as it was written
+    words: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class Filing:
     """One mail on its way: what it says, what it belongs to, what becomes of it."""
@@ -46,6 +60,7 @@ class Filing:
     deliveries: Sequence[int] = ()  # of ours that its report says failed for good
     ticket: int | Opening | None = None
     notes: list[str] = field(default_factory=list)
+    orders: Orders = Orders()  # of an agent
 
 
 def fetch(connection: Connection, mail_ids: Sequence[int]) -> list[Inbound]:
@@ -95,4 +110,5 @@ def evidence(filing: Filing) -> dict[str, Any]:
         "third_party": filing.route.third_party,
         "action": filing.route.action.value,
         "why": filing.route.reason,
+        "words": list(filing.orders.words),
     }

@@ -48,12 +48,22 @@ class Writer:
         people.trust_again(connection, {each.reading.sender for each in filings if _shows_life(each)})
         happenings, owners = [], []
         for filing in filings:
-            for event in _events(filing, now, acknowledge=self._acknowledges(filing)):
-                if filing.ticket is not None:
-                    happenings.append(
-                        Happening(filing.ticket, event, filing.reading.sender, self._filed(filing), filing.mail.id)
-                    )
-                    owners.append(filing)
+            events = _events(filing, now, acknowledge=self._acknowledges(filing))
+            if not events or filing.ticket is None:
+                continue
+            happenings.append(
+                Happening(
+                    filing.ticket,
+                    events[0],
+                    filing.reading.sender,
+                    self._filed(filing),
+                    filing.mail.id,
+                    then=events[1:],
+                    by_agent=filing.route.action in (Action.ANSWER, Action.NOTE),
+                    faults=filing.orders.faults,
+                )
+            )
+            owners.append(filing)
         outcomes = self._desk.handle(connection, happenings, now)
         for filing, outcome in zip(owners, outcomes, strict=True):
             filing.ticket = outcome.ticket_id
@@ -80,6 +90,7 @@ class Writer:
         opening = [filing for filing in filings if filing.route.action is Action.OPEN]
         copied = {id(filing): self._copied(filing) for filing in opening}
         wanted = [filing.reading.writer for filing in opening] + [one for some in copied.values() for one in some]
+        wanted += [one for filing in filings for one in filing.orders.people]
         found = people.enrol(connection, wanted, now) if wanted else {}
         for filing in opening:
             others = {normalise(one.address): found[normalise(one.address)] for one in copied[id(filing)]}
@@ -125,6 +136,7 @@ class Writer:
             third_party=filing.route.third_party,
             trust=each.authentication.result.value,
             related=filing.verdict.related,
+            block=filing.orders.block,
         )
 
     def _columns(self, filing: Filing) -> dict[str, Any]:
@@ -157,6 +169,8 @@ def _events(filing: Filing, now: datetime, *, acknowledge: bool) -> tuple[Event,
     What was in a mailbox before maild tells nobody anything: it becomes a ticket that is resolved, with its own date,
     or a part of one, which it leaves as it is.
     """
+    if filing.orders.events:
+        return filing.orders.events
     if filing.mail.old_since is None or filing.route.action in _STATES:
         event = _event(filing, now, acknowledge=acknowledge)
         return () if event is None else (event,)
