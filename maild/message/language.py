@@ -92,7 +92,7 @@ def guess(text: str) -> str | None:
 
 def _by_words(prose: str) -> str | None:
     scores: dict[str, float] = {}
-    words = _WORDS.findall(prose)
+    words = set(_WORDS.findall(prose))  # each once: what a program prints repeats itself
     hits = 0
     for word in words:
         owners = _OWNERS.get(word.replace("’", "'"), ())
