@@ -73,6 +73,9 @@ class Worker:
         self._tried: dict[int, int] = {}  # how often the connection broke at a mail that was fetched alone
         self._at: list[int] = []  # what is being fetched
         self._complaint: Trouble | None = None
+        self._undone: list[int] = []  # stored, and not yet marked, moved or deleted: the server refused
+        self._refusals = 0
+        self._catch_up_at = now()
         self._reconciler: Reconciler | None = None
         self._broken_comparisons = 0
         self._told_s = 0.0
@@ -133,7 +136,7 @@ class Worker:
         if self._uids:
             self._fetch(connection, mine)
             return 0.0
-        if self._fetch_missed(connection, mine) or self._reconcile(connection, mine):
+        if self._fetch_missed(connection, mine) or self._catch_up(connection) or self._reconcile(connection, mine):
             return 0.0
         self._tell(0)
         mine.renew(self._settings, self._mailbox.name, self._complaint)
@@ -170,6 +173,7 @@ class Worker:
         if state.uid_validity is None:
             self._begin(connection, mine, opened)
             return
+        self._undone = []
         # RFC 3501 2.3.1.1: the numbers mean other mails now. All are fetched again, and recognised by what they are.
         self._log.warning("the folder was renumbered, its mails are compared with the store", mails=opened.mails)
         mine.save(uid_validity=opened.uid_validity, last_uid=0, old_uid=opened.uid_next - 1, missed={})
@@ -248,10 +252,22 @@ class Worker:
                 raise
             # The mails are safe with us, and those behind them must not wait: it is told, and tried again later.
             self._complaint = Trouble(trouble.step, trouble.words, "check after and move_to in [[mailbox]]")
+            self._undone = sorted({*self._undone, *uids})
             self._log.warning("stored, but the server refuses what is to be done then", why=trouble.words)
         else:
-            if uids and self._complaint is not None:
-                self._complaint, self._reconciler = None, self._comparison()
+            self._undone = sorted(set(self._undone) - set(uids))
+            if not self._undone:
+                self._complaint, self._refusals = None, 0
+
+    def _catch_up(self, connection: Connection) -> bool:
+        """Do again what the server refused to do with stored mails, if it is time to; return whether it was tried."""
+        now = self._now()
+        if not self._undone or now < self._catch_up_at:
+            return False
+        self._refusals += 1
+        self._catch_up_at = now + timedelta(seconds=min(self._pace.poll_s * 2 ** min(self._refusals, 6), 3600))
+        self._apply(connection, self._undone[:BATCH_MAILS])
+        return True
 
     def _fetch_missed(self, connection: Connection, mine: Progress) -> bool:
         """Try one mail again that could not be fetched; return whether there was one."""
