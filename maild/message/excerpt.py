@@ -162,14 +162,24 @@ def _answered_inside(kind: Sequence[str], places: dict[int, tuple[int, int]], st
 
 
 def _mark_ours(kind: list[str], places: dict[int, tuple[int, int]], cut: int) -> None:
-    """Count what we sent ourselves as quoted, if it is more than a phrase taken over."""
-    if sum(end - start for start, end in places.values()) < _PASSAGE_CHARACTERS:
+    """Count what we sent ourselves as quoted, where it is a passage and not a phrase that somebody may repeat."""
+    passage: list[int] = []
+    for at in (*places, -1):
+        follows = (
+            passage and at >= 0 and "t" not in kind[passage[-1] + 1 : at] and places[at][0] >= places[passage[-1]][1]
+        )
+        if passage and not follows:
+            _mark_passage(kind, passage, places, cut)
+            passage = []
+        passage.append(at)
+
+
+def _mark_passage(kind: list[str], passage: list[int], places: dict[int, tuple[int, int]], cut: int) -> None:
+    if sum(places[at][1] - places[at][0] for at in passage) < _PASSAGE_CHARACTERS:
         return
-    first = True
-    for at in places:
-        if at < cut and kind[at] == "t":
-            kind[at] = "a" if first else "q"
-            first = False
+    mine = [at for at in passage if at < cut and kind[at] == "t"]
+    for at in mine:
+        kind[at] = "a" if at == mine[0] else "q"
 
 
 def _join_rests(lines: Sequence[str], kind: list[str], cut: int) -> None:

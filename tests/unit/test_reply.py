@@ -262,6 +262,13 @@ def test_an_answer_inside_what_we_sent_is_not_lost() -> None:
     assert "YES IT IS ON" in reply.text
 
 
+def test_the_greeting_that_the_customer_always_writes_stays_though_we_quoted_it_once() -> None:
+    ours = f"{OURS}\n> Dear Acme Support team,\n>\n> it burns.\n>\n> Best regards, Ada\n"
+    text = "Dear Acme Support team,\n\nit burns no more.\n\nBest regards, Ada"
+
+    assert new_text(mail(text), [ours]).text == text
+
+
 def test_one_sentence_of_ours_that_the_customer_repeats_stays() -> None:
     text = "Hello\n\nAnna, Acme Support\n\ntold me to write again."
 
