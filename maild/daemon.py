@@ -2,6 +2,7 @@
 
     main thread        signals, watchdog, systemd's notifications
     smtp-listener      asyncio: connections; one writer thread for the group commit
+    imap-NAME          a folder of a mailbox -> stored mails
     filer              stored mails -> tickets            bell: a mail was stored
     scheduler          time -> tickets                    bell: a ticket may have become due earlier
     sender-N           deliveries -> smarthost            bell: a mail was posted
@@ -36,6 +37,7 @@ from maild.message import reading
 from maild.message.address import Keys, normalise, signed_part
 from maild.outbox import Outbox
 from maild.services.filer import Ask, Authenticator, Filer
+from maild.services.imap_poller import Poller
 from maild.services.loop import Bell, Loop
 from maild.services.scheduler import Scheduler
 from maild.services.sender import Sender
@@ -146,6 +148,7 @@ class Daemon:
         self._reloading = False
         self._filed, self._posted, self._ticked = Bell(), Bell(), Bell()
         self._inbox = GroupCommit(database, now, self._filed.ring)
+        self._poller = Poller(database, self._inbox.submit, now)
         self.listener: SmtpListener | None = None
         self._loops = [
             Loop("filer", self._file, self._filed),
@@ -184,6 +187,7 @@ class Daemon:
         self._listen(given)
         for loop in self._loops:
             loop.start()
+        self._poller.start(self.works.settings)
 
     def _recover(self) -> None:
         """End the leases of a daemon that was killed: on SQLite there is no other whose they could be."""
@@ -261,6 +265,7 @@ class Daemon:
                     self.listener.stop(GRACE_S)
                     self.listener = None
                 self._listen([])
+            self._poller.start(settings)
             log.info("reloaded", configuration=str(self._path))
         except ConfigError as error:
             log.error("reload refused, the old configuration goes on", faults=str(error))  # noqa: TRY400 - the faults are all that is needed
@@ -279,11 +284,12 @@ class Daemon:
         self.works.sender.stop()
         if self.listener is not None:
             self.listener.stop(GRACE_S)
+        polled = self._poller.stop(GRACE_S / 2)
         self._inbox.stop(GRACE_S)
         for loop in self._loops:
             loop.join(max(0.1, deadline - time.monotonic()))
         self.works.sender.close()
-        clean = not any(loop.is_alive() for loop in self._loops)
+        clean = polled and not any(loop.is_alive() for loop in self._loops)
         if clean:
             self._database.close()
         log.info("stopped", clean=clean)
@@ -293,7 +299,7 @@ class Daemon:
         """Return whether every service turns, or waits for work."""
         if self.listener is not None and not self.listener.healthy():
             return False
-        return all(self._turns(loop) for loop in self._loops)
+        return self._poller.healthy() and all(self._turns(loop) for loop in self._loops)
 
     def _turns(self, loop: Loop) -> bool:
         steps, since = self._progress.get(loop.name, (-1, 0.0))
@@ -303,7 +309,7 @@ class Daemon:
         return time.monotonic() - since < HANG_S
 
     def _status(self) -> str:
-        failing = [loop.name for loop in self._loops if loop.failing]
+        failing = [loop.name for loop in self._loops if loop.failing] + self._poller.failing()
         where = "{}:{}".format(*self.listener.address) if self.listener else "no listener"
         return f"STATUS=serving on {where}" + (f"; failing: {', '.join(failing)}" if failing else "")
 
