@@ -243,11 +243,12 @@ _PROSE: Final = re.compile(rb"[A-Za-z_,.:;!?-] [A-Za-z]|__|--")
 
 def unbase64(data: bytes) -> bytes:
     """Return what base64 `data` holds; junk is stepped over, pieces that were joined are read one by one."""
-    try:
-        if b"=" not in data[:-4]:
+    padding = data.find(b"=")
+    if padding < 0 or not data[padding:].strip(b"= \t\r\n"):
+        try:
             return binascii.a2b_base64(data)
-    except binascii.Error:
-        pass  # the slow way below reads what the strict one refuses
+        except binascii.Error:
+            pass  # the slow way below reads what the strict one refuses
     out = bytearray()
     for position, piece in enumerate(re.split(rb"=[=\s]*", data)):
         if position and _PROSE.search(piece):

@@ -38,23 +38,24 @@ class Attachment:
     content_id: str  # without angle brackets, "" if none
     _load: Callable[[], bytes] = field(repr=False)
 
-    @cached_property
-    def _content(self) -> bytes:
+    def content(self) -> bytes:
+        """Return the bytes of the file, its transfer encoding undone; decoded anew each time: they may be many."""
         return self._load()
 
-    def content(self) -> bytes:
-        """Return the bytes of the file, its transfer encoding undone."""
-        return self._content
+    @cached_property
+    def _measures(self) -> tuple[int, str]:
+        content = self._load()
+        return len(content), hashlib.sha256(content).hexdigest()
 
     @property
     def size_bytes(self) -> int:
         """Return how long the file is."""
-        return len(self._content)
+        return self._measures[0]
 
-    @cached_property
+    @property
     def sha256(self) -> str:
         """Return the SHA-256 of the file, as hexadecimal digits."""
-        return hashlib.sha256(self._content).hexdigest()
+        return self._measures[1]
 
 
 @dataclass(frozen=True, eq=False)
