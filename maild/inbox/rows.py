@@ -19,21 +19,9 @@ from maild.store.models import Direction, MailRow, MailState, RawRow
 
 _MAIL: Final[Any] = MailRow.__table__
 _RAW: Final[Any] = RawRow.__table__
-_COLUMNS: Final = (
-    "direction",
-    "state",
-    "fingerprint",
-    "stored_at",
-    "due_at",
-    "attempts",
-    "source",
-    "envelope_from",
-    "recipients",
-    "size_bytes",
-    "old_since",
-    "helo",
-    "login",
-)
+_ALIKE: Final = ("direction", "state", "stored_at", "due_at", "attempts")  # in all rows of a group
+_OWN: Final = ("fingerprint", "source", "envelope_from", "recipients", "size_bytes")
+_COLUMNS: Final = _ALIKE + _OWN
 _ADD_RECIPIENTS: Final = update(_MAIL).where(_MAIL.c.id == bindparam("mail_id")).values(recipients=bindparam("grown"))
 
 
@@ -47,8 +35,8 @@ def store(connection: Connection, mails: Sequence[Incoming], now: datetime) -> l
         recipients.setdefault(fingerprint, {}).update(dict.fromkeys(map(_storable, mail.recipients)))
     if not first:
         return []
-    rows = [_row(mail, fingerprint, list(recipients[fingerprint]), now) for fingerprint, mail in first.items()]
-    ids = _insert(connection, rows)
+    rows = [_row(mail, fingerprint, list(recipients[fingerprint])) for fingerprint, mail in first.items()]
+    ids = _insert(connection, (Direction.IN, MailState.STORED, now, now, 0), rows)
     unanswered = set(ids)
     _insert_raw(connection, ((mail_id, first[fingerprint]) for fingerprint, mail_id in ids.items()))
     if len(ids) < len(first):
@@ -60,22 +48,9 @@ def store(connection: Connection, mails: Sequence[Incoming], now: datetime) -> l
     return stored
 
 
-def _row(mail: Incoming, fingerprint: bytes, recipients: list[str], now: datetime) -> tuple[object, ...]:
-    return (  # in the order of _COLUMNS
-        Direction.IN,
-        MailState.STORED,
-        fingerprint,
-        now,
-        now,
-        0,
-        mail.source[:80],
-        None if mail.envelope_from is None else _storable(mail.envelope_from),
-        recipients,
-        mail.size_bytes,
-        mail.old_since,
-        None if mail.helo is None else _storable(mail.helo)[:255],
-        mail.login,
-    )
+def _row(mail: Incoming, fingerprint: bytes, recipients: list[str]) -> tuple[object, ...]:
+    sender = None if mail.envelope_from is None else _storable(mail.envelope_from)
+    return fingerprint, mail.source[:80], sender, recipients, mail.size_bytes
 
 
 def _storable(address: str) -> str:
@@ -83,11 +58,16 @@ def _storable(address: str) -> str:
     return address[:320].replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
-@lru_cache(maxsize=4)
-def _conversions(dialect: Dialect) -> tuple[Callable[[Any], object] | None, ...]:
-    """Return how the values of _COLUMNS are given to the driver, None for those that need nothing."""
-    types = (_MAIL.c[name].type for name in _COLUMNS)
+@lru_cache(maxsize=8)
+def _conversions(dialect: Dialect, columns: tuple[str, ...]) -> tuple[Callable[[Any], object] | None, ...]:
+    """Return how the values of `columns` are given to the driver, None for those that need nothing."""
+    types = (_MAIL.c[name].type for name in columns)
     return tuple(each.dialect_impl(dialect).bind_processor(dialect) for each in types)
+
+
+def _converted(connection: Connection, columns: tuple[str, ...], values: tuple[object, ...]) -> list[object]:
+    conversions = _conversions(connection.dialect, columns)
+    return [value if convert is None else convert(value) for convert, value in zip(conversions, values, strict=True)]
 
 
 @lru_cache(maxsize=512)
@@ -103,14 +83,10 @@ def _mark(connection: Connection) -> str:
     return "?" if connection.dialect.paramstyle == "qmark" else "%s"
 
 
-def _insert(connection: Connection, rows: Sequence[tuple[object, ...]]) -> dict[bytes, int]:
+def _insert(connection: Connection, alike: tuple[object, ...], rows: Sequence[tuple[object, ...]]) -> dict[bytes, int]:
     """Insert what is not there yet, and return the ids by fingerprint."""
-    conversions = _conversions(connection.dialect)
-    values = [
-        value if convert is None else convert(value)
-        for row in rows
-        for convert, value in zip(conversions, row, strict=True)
-    ]
+    begin = _converted(connection, _ALIKE, alike)
+    values = [value for row in rows for value in (*begin, *_converted(connection, _OWN, row))]
     with _driver(connection) as cursor:
         cursor.execute(_insert_sql(_mark(connection), len(rows)), values)
         return {bytes(fingerprint): mail_id for mail_id, fingerprint in cursor.fetchall()}
