@@ -4,6 +4,7 @@ Three things that maild sends come back to it, and each carries its own proof:
 
     reply address   support+t1042.c7.k<26>@acme.example    ticket, role, address it was made for
     bounce address  support+b93.k<26>@acme.example         delivery (VERP)
+    release address support+h17.a5.k<26>@acme.example      held mail, whom it was made for
     Message-ID      m1042.<nonce>.k<26>@acme.example       ticket
 
 `k` is the id of the key, `<26>` an HMAC-SHA256 over purpose and content, cut to 128 bits and written in base32 without
@@ -37,10 +38,12 @@ _NUMBER = "(0|[1-9][0-9]{0,14})"  # no leading zeros: one token, one spelling
 _MAC = "([a-z0-9])([a-z2-7]{26})"
 _TOKEN = re.compile(rf"t{_NUMBER}\.([a-z]){_NUMBER}\.{_MAC}", re.ASCII)
 _BOUNCE = re.compile(rf"b{_NUMBER}\.{_MAC}", re.ASCII)
+_RELEASE = re.compile(rf"h{_NUMBER}\.a{_NUMBER}\.{_MAC}", re.ASCII)
 _MESSAGE_ID = re.compile(rf"m{_NUMBER}\.([a-z0-9]{{1,40}})\.{_MAC}", re.ASCII)
 # What nobody else writes: a text that begins so and does not prove itself was changed or made up.
 _LIKE_TOKEN = re.compile(r"t[0-9]+\.[a-z][0-9]+\.[a-z0-9]", re.ASCII)
 _LIKE_BOUNCE = re.compile(r"b[0-9]+\.[a-z0-9]{20}", re.ASCII)
+_LIKE_RELEASE = re.compile(r"h[0-9]+\.a[0-9]+\.[a-z0-9]", re.ASCII)
 _LIKE_MESSAGE_ID = re.compile(r"m[0-9]+\.[a-z0-9]+\.[a-z0-9]{20}", re.ASCII)
 
 _DOT_ATOM = re.compile(r"[^\s@.,:;<>()\[\]\\\"]+(?:\.[^\s@.,:;<>()\[\]\\\"]+)*")
@@ -256,6 +259,36 @@ def read_bounce_address(
     delivery_id, key_id, mac = found.groups()
     doubt = _doubt(keys, "bounce", f"b{delivery_id}", key_id=key_id, mac=mac, now=now)
     return int(delivery_id) if doubt is None else Forged(f"bounce address for delivery {delivery_id}: {doubt}")
+
+
+def release_address(keys: Keys, mail_id: int, address_id: int, base: str, form: Form) -> str:
+    """Return the address to which the holder of `address_id` writes to release the held mail `mail_id`.
+
+    No role of a ticket's token: a mail is no ticket, and nothing that looks for tickets may take one for the other.
+
+    Raises:
+        ValueError: the local part would be longer than 64 octets.
+    """
+    said = f"h{mail_id}.a{address_id}"
+    return reply_address(base, f"{said}.{keys.current.id}{_mac(keys.current, 'release', said)}", form)
+
+
+def read_release_address(
+    keys: Keys, address: str, ours: Collection[str], now: datetime | None = None
+) -> tuple[int, int] | Forged | None:
+    """Return the held mail that `address` releases and the address id that it was made for; never raises.
+
+    None if it is no release address of ours.
+    """
+    part = signed_part(address, ours)
+    if part is None:
+        return None
+    found = _RELEASE.fullmatch(part)
+    if found is None:
+        return Forged("the release address is cut off or changed") if _LIKE_RELEASE.match(part) else None
+    mail_id, address_id, key_id, mac = found.groups()
+    doubt = _doubt(keys, "release", f"h{mail_id}.a{address_id}", key_id=key_id, mac=mac, now=now)
+    return (int(mail_id), int(address_id)) if doubt is None else Forged(f"release of mail {mail_id}: {doubt}")
 
 
 def message_id(keys: Keys, ticket_id: int, nonce: str, domain: str) -> str:

@@ -6,6 +6,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from maild.message import authentication, bounce, classify, match
 from maild.message.address import (
@@ -15,6 +16,7 @@ from maild.message.address import (
     normalise,
     read_bounce_address,
     read_message_id,
+    read_release_address,
     valid,
 )
 from maild.message.authentication import Authentication, Organisation
@@ -24,6 +26,7 @@ from maild.message.match import Clues
 from maild.message.parse import Message, parse
 
 MOST_BOUNCED_RECIPIENTS = 100
+MOST_RELEASE_RECIPIENTS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Reading:
     sender: str  # the author, normalised: by From alone people are recognised, since Reply-To is anybody's word
     bounced: tuple[int, ...] = ()  # our deliveries that a report is about
     bounce: Bounce | None = None
+    release: tuple[int, int] | Forged | None = None  # the held mail that it asks to release, and whom that was made for
 
     @property
     def kind(self) -> Kind:
@@ -76,6 +80,7 @@ def read(raw: bytes, envelope_from: str | None, recipients: Sequence[str], known
         normalise(author.address),
         deliveries,
         bounce.read(message) if classified.kind.value.startswith("dsn") else None,
+        _release(message, recipients, known, now),
     )
 
 
@@ -93,6 +98,14 @@ def _writer(message: Message, author: Address, ours: Collection[str]) -> Address
 def _is_signed(normal: str, ours: Collection[str]) -> bool:
     local, _, domain = normal.rpartition("@")
     return f"{local.partition('+')[0]}@{domain}" in ours or domain in ours
+
+
+def _release(
+    message: Message, recipients: Sequence[str], known: Known, now: datetime
+) -> tuple[int, int] | Forged | None:
+    named = islice(match.recipients_of(message, recipients), MOST_RELEASE_RECIPIENTS)
+    found = (read_release_address(known.keys, address, known.ours, now) for _, address in named)
+    return next((each for each in found if each is not None), None)
 
 
 def _bounced(recipients: Sequence[str], known: Known, now: datetime) -> list[int]:

@@ -10,8 +10,12 @@ The filer asks once for every mail. What it may do, and what that needs:
     SOLVED, PROBLEM    a customer's action; needs a signed address made for it
     ANSWER, NOTE       an agent's words; need From and a token made for him, or an authenticated From
     HELD       an agent's name without proof, or something that only a person can judge
+    RELEASE    an agent says, by the address that only he was sent, that a held mail is his
 
-An explicit authentication failure never passes for an agent.
+What proves an agent: a From that is authenticated, or From with a signed address that was made for him. With
+`agent_trust = "both"`, and for words that destroy, it has to be both. An address that was made for somebody else is no
+proof, it is the opposite. An explicit authentication failure never passes for an agent, unless the operator released
+the mail.
 """
 
 from collections.abc import Sequence
@@ -20,6 +24,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+OPERATOR: Final = "operator"  # who releases by hand
 REOPENINGS_A_DAY: Final = 10  # then a person looks at it: two desks may be talking to each other
 # New tickets of one sender within a span; more of his mail goes to the newest of them: a machine, or a loop.
 BURSTS: Final = ((timedelta(minutes=10), 10), (timedelta(hours=1), 15))
@@ -39,6 +44,7 @@ class Action(StrEnum):
     ANSWER = "answer"
     NOTE = "note"
     HELD = "held"
+    RELEASE = "release"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,9 @@ class Facts:
     reopenings_today: int = 0  # of this sender
     would_reopen: bool = False
     burst_ticket_id: int | None = None  # the newest of too many tickets that this sender just opened
+    both: bool = False  # agents have to prove themselves twice: maild.agent_trust
+    released_by: str = ""  # who let it through after it was held: an agent's address, or OPERATOR
+    release: str | None = None  # it asks to release a held mail: "" if that may be, else why not
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +79,13 @@ class Route:
     reason: str
     third_party: bool = False
     acknowledge: bool = False
+    confirm: bool = False  # ask the agent whose name it bears whether it is his
 
 
 def route(facts: Facts) -> Route:
     """Return what becomes of a mail of which `facts` are known."""
+    if facts.release is not None and facts.kind not in _OURS_OR_ABOUT_OURS:
+        return _release(facts)
     match facts.kind:
         case "own":
             return Route(Action.NOTED, "our own mail came back")
@@ -87,6 +99,22 @@ def route(facts: Facts) -> Route:
             return _automatic(facts)
         case _:
             return _from_agent(facts) if facts.agent else _from_customer(facts)
+
+
+_OURS_OR_ABOUT_OURS: Final = frozenset({"own", "dsn-failed", "dsn-delayed", "dsn-ok"})
+
+
+def _release(facts: Facts) -> Route:
+    """Return what becomes of a mail to a release address: it is never anything else, whoever wrote it."""
+    if facts.kind != "human":
+        return Route(Action.NOTED, "an automatic mail releases nothing")
+    if not facts.agent:
+        return Route(Action.NOTED, "nothing is released: its sender is no agent")
+    if facts.release:
+        return Route(Action.NOTED, f"nothing is released: {facts.release}")
+    if facts.trust == "fail" or (facts.both and facts.trust != "pass"):
+        return Route(Action.NOTED, "nothing is released: its sender is not proven")
+    return Route(Action.RELEASE, "the agent says that a held mail is his")
 
 
 def _report(facts: Facts) -> Route:
@@ -116,13 +144,14 @@ def _automatic(facts: Facts) -> Route:
 
 
 def _from_agent(facts: Facts) -> Route:
-    if facts.trust == "fail":
+    if facts.trust == "fail" and facts.released_by != OPERATOR:
         return Route(Action.HELD, "From is an agent's address, and authentication failed")
     if facts.role == "c" and facts.token_is_senders and facts.takes_part:
         return _on_ticket(facts, "the agent is this ticket's customer")
-    proof = _agent_proof(facts)
+    proof = agent_proof(facts, both=facts.both and facts.ticket_id is not None)  # a new request asks for no power
     if proof is None:
-        return Route(Action.HELD, "From is an agent's address, without proof that he wrote it")
+        wanted = "as much proof as is asked for" if facts.both else "proof"
+        return Route(Action.HELD, f"From is an agent's address, without {wanted} that he wrote it", confirm=True)
     if facts.ticket_id is None:
         return Route(Action.OPEN, f"an agent writes as a customer ({proof})")
     if facts.role == "n":
@@ -130,27 +159,40 @@ def _from_agent(facts: Facts) -> Route:
     return Route(Action.ANSWER, f"an agent's answer ({proof})")
 
 
-def _agent_proof(facts: Facts) -> str | None:
-    if facts.role in ("a", "n") and facts.token_is_senders:
-        return "the signed address was made for him"
-    if facts.role in ("a", "n"):
-        return None  # somebody else's address: a forwarded notification
-    if facts.trust == "pass":
-        return "his address is authenticated"
-    return None
+def agent_proof(facts: Facts, *, both: bool) -> str | None:
+    """Return what proves that the agent in From wrote the mail, None if nothing or too little does.
+
+    `both` asks for a signed address and an authenticated From. A release by the agent himself stands for the signed
+    address that the mail lacked; one by the operator for all that can be asked.
+    """
+    if facts.released_by == OPERATOR:
+        return "released by the operator"
+    if facts.trust == "fail":
+        return None
+    signed = "released by himself" if facts.released_by else ""
+    if not signed and facts.role in ("a", "n"):
+        if not facts.token_is_senders:
+            return None  # somebody else's address: a forwarded notification
+        signed = "the signed address was made for him"
+    genuine = "his address is authenticated" if facts.trust == "pass" else ""
+    if both:
+        return f"{signed}, and {genuine}" if signed and genuine else None
+    return signed or genuine or None
 
 
 def _from_customer(facts: Facts) -> Route:
     if facts.ticket_id is None:
         return _opens(facts)
+    if facts.role in ("a", "n") and facts.token_is_senders and not facts.released_by:
+        return Route(Action.HELD, "the signed address was made for him when he was an agent, and he is none now")
     if facts.role in ("a", "n"):
         # A colleague to whom it was forwarded, or a customer who answers to all: he is heard, and is no agent.
         return _on_ticket(facts, "written to an agent's own reply address by somebody else")
-    if facts.role in ("s", "p") and facts.trust == "fail":
+    if facts.role in ("s", "p") and facts.trust == "fail" and not facts.released_by:
         return Route(Action.HELD, "a customer's action from an address whose authentication failed")
     if facts.role == "s":
         return Route(Action.SOLVED, "the customer says that it is solved")
-    if facts.would_reopen and facts.reopenings_today >= REOPENINGS_A_DAY:
+    if facts.would_reopen and facts.reopenings_today >= REOPENINGS_A_DAY and not facts.released_by:
         return Route(Action.HELD, f"this sender reopened {facts.reopenings_today} tickets within a day")
     if facts.role == "p":
         return Route(Action.PROBLEM, "the customer says that it is still a problem")

@@ -94,7 +94,7 @@ def collect(
     ids = _references(message)
     signed = (
         *search.own_ids(message, ids),
-        *search.reply_addresses(_recipients(message, recipients)),
+        *search.reply_addresses(recipients_of(message, recipients)),
         *search.body_tokens(message),
     )
     index = conversation(message.thread_index)
@@ -217,7 +217,7 @@ def _damaged(message: Message) -> Iterator[str]:
             yield from reversed([found.group() for found in islice(_OWN_ID.finditer(text), MOST_IDS)])
 
 
-def _recipients(message: Message, recipients: Sequence[str]) -> Iterator[tuple[str, str]]:
+def recipients_of(message: Message, recipients: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield every address that the mail was sent to with the place it was found in, the envelope first."""
     yield from (("the envelope", address) for address in recipients)
     yield from (("To", mailbox.address) for mailbox in message.to)

@@ -1,0 +1,164 @@
+"""Mails to agents whose name was used without proof: is this yours? With the address that releases it.
+
+An agent who writes from a new program gets his mail through with one click; one whose name was forged learns of it. At
+most `PER_AGENT` an hour: whoever forges his name must not be able to flood him, and what is held is listed in any case.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import Connection, insert, select
+
+from maild import people
+from maild.config import Settings
+from maild.config.settings import Agent, Department
+from maild.message.address import Address, Keys, message_id, normalise, release_address
+from maild.message.compose import Automatic, Draft, compose
+from maild.message.subject import base_subject
+from maild.outbox.posting import PIECE_BYTES, SOURCE
+from maild.people import Person
+from maild.store.models import DeliveryRow, DeliveryState, Direction, MailRow, MailState, RawRow
+from maild.templates import Templates, mails
+from maild.templates.mails import Who
+
+log = structlog.get_logger("maild.outbox")
+
+PER_AGENT: Final = ((timedelta(hours=1), 3), (timedelta(days=1), 10))
+SHOWN: Final = 2_000  # characters of the held text
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A mail that is held, and what its agent is told of it."""
+
+    mail_id: int
+    agent: Agent
+    department: str
+    subject: str
+    text: str
+    at: datetime
+    reason: str
+    ticket_id: int | None = None
+
+
+class Questions:
+    """Asks agents."""
+
+    def __init__(self, settings: Settings, templates: Templates, keys: Keys) -> None:
+        self._settings = settings
+        self._templates = templates
+        self._keys = keys
+
+    def ask(self, connection: Connection, questions: Sequence[Question], now: datetime) -> None:
+        """Write a mail for each of `questions`, as far as its agent is not asked too often."""
+        if not questions:
+            return
+        agents = people.enrol(connection, [Address(each.agent.name, each.agent.address) for each in questions], now)
+        asked = {each.address_id: self._asked(connection, each.address_id, now) for each in agents.values()}
+        for question in questions:
+            person = agents[normalise(question.agent.address)]
+            before = asked[person.address_id]
+            if any(sum(at > now - span for at in before) >= most for span, most in PER_AGENT):
+                log.info("agent not asked, he was asked too often", mail=question.mail_id)
+                continue
+            before.append(now)
+            self._write(connection, question, person, now)
+
+    def _asked(self, connection: Connection, address_id: int, now: datetime) -> list[datetime]:
+        longest = max(span for span, _ in PER_AGENT)
+        return list(
+            connection.scalars(
+                select(DeliveryRow.created_at)
+                .join(MailRow, MailRow.id == DeliveryRow.mail_id)
+                .where(
+                    DeliveryRow.address_id == address_id,
+                    DeliveryRow.created_at > now - longest,
+                    MailRow.purpose == mails.Purpose.HELD,
+                    MailRow.direction == Direction.OUT,
+                )
+            )
+        )
+
+    def _write(self, connection: Connection, question: Question, person: Person, now: datetime) -> None:
+        department = self._settings.department(question.department) or self._settings.departments[0]
+        draft = self._draft(question, person, department, now)
+        raw = compose(draft)
+        mail_id = connection.scalars(insert(MailRow).returning(MailRow.id), [_mail(draft, raw, person)]).one()
+        pieces = range(0, len(raw), PIECE_BYTES)
+        connection.execute(
+            insert(RawRow),
+            [
+                {"mail_id": mail_id, "number": number, "content": raw[start : start + PIECE_BYTES]}
+                for number, start in enumerate(pieces)
+            ],
+        )
+        connection.execute(insert(DeliveryRow), [_delivery(mail_id, person, department, now)])
+        log.info("agent asked whether it is his", mail=question.mail_id, asked_by=mail_id)
+
+    def _draft(self, question: Question, person: Person, department: Department, now: datetime) -> Draft:
+        form = self._settings.maild.reply_form
+        release = release_address(self._keys, question.mail_id, person.address_id, department.address, form)
+        language = self._settings.language_of(question.agent)
+        words = mails.Held(
+            department=department.title,
+            subject=base_subject(question.subject),
+            zone=self._settings.timezone_of(question.agent),
+            author=Who(question.agent.name, question.agent.address),
+            at=question.at,
+            text=question.text[:SHOWN],
+            reasons=(question.reason,),
+            ticket_id=question.ticket_id,
+            release=release,
+        )
+        rendered = self._templates.render(words, language)
+        domain = department.address.rpartition("@")[2]
+        return Draft(
+            from_=Address(department.title, department.address),
+            to=(person.mailbox,),
+            subject=rendered.subject,
+            text=rendered.text,
+            html=rendered.html,
+            message_id=message_id(self._keys, 0, secrets.token_hex(8), domain),  # of no ticket, and known as ours
+            date=now,
+            automatic=Automatic.GENERATED,
+        )
+
+
+def _mail(draft: Draft, raw: bytes, person: Person) -> dict[str, Any]:
+    return {
+        "direction": Direction.OUT,
+        "state": MailState.OUT,
+        "fingerprint": hashlib.sha256(b"out\0" + draft.message_id.encode()).digest(),
+        "stored_at": draft.date,
+        "source": SOURCE,
+        "envelope_from": None,
+        "recipients": [person.address],
+        "size_bytes": len(raw),
+        "purpose": mails.Purpose.HELD.value,
+        "message_id": draft.message_id,
+        "from_address": normalise(draft.from_.address),
+        "from_name": draft.from_.name,
+        "subject": draft.subject[:998],
+        "sent_at": draft.date,
+        "attempts": 0,
+    }
+
+
+def _delivery(mail_id: int, person: Person, department: Department, now: datetime) -> dict[str, Any]:
+    return {
+        "mail_id": mail_id,
+        "ticket_id": None,
+        "address_id": person.address_id,
+        "recipient": person.address,
+        "reply_to": department.address,
+        "automatic": True,
+        "state": DeliveryState.QUEUED,
+        "created_at": now,
+        "due_at": now,
+        "attempts": 0,
+    }
