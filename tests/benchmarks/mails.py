@@ -1,4 +1,4 @@
-"""The mails of the benchmarks beside the plain ones of `smtp_load`: proven senders, and HTML as mail programs write it."""
+"""The mails of the benchmarks beside those of `smtp_load`: proven senders, and HTML as mail programs write it."""
 
 import random
 from binascii import b2a_qp
@@ -18,9 +18,9 @@ def mail(kind: str, number: int) -> bytes:
 
 def _html(size_bytes: int, number: int) -> bytes:
     """Return a mail of about `size_bytes` in plain text and HTML, both quoted-printable."""
-    head, _, _ = smtp_load.mail(4_096, number).partition(b"\r\n\r\n")
-    chance = random.Random(number)
-    paragraphs = [" ".join(chance.choices(smtp_load._WORDS, k=60)) for _ in range(size_bytes // 630)]
+    head, _, prose = smtp_load.mail(4_096, number).partition(b"\r\n\r\n")
+    chance, words = random.Random(number), prose.decode().split()
+    paragraphs = [" ".join(chance.choices(words, k=60)) for _ in range(size_bytes // 630)]
     plain = "\n\n".join(paragraphs[: len(paragraphs) // 3])
     html = "\n".join(
         '<p class="MsoNormal" style="margin:0cm;font-size:11pt;font-family:Calibri,sans-serif">'

@@ -167,7 +167,8 @@ def _child(module: str, *arguments: str) -> Iterator[Server]:
     """Run a module that prints its port and ends with its input."""
     command = [sys.executable, "-m", module, *arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
             yield Server(process, ("127.0.0.1", int(process.stdout.readline())))
         finally:
