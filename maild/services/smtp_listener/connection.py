@@ -34,7 +34,7 @@ from maild.services.smtp_listener.gate import Gate, Limits
 log = structlog.get_logger(__name__)
 
 COMMAND_BYTES: Final = 2_048  # RFC 5321 4.5.3.1.4 asks for 512, and extensions add to it
-STREAM_BYTES: Final = 128 << 10  # of what a client sent ahead of us; twice that, and it must wait
+STREAM_BYTES: Final = 64 << 10  # read of a client at a time; when twice that waits for us, it must wait
 CLOSING_S: Final = 2.0  # for the last words to a client that does not listen
 
 TROUBLE: Final = "451 4.3.0 Trouble on our side, please try again later"
@@ -126,6 +126,8 @@ class Connection(SMTP):
             _say_and_close(transport, refusal)
             return
         self._reception.sessions.add(self)
+        # asyncio would read 256 KiB of each client at a time: with many floods at once the others would wait long.
+        transport.max_size = STREAM_BYTES  # type: ignore[attr-defined]  # of asyncio's own sockets
         super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
