@@ -168,7 +168,10 @@ def test_a_note_of_absence_through_a_list_is_a_note_of_absence() -> None:
 
 
 def test_our_own_mail_is_known_by_our_mark_alone() -> None:
-    assert classify(mail(NOTE), None, own_mark=lambda message: message.subject == "Re: Printer").kind is Kind.OWN
+    own = classify(mail(NOTE), None, own_mark=lambda message: message.subject == "Re: Printer")
+
+    assert own.kind is Kind.OWN
+    assert not own.answerable
     assert classify(mail(NOTE), None, own_mark=lambda _: False).kind is Kind.HUMAN
 
 
@@ -292,6 +295,15 @@ def test_an_answer_of_a_machine_that_quotes_an_address_is_no_bounce() -> None:
     text = "Thank you. Your mail to the following address was received:\n\nbob@x.example\n"
 
     assert kind(text, "We have received your mail", return_path="<>", auto_submitted="auto-replied") is Kind.AUTO
+
+
+def test_a_mail_server_that_reports_nothing_is_automatic() -> None:
+    assert kind("Your disk is nearly full.", "Statistics", **{"from": "MAILER-DAEMON@mx.example"}) is Kind.AUTO
+
+
+@pytest.mark.parametrize("subject", ["Vacation: gone fishing", "Abwesenheitsnotiz", "Automatic reply: Printer"])
+def test_a_machines_subject_may_say_that_somebody_is_away(subject: str) -> None:
+    assert kind("See you.", subject, auto_submitted="auto-replied") is Kind.OOO
 
 
 def test_bulk_mail_that_sells_holidays_is_no_note_of_absence() -> None:

@@ -45,6 +45,8 @@ def test_a_rule_that_names_the_original_begins_the_old_mail(words: str) -> None:
         "It broke on Monday, 2 November 2026 at 10:00:\nfirst smoke, then fire.",
         "----- Enter feedback below -----\n\nAll was well.",
         "Options:\n--verbose\n--quiet\n\nWhich one?",
+        "I wonder what your colleague wrote:",
+        "--\nAda\n\nIt is on, and that is all.",
         "I tried it:\n\n>>> import printer\n>>> printer.burn()",
         "On your machine you can run:\n\n    telnet 127.0.0.1 2525\n\nThis works.",
         "One more thing - from my desk it works.\nSent from my desk, it is easier than by telephone.",
@@ -79,6 +81,12 @@ def test_an_answer_below_the_quote_is_found() -> None:
 
 def test_a_greeting_above_and_an_answer_below_the_quote_both_stay() -> None:
     assert new(f"Hello,\nOn 2 Nov 2026 10:00, Acme wrote:\n{QUOTE}\nIt is on.\n") == "Hello,\n\nIt is on."
+
+
+def test_a_sentence_above_a_short_attribution_is_the_authors() -> None:
+    text = "See you on 12/03/2026 at 10:30.\nBob wrote:\n> ok"
+
+    assert new(text) == "See you on 12/03/2026 at 10:30."
 
 
 def test_a_rule_that_stands_on_the_line_of_the_author_is_taken_off_it() -> None:
