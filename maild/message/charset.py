@@ -126,7 +126,7 @@ def codec(label: str) -> str:
     """Return the name of Python's codec that `label` means, "" if it means none that is known."""
     if not label or len(label) > 60:
         return ""
-    return _LABELS.get(label) or _LABELS.get(_squeeze(label), "")
+    return _LABELS.get(label) or _LABELS.get(_squeeze(label.partition("(")[0]), "")  # "us-ascii (plain)"
 
 
 def decode(data: bytes, label: str = "", fallback: str = "") -> Decoded:

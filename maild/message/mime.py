@@ -339,5 +339,5 @@ _MEANT: Final = {
 
 def _mended(kind: str, default: str) -> str:
     """Return the content type that a malformed one was meant to be, the default if there is no telling."""
-    match = _TYPE.search(kind.replace(" ", ""))
+    match = _TYPE.search(re.sub(r"\s*/\s*", "/", kind))
     return match.group(0) if match else _MEANT.get(kind.rstrip("/"), default)

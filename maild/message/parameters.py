@@ -18,6 +18,9 @@ def read(value: bytes, fallback: str = "") -> tuple[str, dict[str, str]]:
     """
     text = headers.plain(value[: headers.STRUCTURED_BYTES], fallback)
     main, _, rest = text.partition(";")
+    if "=" in main:  # seen in practice: no semicolon ("text/html charset=utf-8"), or no value ("filename=a.pdf")
+        first, _, further = main.partition(" ")
+        main, rest = ("", f"{main};{rest}") if "=" in first else (first, f"{further};{rest}")
     found: dict[str, str] = {}
     pieces: dict[str, list[tuple[int, bool, str]]] = {}
     if rest:
@@ -34,7 +37,7 @@ def read(value: bytes, fallback: str = "") -> tuple[str, dict[str, str]]:
         joined = _extended(parts)
         if joined:
             found[name] = joined
-    return main.strip().lower(), found
+    return main.strip(" \t\"'").lower(), found
 
 
 def _pairs(text: str) -> Iterator[tuple[str, str]]:

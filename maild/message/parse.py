@@ -197,7 +197,7 @@ class Message:
 def parse(raw: bytes) -> Message:
     """Return what the mail `raw` says; never raises, whatever the bytes."""
     raw = _with_line_ends(raw)
-    start = 0
+    start = 3 if raw.startswith(b"\xef\xbb\xbf") else 0  # seen in practice: mails that were saved by an editor
     while raw[start : start + 1] in (b"\n", b"\r"):
         start += 1
     match = _FROM_LINE.match(raw, start)
