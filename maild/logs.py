@@ -88,5 +88,6 @@ def configure(stream: TextIO | None = None, *, verbose: bool = False) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if verbose else logging.INFO)
+    logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)  # logs the traces of faults that we catch
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)  # aiosmtpd logs every DATA line at DEBUG
