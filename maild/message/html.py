@@ -71,6 +71,7 @@ _STYLES: Final = frozenset(
      "text-decoration", "text-indent", "text-transform", "unicode-bidi", "vertical-align", "visibility", "white-space",
      "width", "word-break", "word-spacing", "word-wrap")
 )  # fmt: skip
+_LINK: Final = re.compile(r"\s*(?:https?|mailto|tel|cid):", re.IGNORECASE)
 # What loads, runs, hides its meaning, or moves its element out of its place.
 _HARMFUL_STYLE: Final = re.compile(
     r"url\s*\(|expression|image|@|\\|/\*|script|behaviou?r|binding|(?:margin|indent)[a-z-]*\s*:[^;]*-\s*[\d.]",
@@ -135,6 +136,8 @@ def clean(html: str, remote_images: bool = False) -> str:
     def kept(tag: str, attribute: str, value: str) -> str | None:
         if attribute == "style":
             return None if _HARMFUL_STYLE.search(value) else value
+        if attribute == "href":  # in a mail there is nothing that a relative link could be relative to
+            return value if _LINK.match(value) else None
         if tag == "img" and attribute == "src":
             scheme = value.strip().partition(":")[0].lower()
             return value if scheme == "cid" or (remote_images and scheme in ("http", "https")) else None
