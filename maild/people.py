@@ -105,6 +105,11 @@ def _learn_names(connection: Connection, wanted: dict[str, Address], found: dict
             )
 
 
+def unite(connection: Connection, address: str, person: Person) -> None:
+    """Make `address`, which is known, one of `person`'s."""
+    connection.execute(update(AddressRow).where(AddressRow.normal == normalise(address)).values(person_id=person.id))
+
+
 def learn_language(connection: Connection, languages: dict[int, str]) -> None:
     """Remember the language of people, by person id, who have none yet."""
     for person_id, language in languages.items():

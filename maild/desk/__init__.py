@@ -22,6 +22,7 @@ from maild.config import Settings
 from maild.desk.batch import Batch
 from maild.desk.happenings import MAILD, Happening, Opening, Outcome
 from maild.desk.rows import last_answers, purge, record_withheld, write
+from maild.message import bounce
 from maild.message.address import normalise
 from maild.outbox import Outbox, Undelivered
 from maild.rules.ticket import DeliveryFailed, Policy, Tell
@@ -75,7 +76,7 @@ class Desk:
     def delivery_failed(self, connection: Connection, failures: Mapping[int, str], now: datetime) -> None:
         """Note that deliveries (by id) failed for good, with the server's own words.
 
-        The addresses get nothing automatic for a while. If it was the last public answer of a ticket, the ticket
+        An address that does not exist gets nothing automatic for a while. If it was the last public answer of a ticket, the ticket
         opens again and the answer's author is told.
         """
         rows = connection.execute(
@@ -96,7 +97,8 @@ class Desk:
             said = failures[row.id][:2000]
             ended = {"state": DeliveryState.FAILED, "due_at": None, "ended_at": now, "reply": said}
             connection.execute(update(DeliveryRow).where(DeliveryRow.id == row.id).values(ended))
-            if self._settings.agent_of(row.recipient) is None:  # agents must hear of what waits
+            # A full mailbox or a policy passes; and agents must hear of what waits.
+            if bounce.blames_address(said) and self._settings.agent_of(row.recipient) is None:
                 people.suppress(connection, [normalise(row.recipient)], now + _SUPPRESSED_FOR, said)
             log.warning("delivery failed for good", delivery=row.id, ticket=row.ticket_id, reply=said[:200])
         answers = [row for row in rows if row.purpose == Tell.ANSWER and row.ticket_id is not None]

@@ -74,7 +74,7 @@ class Batch:
             if isinstance(event, KnowAs):
                 card.aliases.append(event.address)
             if target is not None:
-                self._hand_over(before, card, target, one)
+                self._hand_over(before, target, one)
         return card, ""
 
     def _decide(self, card: Card, events: Iterable[Event]) -> Iterator[tuple[Card | None, Decision]]:
@@ -106,7 +106,7 @@ class Batch:
             raise Refused(f"Cannot merge into a ticket that is {target.state.status}.")
         return target
 
-    def _hand_over(self, before: Ticket, card: Card, target: Card, happening: Happening) -> None:
+    def _hand_over(self, before: Ticket, target: Card, happening: Happening) -> None:
         """Let the people of a merged ticket take part in the other, and whoever waited wait there."""
         events: list[Event] = [Admit(happening.event.at, before.participants | {before.requester})]
         if before.waiting_since is not None:

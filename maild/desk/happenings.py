@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from maild.message.commands import Fault
 from maild.outbox import About
 from maild.people import Person
 from maild.rules.ticket import Event, Status
@@ -32,6 +33,9 @@ class Happening:
     actor: str
     about: About = None  # the mail by which it came, with what the mails that follow quote of it
     mail_id: int | None = None
+    then: tuple[Event, ...] = ()  # what happens behind it, in order: all of it or nothing
+    by_agent: bool = False  # an agent asked for it by mail, so he is told what is not done
+    faults: tuple[Fault, ...] = ()  # what is wrong with an agent's mail: nothing happens, it goes back to him
 
 
 @dataclass(slots=True)

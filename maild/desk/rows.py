@@ -5,7 +5,7 @@ of tickets.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from typing import Any, Final
@@ -16,20 +16,19 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from maild import people
 from maild.desk.happenings import MAILD, Happening, Opening
 from maild.outbox import Thread, Withheld
-from maild.people import Person
-from maild.rules.ticket import FIELDS, Tell, Ticket
-from maild.store.models import Direction, HistoryRow, MailRow, ParticipantRow, TicketRow
+from maild.rules.ticket import FIELDS, PEOPLE, KnowAs, Tell, Ticket
+from maild.store.models import AddressRow, Direction, HistoryRow, MailRow, ParticipantRow, TicketRow
 
 log = structlog.get_logger("maild.desk")
 
-_UNRECORDED: Final = frozenset({"due_at"})  # computed from the rest
+_RECORDED: Final = tuple(name for name in (*FIELDS, *PEOPLE) if name != "due_at")  # which is computed from the rest
+_OF_OPENING: Final = frozenset({"subject", "department", "requester"})
+_OPENED: Final = {"undelivered": False, "priority": "normal", "participants": frozenset()}  # not worth an entry
 
 # Built once: building a statement anew costs more than executing it.
 _LOCK: Final = (
     select(
         TicketRow.id,
-        TicketRow.subject,
-        TicketRow.department,
         TicketRow.requester_id,
         TicketRow.language,
         TicketRow.silenced_until,
@@ -57,7 +56,7 @@ class Card:
     stored: Ticket | None  # what the table has; None for a new ticket
     opening: Opening | None = None
     changes: list[dict[str, Any]] = field(default_factory=list)
-    joining: list[Person] = field(default_factory=list)  # who takes part from now on
+    aliases: list[str] = field(default_factory=list)  # addresses that turn out to be the requester's
     purge: bool = False
     opened_at: datetime | None = None  # of a new ticket
 
@@ -72,8 +71,9 @@ def load(connection: Connection, ticket_ids: Sequence[int]) -> dict[int, Card]:
     everybody = people.by_id(connection, {row.requester_id for row in rows} | {row.address_id for row in joined})
     cards = {}
     for row in rows:
-        ticket = Ticket(*row[6:])
         participants = tuple(everybody[each.address_id] for each in joined if each.ticket_id == row.id)
+        normals = frozenset(each.normal for each in participants)
+        ticket = replace(Ticket(*row[4:]), requester=everybody[row.requester_id].normal, participants=normals)
         thread = Thread(
             row.id,
             row.subject,
@@ -105,11 +105,12 @@ def changes(card: Card, after: Ticket, happening: Happening) -> Iterator[dict[st
         ):
             if value is not None:
                 yield {**common, "field": name, "old": None, "new": _text(value)}
-    for name in FIELDS:
-        old, new = (getattr(before, name) if before else None), getattr(after, name)
-        if name in _UNRECORDED or old == new or (before is None and new is False):
-            continue
-        yield {**common, "field": name, "old": _text(old), "new": _text(new)}
+    if isinstance(happening.event, KnowAs):
+        yield {**common, "field": "alias", "old": None, "new": happening.event.address}
+    for name in _RECORDED:
+        old, new = (getattr(before, name) if before else _OPENED.get(name)), getattr(after, name)
+        if old != new and not (before is None and name in _OF_OPENING):
+            yield {**common, "field": name, "old": _text(old) if before else None, "new": _text(new)}
 
 
 def _text(value: object) -> str | None:
@@ -122,6 +123,8 @@ def _text(value: object) -> str | None:
             return str(value.value)
         case bool():
             return "yes" if value else "no"
+        case frozenset():
+            return ", ".join(sorted(value)) or None
         case _:
             return str(value)
 
@@ -133,34 +136,49 @@ def write(connection: Connection, cards: Sequence[Card]) -> None:
         _insert(connection, fresh)
     changed = [card for card in cards if card.stored is not None and card.state != card.stored]
     if changed:
-        connection.execute(_UPDATE, [{"ticket_id": card.thread.ticket_id, **_columns(card.state)} for card in changed])
-    joining = [
-        {"ticket_id": card.thread.ticket_id, "address_id": each.address_id, "joined_at": card.state.since}
-        for card in cards
-        for each in card.joining
-    ]
-    if joining:
-        connection.execute(insert(ParticipantRow), joining)
+        connection.execute(_UPDATE, [{"ticket_id": card.thread.ticket_id, **_columns(card)} for card in changed])
+    _write_people(connection, cards)
     history = [{**change, "ticket_id": card.thread.ticket_id} for card in cards for change in card.changes]
     if history:
         connection.execute(_INSERT_HISTORY, history)
 
 
-def _columns(state: Ticket) -> dict[str, Any]:
-    return {name: getattr(state, name) for name in FIELDS}
+def _write_people(connection: Connection, cards: Sequence[Card]) -> None:
+    """Write who joined and who left, and addresses that turned out to be a requester's."""
+    joining: list[dict[str, Any]] = []
+    for card in cards:
+        before = card.stored.participants if card.stored else frozenset()
+        at = card.changes[-1]["at"] if card.changes else card.state.since
+        joined = [each for each in card.thread.participants if each.normal not in before]
+        joining += [
+            {"ticket_id": card.thread.ticket_id, "address_id": each.address_id, "joined_at": at} for each in joined
+        ]
+        here = ParticipantRow.ticket_id == card.thread.ticket_id
+        if joined and card.stored:  # one who left may come back
+            again = ParticipantRow.address_id.in_([each.address_id for each in joined])
+            connection.execute(delete(ParticipantRow).where(here, again))
+        if gone := before - card.state.participants:
+            theirs = select(AddressRow.id).where(AddressRow.normal.in_(gone))
+            connection.execute(
+                update(ParticipantRow).where(here, ParticipantRow.address_id.in_(theirs)).values(left_at=at)
+            )
+        for address in card.aliases:
+            people.unite(connection, address, card.thread.requester)
+    if joining:
+        connection.execute(insert(ParticipantRow), joining)
+
+
+def _columns(card: Card) -> dict[str, Any]:
+    return {name: getattr(card.state, name) for name in FIELDS} | {"requester_id": card.thread.requester.address_id}
 
 
 def _insert(connection: Connection, fresh: Sequence[Card]) -> None:
     rows = [
         {
-            **_columns(card.state),
-            "subject": card.opening.subject[:998],
-            "department": card.opening.department,
-            "requester_id": card.opening.requester.address_id,
+            **_columns(card),
             "language": card.opening.language,
             "created_at": card.opened_at or card.state.since,
             "follows_id": card.opening.follows_id,
-            "priority": card.opening.priority,
         }
         for card in fresh
         if card.opening is not None
@@ -168,7 +186,6 @@ def _insert(connection: Connection, fresh: Sequence[Card]) -> None:
     ids = connection.scalars(_INSERT, rows).all()
     for card, ticket_id in zip(fresh, ids, strict=True):
         card.thread.ticket_id = ticket_id
-        card.joining = list(card.thread.participants)
 
 
 def record_withheld(connection: Connection, withheld: Sequence[Withheld], now: datetime) -> None:

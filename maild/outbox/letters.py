@@ -6,6 +6,7 @@ from typing import Final
 
 from maild.config.settings import Agent, Department
 from maild.message.address import Address
+from maild.message.commands import Fault
 from maild.message.compose import File
 from maild.message.parse import Message
 from maild.message.reply import Reply
@@ -13,7 +14,7 @@ from maild.people import Person
 from maild.rules.ticket import Tell, Ticket
 from maild.store.queries import UNPROVEN_ACKNOWLEDGEMENT
 
-TO_AGENTS: Final = frozenset({Tell.NOTIFICATION, Tell.WAITING, Tell.UNDELIVERED, Tell.RETURNED})
+TO_AGENTS: Final = frozenset({Tell.NOTIFICATION, Tell.WAITING, Tell.HANDED_OVER, Tell.UNDELIVERED, Tell.RETURNED})
 
 
 @dataclass(slots=True)
@@ -42,6 +43,13 @@ class FiledMail:
     third_party: bool = False
     trust: str = "none"  # message.authentication.Trust: is the author's address proven
     related: tuple[int, ...] = ()
+    note: bool = False  # from an agent to agents
+    block: str = ""  # the words on top of an agent's mail, which `reply` has no more
+
+    @property
+    def written(self) -> str:
+        """What the author wrote, words and all."""
+        return "\n\n".join(part for part in (self.block, self.reply.text) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,7 @@ class Post:
     about: About
     agent: str | None  # who answers, for an answer
     cause: str  # the event's name
-    reason: str = ""  # why nothing was done, for what is returned
+    faults: tuple[Fault, ...] = ()  # why nothing was done, for what is returned
 
 
 @dataclass(frozen=True, slots=True)

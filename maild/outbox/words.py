@@ -47,6 +47,8 @@ class Words:
                 return self._waiting(letter, said, common, now)
             case Tell.UNDELIVERED:
                 return self._undelivered(letter, said, common)
+            case Tell.HANDED_OVER:
+                return self._handed_over(letter, said, common)
             case Tell.RETURNED:
                 return self._returned(letter, common)
             case Tell.ACKNOWLEDGEMENT | Tell.REMINDER | Tell.RESOLVED | Tell.FOLLOW_UP:
@@ -97,13 +99,25 @@ class Words:
 
     def _waiting(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
         state = letter.post.state
-        newest = next((each.text for each in said if each.with_customer and each.direction is Direction.IN), "")
         return mails.Waiting(
             **common,
             **self._to_agent(letter, said),
             waiting_since=state.waiting_since or state.since,
             now=now,
-            text=(newest or "")[:OLDER_CHARACTERS],
+            text=_newest(said),
+        )
+
+    def _handed_over(self, letter: Letter, said: Sequence[Said], common: dict[str, Any]) -> Mail:
+        about, mine = letter.post.about, letter.agent
+        by = self.settings.agent_of(about.author.address) if isinstance(about, FiledMail) else None
+        assignee = letter.post.state.assignee or ""
+        return mails.HandedOver(
+            **common,
+            **self._to_agent(letter, said),
+            by=by.name if by else "",
+            noted=about.reply.text if isinstance(about, FiledMail) and about.note else "",
+            yours=mine is not None and normalise(mine.address) == normalise(assignee),
+            text=_newest(said),
         )
 
     def _undelivered(self, letter: Letter, said: Sequence[Said], common: dict[str, Any]) -> Mail:
@@ -120,13 +134,14 @@ class Words:
 
     def _returned(self, letter: Letter, common: dict[str, Any]) -> Mail:
         about = letter.post.about
-        text = about.reply.text if isinstance(about, FiledMail) else ""
+        text = about.written if isinstance(about, FiledMail) else ""
         line = next(iter(text.splitlines()), "")[:80]
+        faults = tuple(Fault(each.line or line, each.text, each.suggestion) for each in letter.post.faults)
         return mails.Returned(
             **common,
             zone=self._zone(letter.agent),
             ticket_id=letter.post.thread.ticket_id,
-            faults=(Fault(line, letter.post.reason),),
+            faults=faults,
             text=text,
         )
 
@@ -174,6 +189,12 @@ def _subject(letter: Letter) -> str:
     if letter.agent is None and isinstance(about, FiledMail) and letter.post.tell is not Tell.ANSWER:
         return base_subject(about.message.subject)
     return base_subject(letter.post.thread.subject)
+
+
+def _newest(said: Sequence[Said]) -> str:
+    """Return what the customer wrote last."""
+    newest = next((each.text for each in said if each.with_customer and each.direction is Direction.IN), "")
+    return (newest or "")[:OLDER_CHARACTERS]
 
 
 def _who(address: Address) -> Who:

@@ -1,8 +1,8 @@
 """The life of a ticket: its statuses, what can happen to it, and what follows.
 
-Everything that may change a ticket's status is in this file, and nothing here reads a clock, a database or a mail.
-`decide` takes a ticket, one event and the policy of its department, and returns the ticket afterwards together with
-the mails that must be sent. `maild.desk` is its only caller in the daemon.
+Everything that may change a ticket is in this file (`rules.events` lists what can happen), and nothing here reads a
+clock, a database or a mail. `decide` takes a ticket, one event and the policy of its department, and returns the
+ticket afterwards together with the mails that must be sent. `maild.desk` is its only caller in the daemon.
 
                     new        open       answered   postponed  resolved   closed     spam       deleted
     CustomerWrote   new        open       open       return_to  open       follow-up  spam       follow-up
@@ -21,6 +21,14 @@ the mails that must be sent. `maild.desk` is its only caller in the daemon.
     Delete          deleted    deleted    deleted    deleted    deleted    deleted    deleted    deleted
     Undelete        refused    refused    refused    refused    refused    refused    refused    return_to
     Merge           merged     merged     merged     merged     merged     merged     refused    refused
+    Assign          new        open       answered   postponed  resolved   closed     refused    refused
+    SetPriority     new        open       answered   postponed  resolved   closed     refused    refused
+    Retitle         new        open       answered   postponed  resolved   closed     refused    refused
+    MoveTo          new        open       answered   postponed  resolved   closed     refused    refused
+    Admit           new        open       answered   postponed  resolved   closed     refused    refused
+    Dismiss         new        open       answered   postponed  resolved   closed     refused    refused
+    SetRequester    new        open       answered   postponed  resolved   closed     refused    refused
+    KnowAs          new        open       answered   postponed  resolved   closed     refused    refused
     Tick            reminders  reminders  resolved   return_to  closed     -          purged     purged
 
 A merged ticket is an alias: whoever finds one goes on to the ticket that it names, so every event but a note is
@@ -34,7 +42,78 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from maild.rules.events import (
+    Admit,
+    AgentWrote,
+    Assign,
+    Close,
+    CustomerWrote,
+    Delete,
+    DeliveryFailed,
+    Dismiss,
+    Event,
+    KnowAs,
+    MachineWrote,
+    MarkSpam,
+    Merge,
+    MoveTo,
+    NoteWritten,
+    NotSpam,
+    Postpone,
+    Reopen,
+    Resolve,
+    Retitle,
+    SetPriority,
+    SetRequester,
+    Solved,
+    StillAProblem,
+    Tick,
+    Undelete,
+)
 from maild.rules.sla import ALWAYS, Calendar, Span
+
+__all__ = [
+    "AFTER_REMINDER",
+    "DELETED_KEPT",
+    "FIELDS",
+    "SPAM_KEPT",
+    "TELL_AGAIN",
+    "TO_SOLVE",
+    "Admit",
+    "AgentWrote",
+    "Assign",
+    "Close",
+    "CustomerWrote",
+    "Decision",
+    "Delete",
+    "DeliveryFailed",
+    "Dismiss",
+    "Event",
+    "KnowAs",
+    "MachineWrote",
+    "MarkSpam",
+    "Merge",
+    "MoveTo",
+    "NotSpam",
+    "NoteWritten",
+    "Policy",
+    "Postpone",
+    "Refused",
+    "Reopen",
+    "Resolve",
+    "Retitle",
+    "SetPriority",
+    "SetRequester",
+    "Solved",
+    "Status",
+    "StillAProblem",
+    "Tell",
+    "Tick",
+    "Ticket",
+    "Undelete",
+    "decide",
+    "opened",
+]
 
 
 class Status(StrEnum):
@@ -58,151 +137,6 @@ class Refused(Exception):  # noqa: N818 - a rule says no; nothing went wrong
     """The event makes no sense for this ticket; the text is a sentence for whoever asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class CustomerWrote:
-    """A person's mail, of the requester, a participant or a third party, was filed on the ticket."""
-
-    at: datetime
-    acknowledge: bool = True  # false for machines and old mail that opens a ticket
-    notify: bool = True  # false for old mail that is imported silently
-
-
-@dataclass(frozen=True, slots=True)
-class MachineWrote:
-    """An automatic mail was filed on the ticket: it is kept, and changes nothing (RFC 3834 2)."""
-
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class AgentWrote:
-    """An agent answered publicly."""
-
-    at: datetime
-    agent: str  # his address
-
-
-@dataclass(frozen=True, slots=True)
-class NoteWritten:
-    """An agent wrote what only agents may read."""
-
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Solved:
-    """The customer said that his problem is solved."""
-
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class StillAProblem:
-    """The customer said that it is not."""
-
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Resolve:
-    """An agent believes it solved."""
-
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """An agent ends it."""
-
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Reopen:
-    """An agent takes it up again."""
-
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Postpone:
-    """An agent hides it until later."""
-
-    at: datetime
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryFailed:
-    """Our last public answer could not be delivered, for good."""
-
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class MarkSpam:
-    """An agent saw that it is spam."""
-
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class NotSpam:
-    """An agent saw that it is not."""
-
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """An agent throws it away; it can be had back until it is purged."""
-
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Undelete:
-    """An agent wants it back."""
-
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Merge:
-    """It is the same request as another ticket's."""
-
-    at: datetime
-    into: int
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """Time passed; sent by the scheduler when the ticket's `due_at` is reached."""
-
-    at: datetime
-
-
-Event = (
-    CustomerWrote
-    | MachineWrote
-    | AgentWrote
-    | NoteWritten
-    | Solved
-    | StillAProblem
-    | Resolve
-    | Close
-    | Reopen
-    | Postpone
-    | DeliveryFailed
-    | MarkSpam
-    | NotSpam
-    | Delete
-    | Undelete
-    | Merge
-    | Tick
-)
-
-
 class Tell(StrEnum):
     """A mail that must follow; the value is the purpose of that mail and the name of its template."""
 
@@ -213,6 +147,7 @@ class Tell(StrEnum):
     RESOLVED = "resolved"  # to the requester: we believe it solved
     FOLLOW_UP = "follow_up"  # to the requester: your mail began a new ticket
     WAITING = "waiting"  # to the agents: a customer waits
+    HANDED_OVER = "handed_over"  # to the agents who have it from now on
     UNDELIVERED = "undelivered"  # to the author: your answer did not arrive
     RETURNED = "returned"  # to the agent who asked: it was refused
 
@@ -233,9 +168,15 @@ class Ticket:
     undelivered: bool = False  # the last public answer did not arrive
     assignee: str | None = None  # an agent's address
     due_at: datetime | None = None  # when time alone will next change it
+    priority: str = "normal"
+    subject: str = ""
+    department: str = ""
+    requester: str = ""  # the normalised address that he writes from
+    participants: frozenset[str] = frozenset()  # normalised addresses, without the requester's
 
 
-FIELDS: Final = tuple(each.name for each in fields(Ticket))
+PEOPLE: Final = ("requester", "participants")  # what is kept in tables of its own
+FIELDS: Final = tuple(each.name for each in fields(Ticket) if each.name not in PEOPLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +222,7 @@ _N, _O, _A, _P, _R, _C, _S, _D = (
 )
 _COLUMNS: Final = (_N, _O, _A, _P, _R, _C, _S, _D)
 _SAME: Final = dict(zip(_COLUMNS, _COLUMNS, strict=True))
+_IN_USE: Final = (_N, _O, _A, _P, _R, _C)
 
 # The table above. A status that is missing in a row means: refused.
 _NEXT: Final[dict[type[Event], dict[Status, Status | str]]] = {
@@ -299,7 +241,11 @@ _NEXT: Final[dict[type[Event], dict[Status, Status | str]]] = {
     NotSpam: {_S: _RETURN},
     Delete: dict.fromkeys(_COLUMNS, _D),
     Undelete: {_D: _RETURN},
-    Merge: dict.fromkeys((_N, _O, _A, _P, _R, _C), Status.MERGED),
+    Merge: dict.fromkeys(_IN_USE, Status.MERGED),
+    **{
+        kind: {status: status for status in _IN_USE}
+        for kind in (Assign, SetPriority, Retitle, MoveTo, Admit, Dismiss, SetRequester, KnowAs)
+    },
 }
 
 _WORDS: Final[dict[type[Event], str]] = {
@@ -316,6 +262,10 @@ _WORDS: Final[dict[type[Event], str]] = {
     Delete: "delete",
     Undelete: "undelete",
     Merge: "merge",
+    Assign: "assign",
+    SetPriority: "set the priority of",
+    Retitle: "rename",
+    MoveTo: "move",
 }
 
 
@@ -373,8 +323,19 @@ def _happen(ticket: Ticket, event: Event) -> Decision:
             after = replace(after, return_to=_comes_back_as(before))
         case Merge():
             after = replace(after, merged_into=event.into)
+        case Assign() | SetPriority() | Retitle() | MoveTo() | Admit() | Dismiss() | SetRequester():
+            after = _changed(after, event)
         case (
-            Solved() | Resolve() | Close() | Reopen() | NoteWritten() | MachineWrote() | NotSpam() | Undelete() | Tick()
+            Solved()
+            | Resolve()
+            | Close()
+            | Reopen()
+            | NoteWritten()
+            | MachineWrote()
+            | NotSpam()
+            | Undelete()
+            | KnowAs()
+            | Tick()
         ):
             pass
     return Decision(after, _tells(before, after, event))
@@ -402,6 +363,28 @@ def _customer_waits(ticket: Ticket, at: datetime) -> Ticket:
         return ticket
     # Mails may be filed in another order than they came.
     return replace(ticket, waiting_since=min(ticket.waiting_since or at, at))
+
+
+def _changed(ticket: Ticket, event: Assign | SetPriority | Retitle | MoveTo | Admit | Dismiss | SetRequester) -> Ticket:
+    """Return `ticket` with the one fact that an agent changed."""
+    match event:
+        case Assign():
+            return replace(ticket, assignee=event.agent)
+        case SetPriority():
+            return replace(ticket, priority=event.priority)
+        case Retitle():
+            return replace(ticket, subject=event.subject)
+        case MoveTo():
+            kept = ticket.assignee if ticket.assignee in event.agents else None
+            return replace(ticket, department=event.department, assignee=kept)
+        case Admit():
+            return replace(ticket, participants=(ticket.participants | event.addresses) - {ticket.requester})
+        case Dismiss():
+            if strangers := event.addresses - ticket.participants:
+                raise Refused(f"{min(strangers)} does not take part in this ticket.")
+            return replace(ticket, participants=ticket.participants - event.addresses)
+        case SetRequester():
+            return replace(ticket, requester=event.address, participants=ticket.participants - {event.address})
 
 
 def _answered(ticket: Ticket, event: AgentWrote) -> Ticket:
@@ -449,9 +432,14 @@ def _tells(before: Ticket, after: Ticket, event: Event) -> tuple[Tell, ...]:
         case AgentWrote():
             return (Tell.ANSWER,)
         case Resolve():
-            return () if before.status is Status.RESOLVED else (Tell.RESOLVED,)
+            return () if before.status is Status.RESOLVED or event.silent else (Tell.RESOLVED,)
         case DeliveryFailed():
             return (Tell.UNDELIVERED,)
+        case Assign():
+            unknown = event.agent not in (None, event.by, before.assignee)
+            return (Tell.HANDED_OVER,) if unknown else ()
+        case MoveTo():
+            return () if after.department == before.department else (Tell.HANDED_OVER,)
         case (
             MachineWrote()
             | NoteWritten()
@@ -464,6 +452,12 @@ def _tells(before: Ticket, after: Ticket, event: Event) -> tuple[Tell, ...]:
             | Delete()
             | Undelete()
             | Merge()
+            | SetPriority()
+            | Retitle()
+            | Admit()
+            | Dismiss()
+            | SetRequester()
+            | KnowAs()
             | Tick()
         ):
             return ()

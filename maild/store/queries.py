@@ -238,6 +238,16 @@ def reopenings(connection: Connection, senders: Collection[str], since: datetime
     return {row[0]: row[1] for row in rows}
 
 
+_DEPARTMENTS_OF: Final = select(TicketRow.id, TicketRow.department).where(TicketRow.id.in_(_some("tickets")))
+
+
+def departments_of(connection: Connection, ticket_ids: Collection[int]) -> dict[int, str]:
+    """Return the name of each ticket's department."""
+    if not ticket_ids:
+        return {}
+    return {row.id: row.department for row in connection.execute(_DEPARTMENTS_OF, {"tickets": list(ticket_ids)})}
+
+
 _RESOLVED_AMONG: Final = select(TicketRow.id).where(
     TicketRow.id.in_(_some("tickets")), TicketRow.status == Status.RESOLVED
 )

@@ -25,6 +25,7 @@ class Purpose(StrEnum):
     RESOLVED = "resolved"  # to the requester: we believe it solved
     FOLLOW_UP = "follow_up"  # to the requester: your mail began a new conversation
     WAITING = "waiting"  # to an agent: a customer waits
+    HANDED_OVER = "handed_over"  # to the agents who have a ticket from now on
     UNDELIVERED = "undelivered"  # to the author: your answer did not arrive
     HELD = "held"  # to an agent: mail in your name was not acted on
     RETURNED = "returned"  # to an agent: what you asked for was not done
@@ -188,6 +189,17 @@ class Waiting(_ToAgent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HandedOver(_ToAgent):
+    """A colleague gave you a ticket, or moved it to your department."""
+
+    purpose: ClassVar = Purpose.HANDED_OVER
+    by: str  # a colleague's name, "" for the operator
+    yours: bool  # given to this very agent, not to a department
+    noted: str = ""  # what the colleague wrote about it, among agents
+    text: str = ""  # what the customer wrote last
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Undelivered(_ToAgent):
     """Your answer did not arrive."""
 
@@ -221,5 +233,15 @@ class Returned(_Mail):
 
 
 Mail = (
-    Acknowledgement | Notification | Answer | Reminder | Resolved | FollowUp | Waiting | Undelivered | Held | Returned
+    Acknowledgement
+    | Notification
+    | Answer
+    | Reminder
+    | Resolved
+    | FollowUp
+    | Waiting
+    | HandedOver
+    | Undelivered
+    | Held
+    | Returned
 )

@@ -12,6 +12,7 @@ from maild.templates.mails import (
     Failure,
     Fault,
     FollowUp,
+    HandedOver,
     Held,
     Listed,
     Mail,
@@ -134,6 +135,10 @@ def _to_agents() -> Iterator[Mail]:
     for status in ("new", "open", "answered", "postponed", "resolved", "closed", "spam", "deleted", "merged"):
         yield Waiting(**{**_TICKET, "status": status}, waiting_since=_AT, now=_AT + timedelta(hours=5))
     yield Waiting(**_FULL, waiting_since=_AT, now=_AT + timedelta(days=2), text=_TEXT)
+    yield HandedOver(**_FULL, by="Anna Berg", yours=True, noted="You know the lady.", text=_TEXT)
+    yield HandedOver(**_TICKET, by="Anna Berg", yours=False)
+    yield HandedOver(**_TICKET, by="", yours=True)
+    yield HandedOver(**_TICKET, by="", yours=False, text=_TEXT)
     yield Undelivered(
         **_FULL,
         failures=(Failure("ada@customer.example", "550 5.1.1 <ada@customer.example>: Recipient address rejected"),),

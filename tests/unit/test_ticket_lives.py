@@ -21,12 +21,14 @@ from maild.rules.ticket import (
     TELL_AGAIN,
     TO_SOLVE,
     AgentWrote,
+    Assign,
     CustomerWrote,
     Decision,
     Delete,
     Event,
     MachineWrote,
     MarkSpam,
+    MoveTo,
     NoteWritten,
     NotSpam,
     Policy,
@@ -40,8 +42,9 @@ from maild.rules.ticket import (
     opened,
 )
 from tests.clock import NOON
-from tests.unit.tickets import DAY, HOUR, KINDS, MAILS, MOMENT, POLICY, happens, outcome
+from tests.unit.tickets import DAY, FACTS, HOUR, KINDS, MAILS, MOMENT, POLICY, happens, outcome
 
+CHANGEABLE: Final = ("assignee", "priority", "subject", "department", "requester", "participants")
 TIMELESS: Final = (NoteWritten, MachineWrote)
 OFFICE: Final = Calendar.office(ZoneInfo("Europe/Berlin"))
 WORKING: Final = Policy(calendar=OFFICE, office=OFFICE)
@@ -203,7 +206,8 @@ def answers_and_agents_are_remembered(step: Step) -> None:
         assert step.after.waiting_since is None
         assert not step.after.undelivered
     else:
-        assert (step.after.answered_at, step.after.assignee) == (step.before.answered_at, step.before.assignee)
+        assert step.after.answered_at == step.before.answered_at
+        assert step.after.assignee == step.before.assignee or isinstance(step.event, Assign | MoveTo)
 
 
 def only_what_was_put_aside_is_purged(step: Step) -> None:
@@ -222,6 +226,17 @@ def spam_and_deletion_lose_nothing(step: Step) -> None:
         assert step.decision.tells == ()
 
 
+def facts_are_no_part_of_a_life(step: Step) -> None:
+    """Who has it, what it is called and who takes part moves no status and no instant, and tells no customer."""
+    if isinstance(step.event, FACTS):
+        told = set(step.decision.tells)
+        facts = {name: getattr(step.after, name) for name in CHANGEABLE}
+        assert replace(step.before, due_at=step.after.due_at, **facts) == step.after
+        assert told <= {Tell.HANDED_OVER}
+    elif not isinstance(step.event, AgentWrote):
+        assert all(getattr(step.before, name) == getattr(step.after, name) for name in CHANGEABLE)
+
+
 LAWS: Final[tuple[Callable[[Step], None], ...]] = (
     time_alone_has_an_instant_for_all_but_the_final,
     a_tick_that_is_due_makes_progress,
@@ -238,6 +253,7 @@ LAWS: Final[tuple[Callable[[Step], None], ...]] = (
     answers_and_agents_are_remembered,
     only_what_was_put_aside_is_purged,
     spam_and_deletion_lose_nothing,
+    facts_are_no_part_of_a_life,
 )
 
 Life = tuple[Ticket, datetime, Past]
@@ -247,6 +263,8 @@ def what_may_happen(ticket: Ticket, now: datetime, pauses: tuple[timedelta, ...]
     """Yield one event of every kind after each of `pauses`, and the ticks of a scheduler that is prompt or late."""
     for pause in pauses:
         for kind in KINDS:
+            if kind in FACTS:
+                continue  # they change nothing that a life goes on from: `facts_are_no_part_of_a_life`
             yield happens(kind, now + pause)
     if ticket.due_at is not None:
         yield Tick(max(ticket.due_at, now))

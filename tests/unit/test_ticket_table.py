@@ -157,3 +157,37 @@ def test_a_refusal_is_a_sentence_for_whoever_asked(kind: type[Event], status: St
         rules.decide(IN_STATUS[status], happens(kind, LATER), POLICY)
 
     assert str(refused.value) == sentence
+
+
+def changed(event: Event, ticket: rules.Ticket = IN_STATUS[Status.OPEN]) -> rules.Decision:
+    return rules.decide(ticket, event, POLICY)
+
+
+def test_whoever_is_given_a_ticket_is_told_unless_he_took_it_himself() -> None:
+    given = changed(rules.Assign(LATER, "bert@desk.example", ANNA))
+
+    assert given.after.assignee == "bert@desk.example"
+    assert given.tells == (rules.Tell.HANDED_OVER,)
+    assert changed(rules.Assign(LATER, "bert@desk.example", "bert@desk.example")).tells == ()
+    assert changed(rules.Assign(LATER, "bert@desk.example", ANNA), given.after).tells == ()
+    assert changed(rules.Assign(LATER, None, ANNA)).after.assignee is None
+
+
+def test_an_assignee_who_works_in_the_new_department_keeps_the_ticket() -> None:
+    assert changed(rules.MoveTo(LATER, "sales", frozenset({ANNA}))).after.assignee == ANNA
+    assert changed(rules.MoveTo(LATER, "sales", frozenset({"bert@desk.example"}))).after.assignee is None
+
+
+def test_the_requester_is_no_participant_and_nobody_leaves_who_takes_no_part() -> None:
+    opened = changed(rules.SetRequester(LATER, "ada@customer.example")).after
+    joined = changed(rules.Admit(LATER, frozenset({"ada@customer.example", "ben@customer.example"})), opened).after
+
+    assert joined.participants == {"ben@customer.example"}
+    assert changed(rules.SetRequester(LATER, "ben@customer.example"), joined).after.participants == frozenset()
+    with pytest.raises(Refused, match=r"ada@customer\.example does not take part"):
+        changed(rules.Dismiss(LATER, frozenset({"ada@customer.example"})), joined)
+
+
+def test_a_silent_resolution_tells_nobody() -> None:
+    assert changed(Resolve(LATER, silent=True)).tells == ()
+    assert changed(Resolve(LATER)).tells == (rules.Tell.RESOLVED,)

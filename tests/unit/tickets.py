@@ -4,21 +4,29 @@ from datetime import datetime, timedelta
 from typing import Final, get_args
 
 from maild.rules.ticket import (
+    Admit,
     AgentWrote,
+    Assign,
     Close,
     CustomerWrote,
     Decision,
     Delete,
     DeliveryFailed,
+    Dismiss,
     Event,
+    KnowAs,
     MachineWrote,
     MarkSpam,
     Merge,
+    MoveTo,
     NoteWritten,
     Policy,
     Postpone,
     Refused,
     Resolve,
+    Retitle,
+    SetPriority,
+    SetRequester,
     Solved,
     Status,
     StillAProblem,
@@ -34,6 +42,7 @@ MOMENT: Final = timedelta(microseconds=1)
 POLICY: Final = Policy()
 ANNA: Final = "anna@desk.example"
 KINDS: Final[tuple[type[Event], ...]] = get_args(Event)
+FACTS: Final = (Assign, SetPriority, Retitle, MoveTo, Admit, Dismiss, SetRequester, KnowAs)  # no part of its life
 MAILS: Final = (CustomerWrote, MachineWrote, AgentWrote, NoteWritten, Solved, StillAProblem, DeliveryFailed)
 
 
@@ -43,6 +52,12 @@ def happens(kind: type[Event], at: datetime) -> Event:
         return AgentWrote(at, ANNA)
     if kind is Postpone:
         return Postpone(at, at + DAY)
+    if kind in (Assign, SetRequester, KnowAs):
+        return kind(at, ANNA)
+    if kind in (SetPriority, Retitle, MoveTo):
+        return kind(at, "high")
+    if kind in (Admit, Dismiss):
+        return kind(at, frozenset({ANNA} if kind is Admit else ()))
     if kind is Merge:
         return Merge(at, into=7)
     return kind(at)  # type: ignore[call-arg]  # the others have no more than their instant

@@ -13,7 +13,17 @@ Only the form is judged here, and names against the lists that the caller hands 
 agent may do it, is for others to say.
 """
 
-from maild.message.commands.block import Block, Circumstances, Command, Fault, Value, parse, parse_request
+from maild.message.commands.block import (
+    Block,
+    Circumstances,
+    Command,
+    Fault,
+    Value,
+    block_lines,
+    parse,
+    parse_request,
+)
+from maild.message.commands.markup import without_block
 from maild.message.commands.when import UnclearTimeError, instant
 from maild.message.commands.words import PRIORITIES, WORDS, Syntax, Word
 
@@ -28,7 +38,9 @@ __all__ = [
     "UnclearTimeError",
     "Value",
     "Word",
+    "block_lines",
     "instant",
     "parse",
     "parse_request",
+    "without_block",
 ]

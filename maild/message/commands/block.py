@@ -61,6 +61,7 @@ class Fault:
 
     text: str
     suggestion: str = ""
+    line: str = field(default="", compare=False)  # as it was written
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,21 @@ def parse(text: str, circumstances: Circumstances) -> Block:
     return reading.block(rest)
 
 
+def block_lines(lines: Sequence[str], circumstances: Circumstances) -> int:
+    """Return how many of `lines` are the block on top, with the empty ones behind it; 0 if there is no block."""
+    reading = _Reading(circumstances)
+    found = 0
+    for number, written in enumerate(lines, start=1):
+        line = _plain(written)
+        if line and not reading.line(line, written):
+            break
+        if line:
+            found = number
+    while 0 < found < len(lines) and not _plain(lines[found]):
+        found += 1
+    return found
+
+
 def parse_request(text: str, circumstances: Circumstances) -> Block:
     """Return what a mail to the desk address asks for: its subject or first line, with or without `#`; never raises."""
     first = next((line for line in map(_plain, text[:MOST_VALUE_CHARS].splitlines()) if line), "")
@@ -153,7 +169,7 @@ class _Reading:
                 meant = nearest_word(name)
                 like = f", did you mean #{meant}?" if meant else ""
                 suggestion = f"#{meant} {found[2][:80]}".strip() if meant else ""
-                self.faults.append(Fault(f"#{found[1][:40]} is no word that I know{like}", suggestion))
+                self.faults.append(Fault(f"#{found[1][:40]} is no word that I know{like}", suggestion, line[:80]))
                 line = ""
         return True
 
@@ -172,7 +188,7 @@ class _Reading:
             self.commands.append(Command(word.name, _value(word.syntax, value, self.circumstances)))
         except _ValueFaultError as fault:
             meant = f"#{word.name} {fault.meant}" if fault.meant else word.example
-            self.faults.append(Fault(f"#{word.name}: {fault.text}", meant))
+            self.faults.append(Fault(f"#{word.name}: {fault.text}", meant, f"#{word.name} {text}"[:80].rstrip()))
         return following
 
     def block(self, rest: str) -> Block:
@@ -261,8 +277,8 @@ def _when(text: str, circumstances: Circumstances) -> Value:
 
 
 def _agent(text: str, circumstances: Circumstances) -> Value:
-    if text.casefold() in {"me", "none"}:
-        return text.casefold()
+    if text.casefold() in {"me", "none", "nobody"}:
+        return "me" if text.casefold() == "me" else "none"
     return _name(_bare(text), circumstances.agents, "an agent")
 
 

@@ -18,7 +18,7 @@ class Syntax(StrEnum):
 
     NOTHING = ""
     WHEN = "WHEN"
-    AGENT = "AGENT | me | none"
+    AGENT = "AGENT | me | nobody"
     DEPARTMENT = "DEPARTMENT"
     PRIORITY = "low | normal | high | urgent"
     TAGS = "TAG... -TAG..."
@@ -65,6 +65,7 @@ _TABLE = (
     Word("merge", _S.TICKET, "Make this ticket part of another one.", "#merge 1042", status=True),
     # The ticket
     Word("assign", _S.AGENT, "Give the ticket to an agent, to yourself, or to nobody.", "#assign anna"),
+    Word("take", _S.MAYBE_TICKET, "Take the ticket on yourself.", "#take", desk=True),
     Word("department", _S.DEPARTMENT, "Move the ticket to another department.", "#department sales"),
     Word("priority", _S.PRIORITY, "Say how urgent it is.", "#priority high"),
     Word("tag", _S.TAGS, "Add tags, or take them off.", "#tag printer -urgent", often=True),
@@ -106,7 +107,6 @@ _MEANT = {
     "private": "note",
     "comment": "note",
     "owner": "assign",
-    "take": "assign",
     "move": "department",
     "queue": "department",
     "group": "department",

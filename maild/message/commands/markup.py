@@ -1,0 +1,25 @@
+"""The block of words in an HTML body: clients that write HTML send the words there, too."""
+
+from maild.message import html, outline
+from maild.message.commands.block import Circumstances, block_lines
+
+
+def without_block(markup: str, circumstances: Circumstances) -> str:
+    """Return sanitised `markup` without the block on top of it, "" if it cannot be told apart from the answer.
+
+    Whoever gets "" has the plain text, of which `block.parse` knows what is an answer; so no word that a client put
+    into strange HTML reaches a customer.
+    """
+    if not markup or not html.is_tame(markup):
+        return ""
+    from selectolax.lexbor import LexborHTMLParser  # noqa: PLC0415 (loads a library that plain mails never need)
+
+    tree = LexborHTMLParser(markup)
+    found = outline.read(tree)
+    commanding = block_lines(found.lines, circumstances)
+    if not commanding:
+        return ""
+    outline.keep(found, [number >= commanding for number in range(len(found.lines))])
+    rest = html.clean(tree.html or "")
+    text = html.to_text(rest)
+    return rest if text.strip() and not block_lines(text.splitlines(), circumstances) else ""

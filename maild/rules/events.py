@@ -1,0 +1,227 @@
+"""What can happen to a ticket; `rules.ticket` says what follows.
+
+In the past tense what happened, in the imperative what somebody asks for. People are named by their normalised address.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerWrote:
+    """A person's mail, of the requester, a participant or a third party, was filed on the ticket."""
+
+    at: datetime
+    acknowledge: bool = True  # false for machines and old mail that opens a ticket
+    notify: bool = True  # false for old mail that is imported silently
+
+
+@dataclass(frozen=True, slots=True)
+class MachineWrote:
+    """An automatic mail was filed on the ticket: it is kept, and changes nothing (RFC 3834 2)."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AgentWrote:
+    """An agent answered publicly."""
+
+    at: datetime
+    agent: str  # his address
+
+
+@dataclass(frozen=True, slots=True)
+class NoteWritten:
+    """An agent wrote what only agents may read."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """The customer said that his problem is solved."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StillAProblem:
+    """The customer said that it is not."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """An agent believes it solved."""
+
+    at: datetime
+    silent: bool = False  # the customer is not told, or knows by the answer that came with it
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """An agent ends it."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reopen:
+    """An agent takes it up again."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Postpone:
+    """An agent hides it until later."""
+
+    at: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFailed:
+    """Our last public answer could not be delivered, for good."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MarkSpam:
+    """An agent saw that it is spam."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NotSpam:
+    """An agent saw that it is not."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """An agent throws it away; it can be had back until it is purged."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Undelete:
+    """An agent wants it back."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """It is the same request as another ticket's."""
+
+    at: datetime
+    into: int
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """The ticket is given to an agent, or to nobody."""
+
+    at: datetime
+    agent: str | None
+    by: str = ""  # who need not be told
+
+
+@dataclass(frozen=True, slots=True)
+class SetPriority:
+    """An agent says how urgent it is."""
+
+    at: datetime
+    priority: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retitle:
+    """An agent gives it another subject; customers keep theirs."""
+
+    at: datetime
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoveTo:
+    """An agent moves it to another department."""
+
+    at: datetime
+    department: str
+    agents: frozenset[str] = frozenset()  # who work there; an assignee who does not loses it
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """An agent lets others take part."""
+
+    at: datetime
+    addresses: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Dismiss:
+    """Others take part no longer."""
+
+    at: datetime
+    addresses: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SetRequester:
+    """An agent says whose ticket it is; who was it before takes part no longer."""
+
+    at: datetime
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnowAs:
+    """An agent says under which other address the requester writes."""
+
+    at: datetime
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time passed; sent by the scheduler when the ticket's `due_at` is reached."""
+
+    at: datetime
+
+
+Event = (
+    CustomerWrote
+    | MachineWrote
+    | AgentWrote
+    | NoteWritten
+    | Solved
+    | StillAProblem
+    | Resolve
+    | Close
+    | Reopen
+    | Postpone
+    | DeliveryFailed
+    | MarkSpam
+    | NotSpam
+    | Delete
+    | Undelete
+    | Merge
+    | Assign
+    | SetPriority
+    | Retitle
+    | MoveTo
+    | Admit
+    | Dismiss
+    | SetRequester
+    | KnowAs
+    | Tick
+)

@@ -1,0 +1,262 @@
+"""What agents ask for by words: the block on top of an agent's mail becomes events of its ticket.
+
+    route (an answer, a note) -> block of words, new text without it -> events: people, message, facts, status
+
+It is read before anything is decided. A block with a fault leaves no event at all, and the desk sends the mail back;
+so does one of which the rules refuse a single event. Commands alone make no message. What a word means is in `_WORDS`;
+what it does to a ticket is for `rules.ticket` to say.
+
+Words that take a ticket away from everybody (`CAREFUL`) need both proofs: a signed address made for the agent, and a
+From that is authenticated, wherever senders are checked at all.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, cast
+
+from sqlalchemy import Connection
+
+from maild.config import Settings
+from maild.config.settings import Agent, Department
+from maild.message import commands, html
+from maild.message.address import Address, normalise
+from maild.message.commands import WORDS, Circumstances, Command, Fault
+from maild.message.parse import Attachment
+from maild.rules.routing import Action
+from maild.rules.sla import Span
+from maild.rules.ticket import (
+    Admit,
+    AgentWrote,
+    Assign,
+    Close,
+    Delete,
+    Dismiss,
+    Event,
+    KnowAs,
+    MarkSpam,
+    Merge,
+    MoveTo,
+    NoteWritten,
+    NotSpam,
+    Postpone,
+    Reopen,
+    Resolve,
+    Retitle,
+    SetPriority,
+    SetRequester,
+    Undelete,
+)
+from maild.services.filer.filing import Filing, Orders
+from maild.store import queries
+
+CAREFUL: Final = frozenset({"delete", "merge"})
+_UNANSWERED: Final = frozenset({"spam", "delete", "undelete", "merge"})  # with them nobody is answered
+_OF_PEOPLE: Final = frozenset({"cc", "requester", "alias"})  # done before the message, which then reaches them
+_MANNERS: Final = frozenset({"silent", "force", "note"})  # say how, not what
+_HANDING_OVER: Final = {"department": 1, "assign": 2, "take": 2}
+_SIGNATURES: Final = ("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-")
+
+
+class Commander:
+    """Reads what agents ask for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._agents = _names_of_agents(settings.agents)
+        self._departments = _names_of_departments(settings.departments)
+
+    def read(self, connection: Connection, filings: Sequence[Filing], now: datetime) -> None:
+        """Give each of `filings` that is an agent's words its orders, and leave it the new text without the block."""
+        spoken = [filing for filing in filings if filing.route.action in (Action.ANSWER, Action.NOTE)]
+        departments = queries.departments_of(
+            connection, {each.ticket for each in spoken if isinstance(each.ticket, int)}
+        )
+        for filing in spoken:
+            agent = self._settings.agent_of(filing.reading.sender)
+            if agent is None or not isinstance(filing.ticket, int):
+                continue  # not an agent's, or a ticket that is opened by this mail
+            department = self._settings.department(departments.get(filing.ticket, ""))
+            self._order(filing, agent, department or self._settings.departments[0], now)
+
+    def _order(self, filing: Filing, agent: Agent, department: Department, now: datetime) -> None:
+        office = self._settings.office_of(department)
+        circumstances = Circumstances(
+            now,
+            self._settings.timezone_of(agent),
+            lambda start, days: office.add(start, Span(business_days=days)),
+            agents=self._agents,
+            departments=self._departments,
+        )
+        text = filing.reply.text
+        block = commands.parse(text, circumstances)
+        if not (block.commands or block.faults) and filing.reply.html:
+            # The HTML is what is relayed: no word on top of it may reach a customer, whatever the text beside it says.
+            written = html.to_text(filing.reply.html)
+            if commands.block_lines(written.splitlines(), circumstances):
+                text, block = written, commands.parse(written, circumstances)
+        words = tuple(command.word for command in block.commands)
+        said = "\n".join(text.splitlines()[: commands.block_lines(text.splitlines(), circumstances)]).strip()
+        wishes = _Wishes(self._settings, filing, agent, now, block.commands, block.rest)
+        faults = block.faults or tuple(wishes.faults())
+        if "note" in words:
+            filing.route = replace(filing.route, action=Action.NOTE, reason=f"{filing.route.reason}, with #note")
+        if words or faults:
+            markup = "" if "note" in words else commands.without_block(filing.reply.html, circumstances)
+            filing.reply = filing.reply.rest(block.rest, markup)
+        if faults:
+            filing.orders = Orders(faults=faults, block=said, words=words)
+            return
+        filing.orders = Orders(
+            tuple(wishes.events(note=filing.route.action is Action.NOTE)), (), wishes.people(), said, words
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Wishes:
+    """The commands of one mail, and what is left of it."""
+
+    settings: Settings
+    filing: Filing
+    agent: Agent
+    now: datetime
+    commands: Sequence[Command]
+    rest: str
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield why the mail cannot be done, whatever the ticket says."""
+        for command in self.commands:
+            line = f"#{command.word}"
+            if command.word not in AVAILABLE:
+                yield Fault(f"{line} is not available yet.", line=line)
+            elif command.word in CAREFUL and not self._proven_twice():
+                yield Fault(
+                    f"{line} needs a proof that the mail is yours: your domain must sign it (DKIM, DMARC).", line=line
+                )
+            elif command.word in _UNANSWERED and self._speaks() and not self._notes():
+                yield Fault(f"{line} takes no answer along; leave the text out, or write #note above it.", line=line)
+            elif command.word == "take" and command.value not in (None, (self.filing.ticket,)):
+                yield Fault("#take takes this very ticket; leave the number out.", "#take", line=line)
+            elif command.word in _OF_PEOPLE:
+                yield from self._unfit(command)
+        words = [command.word for command in self.commands]
+        if not self._speaks() and all(word in _MANNERS for word in words):
+            yield Fault("There is nothing in it to send or to do." if words else "The mail has no text of yours.")
+
+    def _unfit(self, command: Command) -> Iterator[Fault]:
+        for address in _addresses(command):
+            if self.settings.agent_of(address) is not None:
+                yield Fault(f"{address} is an agent; #assign gives him the ticket.", line=f"#{command.word} {address}")
+            elif self.settings.department_of(address) is not None:
+                yield Fault(f"{address} is our own address.", line=f"#{command.word} {address}")
+
+    def _proven_twice(self) -> bool:
+        named = self.filing.verdict.address_id != 0 and self.filing.verdict.proof == "signed"
+        checked = self.settings.maild.check_senders or self.settings.maild.authserv_id is not None
+        return named and (self.filing.reading.authentication.result.value == "pass" or not checked)
+
+    def _notes(self) -> bool:
+        return self.filing.route.action is Action.NOTE or any(command.word == "note" for command in self.commands)
+
+    def _speaks(self) -> bool:
+        """Return whether there is a message besides the words."""
+        return bool(self.rest.strip()) or any(map(_is_said, self.filing.reading.message.attachments))
+
+    def events(self, *, note: bool) -> Iterator[Event]:
+        """Yield what happens: people first, then the message, then the rest, of which the status is last."""
+        silent = any(command.word == "silent" for command in self.commands)
+        answers = self._speaks() and not note
+        for command in self.commands:
+            if command.word in _OF_PEOPLE:
+                yield from self._of_people(command)
+        if self._speaks():
+            sender = self.filing.reading.sender
+            yield NoteWritten(self.now) if note else AgentWrote(self.now, sender)
+        for command in sorted(self.commands, key=_turn):
+            if command.word in _OF_PEOPLE or command.word in _MANNERS:
+                continue
+            event = _WORDS[command.word](self, command)
+            # Who has the answer knows by it: no second mail says that the matter is closed.
+            yield replace(event, silent=silent or answers) if isinstance(event, Resolve) else event
+
+    def _of_people(self, command: Command) -> Iterator[Event]:
+        written = [str(each) for each in command.value] if isinstance(command.value, tuple) else [str(command.value)]
+        if command.word == "requester":
+            yield SetRequester(self.now, normalise(written[0]))
+        elif command.word == "alias":
+            yield KnowAs(self.now, normalise(written[0]))
+        else:
+            joining = frozenset(normalise(each) for each in written if not each.startswith("-"))
+            leaving = frozenset(normalise(each[1:]) for each in written if each.startswith("-"))
+            if joining:
+                yield Admit(self.now, joining)
+            if leaving:
+                yield Dismiss(self.now, leaving)
+
+    def people(self) -> tuple[Address, ...]:
+        """Return whom the words name."""
+        named = (each for command in self.commands if command.word in _OF_PEOPLE for each in _addresses(command))
+        return tuple(Address("", each) for each in named)
+
+    def assign(self, command: Command) -> Event:
+        """Return whom the ticket is given to."""
+        mine = normalise(self.agent.address)
+        names = {"me": mine, "none": None}
+        wanted = str(command.value or "me")
+        return Assign(self.now, names.get(wanted, wanted), mine)
+
+    def move(self, command: Command) -> Event:
+        """Return where the ticket goes."""
+        name = str(command.value)
+        return MoveTo(self.now, name, frozenset(normalise(each.address) for each in self.settings.agents_of(name)))
+
+
+_WORDS: Final[Mapping[str, Callable[[_Wishes, Command], Event]]] = {
+    "resolve": lambda mail, _: Resolve(mail.now),
+    "close": lambda mail, _: Close(mail.now),
+    "open": lambda mail, _: Reopen(mail.now),
+    "postpone": lambda mail, command: Postpone(mail.now, cast("datetime", command.value)),
+    "spam": lambda mail, _: MarkSpam(mail.now),
+    "notspam": lambda mail, _: NotSpam(mail.now),
+    "delete": lambda mail, _: Delete(mail.now),
+    "undelete": lambda mail, _: Undelete(mail.now),
+    "merge": lambda mail, command: Merge(mail.now, cast("tuple[int, ...]", command.value)[0]),
+    "assign": _Wishes.assign,
+    "take": lambda mail, _: _Wishes.assign(mail, Command("assign", "me")),
+    "department": _Wishes.move,
+    "priority": lambda mail, command: SetPriority(mail.now, str(command.value)),
+    "title": lambda mail, command: Retitle(mail.now, str(command.value)),
+}
+
+
+AVAILABLE: Final = frozenset({*_WORDS, *_OF_PEOPLE, *_MANNERS})
+
+
+def _turn(command: Command) -> tuple[bool, int]:
+    """Return when it is done: who gets the ticket is told of all the rest, and the status is last."""
+    return WORDS[command.word].status, _HANDING_OVER.get(command.word, 0)
+
+
+def _addresses(command: Command) -> list[str]:
+    values = command.value if isinstance(command.value, tuple) else (command.value,)
+    return [each for each in values if isinstance(each, str) and not each.startswith("-")]
+
+
+def _is_said(attachment: Attachment) -> bool:
+    """Return whether a file is part of what somebody says: no picture of his signature, nor a signature itself."""
+    return not (attachment.inline or attachment.content_id or attachment.content_type.lower().startswith(_SIGNATURES))
+
+
+def _names_of_agents(agents: Sequence[Agent]) -> dict[str, str]:
+    """Return by what agents may be called: address, name, first name and local part, as far as they are one agent's."""
+    called: dict[str, set[str]] = {}
+    for agent in agents:
+        address = normalise(agent.address)
+        for name in (address, agent.name, agent.name.split()[0], address.partition("@")[0]):
+            called.setdefault(name.casefold(), set()).add(address)
+    return {name: next(iter(found)) for name, found in called.items() if len(found) == 1}
+
+
+def _names_of_departments(departments: Sequence[Department]) -> dict[str, str]:
+    named = {each.title.casefold(): each.name for each in departments}
+    return named | {each.name.casefold(): each.name for each in departments}
