@@ -76,8 +76,8 @@ class Desk:
     def delivery_failed(self, connection: Connection, failures: Mapping[int, str], now: datetime) -> None:
         """Note that deliveries (by id) failed for good, with the server's own words.
 
-        An address that does not exist gets nothing automatic for a while. If it was the last public answer of a ticket, the ticket
-        opens again and the answer's author is told.
+        An address that does not exist gets nothing automatic for a while. If it was the last public answer of a
+        ticket, the ticket opens again and the answer's author is told.
         """
         rows = connection.execute(
             select(

@@ -65,6 +65,12 @@ class Failure:
         return False
 
 
+def blames_address(words: str) -> bool:
+    """Tell whether a server's own words of refusal (`550 5.1.1 no such user`) blame the address itself."""
+    status = _STATUS.search(words)
+    return Failure("", "failed", status[0] if status else "", True, words).bad_address
+
+
 _STATUS_BAD = re.compile(r"5\.1\.(?:0|1|2|3|4|6|10)$|5\.2\.1$|5\.4\.4$")
 _FULL = re.compile(r"quota|mailbox (?:is )?full|full mailbox|over ?quota", re.IGNORECASE)
 

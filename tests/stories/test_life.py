@@ -169,3 +169,28 @@ def answered(desk: Desk):
     [told] = desk.mails_to(ANNA)
     desk.mail(ANNA, "Re: [#1] Printer on fire", "Pull the plug.\r\n", answers=told)
     return desk.mails_to(ADA)[-1]
+
+
+def test_an_address_that_does_not_exist_gets_nothing_automatic_until_its_owner_writes_again(desk: Desk) -> None:
+    desk.post_office.refusals[normalise(ADA)] = "550 5.1.1 no such user"
+    desk.mail(ADA, "Printer on fire", proven=True)
+    desk.post_office.refusals.clear()
+    [told] = desk.mails_to(ANNA)[:1]
+    desk.mail(ANNA, told.subject, "Pull the plug.\r\n", answers=told)
+    desk.wait(days=7)
+    assert [each.message.header("auto-submitted") for each in desk.mails_to(ADA)] == [""]
+    assert any(entry[0] == "withheld" and "failed before" in str(entry[2]) for entry in desk.history(1))
+
+    desk.mail(ADA, "I am back", proven=True)
+    assert len(desk.mails_to(ADA)) == 1
+
+
+def test_a_full_mailbox_does_not_silence_an_address(desk: Desk) -> None:
+    desk.post_office.refusals[normalise(ADA)] = "552 5.2.2 mailbox full"
+    desk.mail(ADA, "Printer on fire", proven=True)
+    desk.post_office.refusals.clear()
+    desk.clock.advance(hours=2)
+
+    desk.mail(ADA, "Another thing", proven=True)
+
+    assert len(desk.mails_to(ADA)) == 1
