@@ -36,6 +36,7 @@ from maild.inbox import GroupCommit
 from maild.message import reading
 from maild.message.address import Keys, normalise, signed_part
 from maild.outbox import Outbox
+from maild.outbox.held import Questions
 from maild.services.filer import Ask, Authenticator, Filer
 from maild.services.imap_poller import Poller
 from maild.services.loop import Bell, Loop
@@ -94,13 +95,14 @@ def assemble(settings: Settings, database: Database, now: Clock, ask: Ask | None
     organisation = _organisation()
     known = reading.Known(keys, settings.ours, settings.maild.authserv_id, organisation)
     senders = Authenticator(settings, organisation, ask or _dns())
+    questions = Questions(settings, templates, keys)
     return Works(
         settings,
         database,
         keys,
         templates,
         desk,
-        Filer(database, settings, desk, known, now, senders, languages=templates.languages),
+        Filer(database, settings, desk, known, now, senders, questions, languages=templates.languages),
         Scheduler(database, desk, now),
         Sender(database, settings, desk, keys, now),
     )

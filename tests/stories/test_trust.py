@@ -31,6 +31,7 @@ def test_an_agents_name_without_his_proof_is_held(desk: Desk, told: Received) ->
 
     assert desk.filed(mail).state is MailState.HELD
     assert desk.status(1) is Status.NEW
+    assert len(desk.mails_to(ANNA)) == 1  # she is asked whether it is hers
     assert quiet(desk)
 
 
@@ -38,6 +39,7 @@ def test_an_agents_name_on_another_agents_reply_address_is_held(desk: Desk, told
     mail = desk.mail(BERT, told.subject, "I stole this.\r\n", answers=told)
 
     assert desk.filed(mail).state is MailState.HELD
+    assert len(desk.mails_to(BERT)) == 1  # he is asked whether it is his
     assert quiet(desk)
 
 

@@ -25,6 +25,7 @@ from maild.message import reading
 from maild.message.address import normalise
 from maild.message.parse import parse
 from maild.message.reading import Reading
+from maild.outbox.held import Questions
 from maild.rules import routing
 from maild.rules.retry import next_filing
 from maild.rules.routing import Action
@@ -59,6 +60,7 @@ class Filer:
         known: reading.Known,
         now: Callable[[], datetime],
         senders: Authenticator,
+        questions: Questions,
         *,
         languages: Iterable[str] = ("en",),
     ) -> None:
@@ -66,7 +68,7 @@ class Filer:
         self._now = now
         self._senders = senders
         self._examiner = Examiner(settings, known)
-        self._writer = Writer(settings, desk, languages)
+        self._writer = Writer(settings, desk, questions, languages)
 
     def step(self) -> float:
         """File one group; return how long there is nothing to do, in seconds."""

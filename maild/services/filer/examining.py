@@ -14,8 +14,10 @@ from sqlalchemy import Connection
 
 from maild import people
 from maild.config import Settings
+from maild.inbox import held
+from maild.inbox.held import Kept
 from maild.message import reading, reply
-from maild.message.address import normalise
+from maild.message.address import Forged, normalise
 from maild.message.match import Known, Verdict, judge
 from maild.message.reading import Reading
 from maild.people import Person
@@ -24,6 +26,7 @@ from maild.rules.routing import Action, Facts, route
 from maild.services.filer.commanding import Commander
 from maild.services.filer.filing import Filing, Inbound
 from maild.store import queries
+from maild.store.models import MailState
 
 log = structlog.get_logger("maild.filer")
 
@@ -40,6 +43,7 @@ class _Habits:
     opened: Mapping[str, Sequence[queries.Opened]]
     people: Mapping[str, Person]
     by_delivery: Mapping[int, int]
+    kept: Mapping[int, Kept]  # mails that somebody asks to release
 
 
 class Examiner:
@@ -80,10 +84,11 @@ class Examiner:
             ),
             people.known(connection, senders | {normalise(each.author.address) for each in readings}),
             by_delivery,
+            held.kept(connection, [each.release[0] for each in readings if isinstance(each.release, tuple)]),
         )
         filings = []
         for mail, each, verdict, failed in zip(mails, readings, verdicts, deliveries, strict=True):
-            facts = self._facts(each, verdict, failed, habits, now)
+            facts = self._facts(mail, each, verdict, failed, habits, now)
             chosen = route(facts)
             known_texts = [one.text for one in said.get(verdict.ticket_id or 0, ()) if one.text]
             new = reply.new_text(each.message, known_texts)
@@ -109,7 +114,9 @@ class Examiner:
             delivery for recipient, delivery in sent.items() if normalise(recipient) in failed or len(sent) == 1
         )
 
-    def _facts(self, each: Reading, verdict: Verdict, failed: Sequence[int], habits: "_Habits", now: datetime) -> Facts:
+    def _facts(
+        self, mail: Inbound, each: Reading, verdict: Verdict, failed: Sequence[int], habits: "_Habits", now: datetime
+    ) -> Facts:
         ticket_id = verdict.ticket_id
         if ticket_id is None:
             ticket_id = next((habits.by_delivery[one] for one in failed if one in habits.by_delivery), None)
@@ -133,6 +140,9 @@ class Examiner:
             reopenings_today=habits.reopenings.get(each.sender, 0),
             would_reopen=ticket_id in habits.resolved,
             burst_ticket_id=opened[-1].ticket_id if burst else None,
+            both=self._settings.maild.agent_trust == "both",
+            released_by=mail.released_by or "",
+            release=_release(each, holder, habits.kept),
         )
 
     def _is_own_list(self, each: Reading) -> bool:
@@ -150,3 +160,18 @@ class Examiner:
         via, _, name = mail.source.partition(" ")
         boxes = self._settings.mailboxes if via == "imap" else ()
         return next((box.department for box in boxes if box.name == name), self._settings.departments[0].name)
+
+
+def _release(each: Reading, holder: Person | None, kept: Mapping[int, Kept]) -> str | None:
+    """Return why a mail does not release the one that it asks for, "" if it does, None if it asks for none."""
+    if each.release is None:
+        return None
+    if isinstance(each.release, Forged):
+        return each.release.reason
+    mail_id, address_id = each.release
+    asked = kept.get(mail_id)
+    if asked is None or holder is None or holder.address_id != address_id or asked.sender != each.sender:
+        return f"mail {mail_id} is not his"
+    if asked.state is not MailState.HELD:
+        return f"mail {mail_id} is not held (any more)"
+    return f"mail {mail_id} failed authentication: the operator has to look at it" if asked.trust == "fail" else ""

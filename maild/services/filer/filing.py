@@ -110,5 +110,6 @@ def evidence(filing: Filing) -> dict[str, Any]:
         "third_party": filing.route.third_party,
         "action": filing.route.action.value,
         "why": filing.route.reason,
+        "released_by": filing.mail.released_by,
         "words": list(filing.orders.words),
     }

@@ -4,17 +4,20 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, update
+import structlog
+from sqlalchemy import Connection, bindparam, insert, update
 
 from maild import people
 from maild.config import Settings
 from maild.desk import Desk, Happening, Opening
+from maild.inbox import held
 from maild.message import language
 from maild.message.address import Address, normalise
 from maild.message.authentication import Trust
 from maild.message.classify import Kind
 from maild.message.reading import Reading
 from maild.outbox import FiledMail
+from maild.outbox.held import Question, Questions
 from maild.people import Person
 from maild.rules.routing import Action
 from maild.rules.ticket import (
@@ -27,25 +30,28 @@ from maild.rules.ticket import (
     StillAProblem,
 )
 from maild.services.filer.filing import Filing, evidence
-from maild.store.models import MailRow, MailState
+from maild.store.models import HistoryRow, MailRow, MailState
+
+log = structlog.get_logger("maild.filer")
 
 TEXT_KEPT: Final = 64_000  # characters of the new text that are kept beside the bytes
 ADDRESSES_KEPT: Final = 50  # people of a first mail's Cc who take part
-_STATES: Final = {Action.NOTED: MailState.NOTED, Action.HELD: MailState.HELD}
+_STATES: Final = {Action.NOTED: MailState.NOTED, Action.RELEASE: MailState.NOTED, Action.HELD: MailState.HELD}
 
 
 class Writer:
     """Writes a group in the transaction that it is given."""
 
-    def __init__(self, settings: Settings, desk: Desk, languages: Iterable[str]) -> None:
+    def __init__(self, settings: Settings, desk: Desk, questions: Questions, languages: Iterable[str]) -> None:
         self._settings = settings
         self._desk = desk
+        self._questions = questions
         self._languages = tuple(languages)
 
     def write(self, connection: Connection, filings: Sequence[Filing], now: datetime) -> None:
         """Write `filings`; each is told the ticket on which it ended."""
-        self._enrol(connection, filings, now)
         people.trust_again(connection, {each.reading.sender for each in filings if _shows_life(each)})
+        self._enrol(connection, filings, now)
         happenings, owners = [], []
         for filing in filings:
             events = _events(filing, now, acknowledge=self._acknowledges(filing))
@@ -79,6 +85,33 @@ class Writer:
             self._desk.delivery_failed(connection, failures, now)
         connection.execute(
             update(MailRow).where(MailRow.id == bindparam("mail_id")), [self._columns(filing) for filing in filings]
+        )
+        _record_released(connection, filings, now)
+        self._release(connection, filings, now)
+        self._questions.ask(connection, [self._question(each) for each in filings if _is_asked(each)], now)
+
+    def _release(self, connection: Connection, filings: Sequence[Filing], now: datetime) -> None:
+        """Let held mails through of which their agents say that they are theirs; they are due for the filer at once."""
+        for filing in filings:
+            asked = filing.reading.release
+            if filing.route.action is Action.RELEASE and isinstance(asked, tuple):
+                held.release(connection, [asked[0]], filing.reading.sender, now)
+                log.info("released", mail=asked[0], by=filing.reading.sender, with_mail=filing.mail.id)
+
+    def _question(self, filing: Filing) -> Question:
+        each = filing.reading
+        agent = self._settings.agent_of(each.author.address)
+        if agent is None:
+            raise TypeError("only agents are asked")
+        return Question(
+            filing.mail.id,
+            agent,
+            filing.department,
+            each.message.subject,
+            filing.reply.text,
+            each.message.date or filing.mail.stored_at,
+            filing.route.reason,
+            filing.ticket if isinstance(filing.ticket, int) else None,
         )
 
     def _acknowledges(self, filing: Filing) -> bool:
@@ -136,6 +169,7 @@ class Writer:
             third_party=filing.route.third_party,
             trust=each.authentication.result.value,
             related=filing.verdict.related,
+            note=filing.route.action is Action.NOTE,
             block=filing.orders.block,
         )
 
@@ -182,7 +216,7 @@ def _events(filing: Filing, now: datetime, *, acknowledge: bool) -> tuple[Event,
 def _event(filing: Filing, now: datetime, *, acknowledge: bool) -> Event | None:
     """Return what a mail means to its ticket, None if it means nothing."""
     match filing.route.action:
-        case Action.NOTED | Action.HELD:
+        case Action.NOTED | Action.HELD | Action.RELEASE:
             return None
         case Action.MACHINE | Action.BOUNCE:
             return MachineWrote(now)
@@ -196,6 +230,30 @@ def _event(filing: Filing, now: datetime, *, acknowledge: bool) -> Event | None:
             return AgentWrote(now, filing.reading.sender)
         case Action.NOTE:
             return NoteWritten(now)
+
+
+def _is_asked(filing: Filing) -> bool:
+    return filing.route.confirm and filing.mail.old_since is None
+
+
+def _record_released(connection: Connection, filings: Sequence[Filing], now: datetime) -> None:
+    """Keep in the history of tickets which mails are on them on somebody's word."""
+    rows = [
+        {
+            "ticket_id": filing.ticket,
+            "at": now,
+            "actor": filing.mail.released_by,
+            "cause": "Released",
+            "field": "released",
+            "old": None,
+            "new": f"mail {filing.mail.id}, which was held",
+            "mail_id": filing.mail.id,
+        }
+        for filing in filings
+        if filing.mail.released_by and isinstance(filing.ticket, int) and filing.route.action not in _STATES
+    ]
+    if rows:
+        connection.execute(insert(HistoryRow), rows)
 
 
 def _shows_life(filing: Filing) -> bool:
