@@ -20,7 +20,7 @@ from maild.store.models import Direction, MailRow, MailState, RawRow
 _MAIL: Final[Any] = MailRow.__table__
 _RAW: Final[Any] = RawRow.__table__
 _ALIKE: Final = ("direction", "state", "stored_at", "due_at", "attempts")  # in all rows of a group
-_OWN: Final = ("fingerprint", "source", "envelope_from", "recipients", "size_bytes")
+_OWN: Final = ("fingerprint", "source", "envelope_from", "recipients", "size_bytes", "old_since", "helo", "login")
 _COLUMNS: Final = _ALIKE + _OWN
 _ADD_RECIPIENTS: Final = update(_MAIL).where(_MAIL.c.id == bindparam("mail_id")).values(recipients=bindparam("grown"))
 
@@ -50,7 +50,17 @@ def store(connection: Connection, mails: Sequence[Incoming], now: datetime) -> l
 
 def _row(mail: Incoming, fingerprint: bytes, recipients: list[str]) -> tuple[object, ...]:
     sender = None if mail.envelope_from is None else _storable(mail.envelope_from)
-    return fingerprint, mail.source[:80], sender, recipients, mail.size_bytes
+    helo = None if mail.helo is None else _storable(mail.helo)[:255]
+    return (  # in the order of _OWN
+        fingerprint,
+        mail.source[:80],
+        sender,
+        recipients,
+        mail.size_bytes,
+        mail.old_since,
+        helo,
+        mail.login,
+    )
 
 
 def _storable(address: str) -> str:
