@@ -143,7 +143,7 @@ def clean(html: str, remote_images: bool = False) -> str:
             return value if scheme == "cid" or (remote_images and scheme in ("http", "https")) else None
         return value
 
-    return nh3.clean(
+    cleaned = nh3.clean(
         html,
         tags=set(_TAGS),
         clean_content_tags=set(_DROPPED_WHOLE),
@@ -154,3 +154,4 @@ def clean(html: str, remote_images: bool = False) -> str:
         link_rel="noopener noreferrer",
         strip_comments=True,
     )
+    return cleaned if cleaned.strip() else ""
