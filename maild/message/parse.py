@@ -205,11 +205,21 @@ def parse(raw: bytes) -> Message:
         start = match.end()
     section = headers.read(raw, start)
     tree = mime.read(raw, start, section=section)
-    if any(not value.isascii() for name in ("from", "to", "cc", "subject") for value in section.headers.raws(name)):
-        section.headers.fallback = next(
-            (one.parameters["charset"] for one in tree.walk() if one.parameters.get("charset")), ""
-        )
+    _tell_charset(tree)
     return Message(raw, section.headers, tree)
+
+
+_NAMED: Final = ("from", "to", "cc", "subject", "content-disposition")
+
+
+def _tell_charset(tree: Part) -> None:
+    """Tell headers with raw 8-bit values which charset the mail declares elsewhere: it is most likely theirs."""
+    parts = list(tree.walk())
+    raw = [part for part in parts if not all(one.isascii() for name in _NAMED for one in part.head.raws(name))]
+    if raw:
+        label = next((part.parameters["charset"] for part in parts if part.parameters.get("charset")), "")
+        for part in raw:
+            part.head.fallback = part.parameters.get("charset") or label
 
 
 def _with_line_ends(raw: bytes) -> bytes:
