@@ -3,9 +3,10 @@
 import imaplib
 import itertools
 import re
+import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -167,13 +168,15 @@ class Box:
     def kick(self) -> None:
         """Have the server drop all other sessions of this user."""
         self.close()
-        self.server.doveadm("kick", self.account.user)
+        with suppress(subprocess.CalledProcessError):  # nobody else is there
+            self.server.doveadm("kick", self.account.user)
         self._connect()
 
     def renumber(self) -> None:
         """Have the server forget its numbers: the folder gets another UIDVALIDITY, and UIDs begin anew."""
         self.close()
-        self.server.doveadm("kick", self.account.user)
+        with suppress(subprocess.CalledProcessError):  # nobody else is there
+            self.server.doveadm("kick", self.account.user)
         for path in self.account.maildir.glob("dovecot.index*"):
             path.unlink()
         numbers = self.account.maildir / "dovecot-uidlist"
