@@ -1,6 +1,6 @@
 """What each letter's template is told: from tickets and mails to the plain values of `templates.mails`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -12,11 +12,11 @@ from maild.message.address import Address, Role, normalise
 from maild.message.subject import base_subject
 from maild.outbox.letters import FiledMail, Letter, Thread, Undelivered
 from maild.people import Person
-from maild.rules.ticket import Tell
+from maild.rules.ticket import Status, Tell
 from maild.store.models import Direction
 from maild.store.queries import Said
 from maild.templates import mails
-from maild.templates.mails import Failure, Fault, Listed, Mail, Who
+from maild.templates.mails import Action, Failure, Fault, Listed, Mail, Who
 
 OLDER: Final = 5  # messages of the ticket that a notification shows below the new one
 OLDER_CHARACTERS: Final = 4_000  # of each
@@ -156,8 +156,20 @@ class Words:
             "due_at": post.state.due_at if post.state.waiting_since else None,
             "assignee": assignee.name if assignee else "",
             "note": self.sign(letter, Role.NOTE, letter.to[0]),
+            "actions": tuple(self._actions(letter)),
             "older": tuple(self._older(said)),
         }
+
+    def _actions(self, letter: Letter) -> Iterator[Action]:
+        """Yield what can be done with one mail, by words alone.
+
+        They go to the address of internal notes: what a mail program puts below them, such as a signature, stays here.
+        """
+        state, address = letter.post.state, self.sign(letter, Role.NOTE, letter.to[0])
+        mine = letter.agent is not None and normalise(letter.agent.address) == state.assignee
+        for name, words in _ACTIONS.get(state.status, ()):
+            if not (name == "take" and mine):
+                yield Action(name, address, words)
 
     def _older(self, said: Sequence[Said]) -> list[mails.Said]:
         """Return what was said before: the customer's words, our answers as they left, and notes."""
@@ -176,6 +188,21 @@ class Words:
         return self.settings.timezone_of(agent) if agent else self.settings.departments[0].timezone
 
 
+_ALIVE: Final = (
+    ("resolve", "#resolve"),
+    ("close", "#close"),
+    ("postpone", "#postpone 1d"),
+    ("take", "#take"),
+    ("spam", "#spam"),
+)
+_ACTIONS: Final = {
+    Status.NEW: _ALIVE,
+    Status.OPEN: _ALIVE,
+    Status.ANSWERED: _ALIVE,
+    Status.POSTPONED: (*_ALIVE[:2], ("open", "#open"), *_ALIVE[2:]),
+    Status.RESOLVED: (("open", "#open"), ("close", "#close")),
+    Status.CLOSED: (("open", "#open"),),
+}
 _SPOKEN: Final = {
     Direction.IN: frozenset({"open", "customer", "problem", "solved", "note"}),
     Direction.OUT: frozenset({Tell.ANSWER.value}),

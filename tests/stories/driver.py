@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import format_datetime
+from urllib.parse import parse_qs, unquote
 
 from sqlalchemy import select
 
@@ -89,6 +90,14 @@ class Received:
         if found:
             return found[0]
         raise AssertionError(f"no action {word!r} in:\n{self.text}")
+
+    def click(self, words: str) -> tuple[str, str]:
+        """The address and the text of the mail that a `mailto:` link with these words begins."""
+        for address, query in re.findall(r"mailto:([^?\s]+)\?(\S+)", self.text):
+            body = parse_qs(query).get("body", [""])[0]
+            if body.startswith(words):
+                return unquote(address), body
+        raise AssertionError(f"no link {words!r} in:\n{self.text}")
 
 
 class PostOffice:

@@ -337,3 +337,34 @@ def test_no_typo_ever_reaches_a_customer(desk: Desk, word: str, behind: str, kin
     for got in desk.mails_to(ADA):
         assert "#" not in got.text.partition("Ref:")[0]
     desk.clock.advance(timedelta(hours=2))
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ("#resolve", Status.RESOLVED),
+        ("#close", Status.CLOSED),
+        ("#postpone", Status.POSTPONED),
+        ("#spam", Status.SPAM),
+        ("#take", Status.NEW),
+    ],
+)
+def test_one_click_in_a_notification_does_it_and_no_signature_reaches_the_customer(
+    desk: Desk, told: Received, words: str, status: Status
+) -> None:
+    address, body = told.click(words)
+    desk.mail(ANNA, "", f"{body}\r\n\r\nBest regards\r\nAnna Berg, Acme Support\r\n", to=address)
+
+    assert desk.status(1) is status
+    assert desk.ticket(1).assignee == (ANNA if words == "#take" else None)
+    assert not any("Best regards" in each.text for each in desk.mails_to(ADA))
+
+
+def test_a_mail_offers_what_can_be_done_with_its_ticket(desk: Desk, told: Received) -> None:
+    answer(desk, told, "#take\r\n#resolve")
+    desk.mail(ADA, "Re: Printer on fire", "No!\r\n", headers="In-Reply-To: <mail-1@client.example>")
+
+    offered = desk.mails_to(ANNA)[0]
+    assert offered.click("#resolve")
+    with pytest.raises(AssertionError):
+        offered.click("#take")
