@@ -7,12 +7,16 @@ and have rows here only so that proofs can be made for them.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.message.address import Address, normalise
 from maild.store.models import AddressRow, PersonRow
+
+
+MOST_CHARACTERS: Final = 320  # of an address or a name: the columns' width
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,14 @@ def known(connection: Connection, addresses: Iterable[str]) -> dict[str, Person]
     normals = {normalise(each) for each in addresses}
     if not normals:
         return {}
-    rows = connection.execute(_BY_ADDRESS, {"normals": list(normals)})
-    return {row.normal: Person(*row) for row in rows}
+    rows = connection.execute(_BY_ADDRESS, {"normals": list({_stored(each) for each in normals})})
+    people = {row.normal: Person(*row) for row in rows}
+    return {each: people[_stored(each)] for each in normals if _stored(each) in people}
+
+
+def _stored(text: str) -> str:
+    """Return an address or a name as the tables hold it: what is longer is no address, but must be filed all the same."""
+    return text[:MOST_CHARACTERS].replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def by_id(connection: Connection, address_ids: Iterable[int]) -> dict[int, Person]:
@@ -82,12 +92,12 @@ def enrol(connection: Connection, mailboxes: Iterable[Address], now: datetime) -
 
 
 def _add(connection: Connection, missing: dict[str, Address], now: datetime) -> None:
-    people = [{"name": mailbox.name[:320], "created_at": now} for mailbox in missing.values()]
+    people = [{"name": _stored(mailbox.name), "created_at": now} for _, mailbox in sorted(missing.items())]
     ids = connection.scalars(_ADD_PEOPLE, people).all()
     make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     rows = [
-        {"person_id": id_, "normal": normal[:320], "address": mailbox.address[:320]}
-        for id_, (normal, mailbox) in zip(ids, missing.items(), strict=True)
+        {"person_id": id_, "normal": _stored(normal), "address": _stored(mailbox.address)}
+        for id_, (normal, mailbox) in zip(ids, sorted(missing.items()), strict=True)  # two nodes add in one order
     ]
     added = connection.scalars(make(AddressRow).on_conflict_do_nothing().returning(AddressRow.person_id), rows).all()
     if len(added) < len(ids):  # another node met the same person at the same moment
@@ -98,7 +108,7 @@ def _learn_names(connection: Connection, wanted: dict[str, Address], found: dict
     for normal, mailbox in wanted.items():
         person = found[normal]
         if mailbox.name and not person.name:
-            name = mailbox.name[:320]
+            name = _stored(mailbox.name)
             connection.execute(update(PersonRow).where(PersonRow.id == person.id).values(name=name))
             found[normal] = Person(
                 person.id, person.address_id, person.address, normal, name, person.language, person.suppressed_until

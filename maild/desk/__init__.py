@@ -24,7 +24,7 @@ from maild.desk.happenings import MAILD, Happening, Opening, Outcome
 from maild.desk.rows import last_answers, purge, record_withheld, write
 from maild.message import bounce
 from maild.message.address import normalise
-from maild.outbox import Outbox, Undelivered
+from maild.outbox import FiledMail, Outbox, Undelivered, Withheld
 from maild.rules.ticket import DeliveryFailed, Policy, Tell
 from maild.store.models import DeliveryRow, DeliveryState, MailRow
 
@@ -61,6 +61,7 @@ class Desk:
         write(connection, batch.cards())
         withheld = self._outbox.post(connection, batch.posts, now)
         record_withheld(connection, withheld, now)
+        self._return_answers(connection, withheld, now)
         purge(connection, [card.thread.ticket_id for card in batch.cards() if card.purge])
         outcomes = [Outcome(card.thread.ticket_id, refused, card.state.status) for card, refused in ended]
         for happening, outcome in zip(happenings, outcomes, strict=True):
@@ -72,6 +73,21 @@ class Desk:
             else:
                 log.info("changed", ticket=outcome.ticket_id, by=event, actor=happening.actor, status=outcome.status)
         return outcomes
+
+    def _return_answers(self, connection: Connection, withheld: Sequence[Withheld], now: datetime) -> None:
+        """Tell the authors of answers that nobody can get; their tickets open again."""
+        happenings = [
+            Happening(
+                each.thread.ticket_id,
+                DeliveryFailed(now),
+                MAILD,
+                Undelivered(each.about.id, each.about.reply.text, now, each.recipient, each.reason),
+            )
+            for each in withheld
+            if each.tell is Tell.ANSWER and isinstance(each.about, FiledMail)
+        ]
+        if happenings:
+            self.handle(connection, happenings, now)
 
     def delivery_failed(self, connection: Connection, failures: Mapping[int, str], now: datetime) -> None:
         """Note that deliveries (by id) failed for good, with the server's own words.

@@ -18,13 +18,16 @@ from maild.rules.ticket import (
     AgentWrote,
     CustomerWrote,
     Decision,
+    DeliveryFailed,
     Event,
     KnowAs,
     Merge,
     MoveTo,
     Policy,
     Refused,
+    Solved,
     Status,
+    StillAProblem,
     Tell,
     Ticket,
     decide,
@@ -33,6 +36,7 @@ from maild.rules.ticket import (
 from maild.store.models import TicketRow
 
 _OF_THREAD: Final = ("subject", "department", "requester", "participants")
+_GOES_ON: Final = (CustomerWrote, StillAProblem, Solved, AgentWrote, DeliveryFailed)  # from an alias to its ticket
 _DEAD: Final = (Status.CLOSED, Status.SPAM, Status.DELETED, Status.MERGED)
 
 
@@ -55,6 +59,8 @@ class Batch:
     def happen(self, happening: Happening) -> tuple[Card, str]:
         """Decide on one happening; return the ticket on which it ended and why it was refused, if it was."""
         card = self._card(happening.ticket, happening.event.at)
+        if isinstance(happening.event, _GOES_ON):
+            card = self._living(card)
         if happening.faults:
             self._return(card, happening, happening.faults)
             return card, "; ".join(fault.text for fault in happening.faults)
@@ -185,13 +191,25 @@ class Batch:
             old = closed.thread
             opening = Opening(old.subject, old.department, old.requester, old.participants, old.language, closed_id)
             follower = self._card(opening, event.at)
-            self._tell(follower, (Tell.FOLLOW_UP,), happening, follower.state)
+            if not _by_stranger(happening):  # the requester is never sent, nor named, what a stranger wrote
+                self._tell(follower, (Tell.FOLLOW_UP,), happening, follower.state)
         self._followers[closed_id] = follower
         decision = decide(follower.state, event, self._policy(follower.thread.department))
         before = follower.state
         self._change(follower, decision.after, happening)
         self._tell(follower, decision.tells, happening, before)
         return follower
+
+    def _living(self, card: Card) -> Card:
+        """Return the ticket that `card` lives on in: it may have been merged since the mail was matched."""
+        seen = {card.thread.ticket_id}
+        while card.state.merged_into is not None and card.state.merged_into not in seen:
+            target = card.state.merged_into
+            seen.add(target)
+            if target not in self._by_id:
+                self._by_id |= load(self._connection, [target])
+            card = self._by_id[target]
+        return card
 
     def _living_follower(self, closed_id: int) -> Card | None:
         found = self._connection.scalar(
@@ -205,6 +223,10 @@ class Batch:
         if found not in self._by_id:
             self._by_id |= load(self._connection, [found])
         return self._by_id[found]
+
+
+def _by_stranger(happening: Happening) -> bool:
+    return isinstance(happening.about, FiledMail) and happening.about.third_party
 
 
 def _mail_id(post: Post) -> int | None:

@@ -91,7 +91,7 @@ def changes(card: Card, after: Ticket, happening: Happening) -> Iterator[dict[st
     """Yield the history of one event: each field that it changed, once."""
     common = {
         "at": happening.event.at,
-        "actor": happening.actor,
+        "actor": happening.actor[:320],  # nobody has a longer address; From may name one all the same
         "cause": type(happening.event).__name__,
         "mail_id": happening.mail_id,
     }
@@ -198,9 +198,8 @@ def record_withheld(connection: Connection, withheld: Sequence[Withheld], now: d
             {**common, "field": "withheld", "old": None, "new": f"{each.tell} to {each.recipient}: {each.reason}"}
         )
         if each.silence_until is not None:
-            old = each.thread.silenced_until
-            rows.append({**common, "field": "silenced_until", "old": _text(old), "new": _text(each.silence_until)})
-            each.thread.silenced_until = each.silence_until
+            old, new = _text(each.silenced_before), _text(each.silence_until)
+            rows.append({**common, "field": "silenced_until", "old": old, "new": new})
             connection.execute(
                 update(TicketRow).where(TicketRow.id == ticket_id).values(silenced_until=each.silence_until)
             )

@@ -7,7 +7,6 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, func, select
 
-from maild.message.address import valid
 from maild.outbox.letters import Letter
 from maild.rules import limits
 from maild.rules.limits import Refusal, Sent
@@ -76,8 +75,6 @@ class Counts:
 
     def _refusal(self, letter: Letter, now: datetime) -> Refusal | None:
         person = letter.to[0]
-        if not valid(person.address):
-            return Refusal("there is no address to write to")
         if not letter.automatic:
             return None
         on_ticket = self._on_ticket[letter.post.thread.ticket_id, person.address_id]

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from maild.config.settings import Agent, Department
-from maild.message.address import Address
+from maild.message.address import Address, normalise
 from maild.message.commands import Fault
 from maild.message.compose import File
 from maild.message.parse import Message
@@ -89,7 +89,9 @@ class Withheld:
     recipient: str
     reason: str
     cause: str
+    about: About = None
     silence_until: datetime | None = None
+    silenced_before: datetime | None = None  # until when it was silenced already
 
 
 @dataclass(slots=True)
@@ -118,8 +120,14 @@ class Letter:
 
     @property
     def proven(self) -> bool:
-        """Whether the mail that caused it came from a proven address."""
-        return isinstance(self.post.about, FiledMail) and self.post.about.trust == "pass"
+        """Whether it answers a mail that came, as is proven, from the very address that it goes to.
+
+        What proves From proves nothing of the address that Reply-To names: that may be a victim's.
+        """
+        about = self.post.about
+        if not isinstance(about, FiledMail) or about.trust != "pass":
+            return False
+        return normalise(about.author.address) == self.post.thread.requester.normal
 
     @property
     def purpose(self) -> str:

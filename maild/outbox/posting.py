@@ -11,12 +11,13 @@ from sqlalchemy import Connection, insert
 from maild import people
 from maild.config import Settings
 from maild.config.settings import Agent, Department
-from maild.message.address import Address, Keys, Role, Token, message_id, normalise, reply_address, sign
+from maild.message.address import Address, Keys, Role, Token, message_id, normalise, reply_address, sign, valid
 from maild.message.compose import Automatic, Draft, Extra, File, compose
 from maild.outbox.counts import Counts
 from maild.outbox.letters import TO_AGENTS, FiledMail, Letter, Post, Withheld
 from maild.outbox.words import Words
 from maild.people import Person
+from maild.rules.limits import Refusal
 from maild.rules.ticket import Tell
 from maild.store import queries
 from maild.store.models import DeliveryRow, DeliveryState, Direction, MailRow, MailState, RawRow
@@ -62,17 +63,36 @@ class Outbox:
         kept: list[Letter] = []
         withheld: list[Withheld] = []
         for letter in letters:
-            refusal = counts.refuses(letter, now)
+            refusal = self._unreachable(letter) or counts.refuses(letter, now)
             if refusal is None:
                 kept.append(letter)
                 continue
-            post, recipient = letter.post, letter.to[0].address
-            silence = refusal.silence_until
-            withheld.append(Withheld(post.thread, post.tell, recipient, refusal.reason, post.cause, silence))
+            post, silence = letter.post, refusal.silence_until
+            withheld.append(
+                Withheld(
+                    post.thread,
+                    post.tell,
+                    letter.to[0].address,
+                    refusal.reason,
+                    post.cause,
+                    post.about,
+                    silence,
+                    post.thread.silenced_until,
+                )
+            )
             if silence is not None:
                 post.thread.silenced_until = silence
         self._write(connection, kept, now)
         return withheld
+
+    def _unreachable(self, letter: Letter) -> Refusal | None:
+        """Return why nobody would read `letter`, None if its recipient has an address that can be written to."""
+        recipient = letter.to[0].address
+        if not valid(recipient):
+            return Refusal("there is no address to write to")
+        if self._settings.department_of(recipient) is not None:  # somebody writes in our own name
+            return Refusal("it would go to ourselves")
+        return None
 
     def _letters(self, post: Post) -> list[Letter]:
         """Return who gets a mail for `post`: one letter for all customers, or one for each agent."""

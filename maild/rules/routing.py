@@ -195,7 +195,7 @@ def _from_customer(facts: Facts) -> Route:
     if facts.would_reopen and facts.reopenings_today >= REOPENINGS_A_DAY and not facts.released_by:
         return Route(Action.HELD, f"this sender reopened {facts.reopenings_today} tickets within a day")
     if facts.role == "p":
-        return Route(Action.PROBLEM, "the customer says that it is still a problem")
+        return Route(Action.PROBLEM, "the customer says that it is still a problem", facts.third_party)
     return _on_ticket(facts, "the customer wrote on this ticket")
 
 

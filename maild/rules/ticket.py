@@ -15,7 +15,7 @@ ticket afterwards together with the mails that must be sent. `maild.desk` is its
     Close           closed     closed     closed     closed     closed     closed     refused    refused
     Reopen          new        open       open       return_to  open       open       refused    refused
     Postpone        postponed  postponed  postponed  postponed  refused    refused    refused    refused
-    DeliveryFailed  refused    open       open       postponed  open       closed     spam       deleted
+    DeliveryFailed  new        open       open       postponed  open       closed     spam       deleted
     MarkSpam        spam       spam       spam       spam       spam       spam       spam       refused
     NotSpam         refused    refused    refused    refused    refused    refused    return_to  refused
     Delete          deleted    deleted    deleted    deleted    deleted    deleted    deleted    deleted
@@ -236,7 +236,7 @@ _NEXT: Final[dict[type[Event], dict[Status, Status | str]]] = {
     Close: {_N: _C, _O: _C, _A: _C, _P: _C, _R: _C, _C: _C},
     Reopen: {_N: _N, _O: _O, _A: _O, _P: _RETURN, _R: _O, _C: _O},
     Postpone: {_N: _P, _O: _P, _A: _P, _P: _P},
-    DeliveryFailed: {**{status: status for status in _COLUMNS if status is not _N}, _A: _O, _R: _O},
+    DeliveryFailed: {**_SAME, _A: _O, _R: _O},
     MarkSpam: {status: _S for status in _COLUMNS if status is not _D},
     NotSpam: {_S: _RETURN},
     Delete: dict.fromkeys(_COLUMNS, _D),

@@ -133,8 +133,8 @@ class Writer:
 
     def _copied(self, filing: Filing) -> list[Address]:
         """Return who takes part because the first mail names him: never we, nor agents, nor the writer himself."""
-        if filing.reading.kind.value != "human":
-            return []
+        if filing.reading.kind.value != "human" or filing.reading.authentication.result is Trust.FAIL:
+            return []  # whoever writes in another's name must not get the answers to him
         message, writer = filing.reading.message, normalise(filing.reading.writer.address)
         others = [*message.cc, *message.to]
         return [
