@@ -2,6 +2,7 @@
 
     run check demo status  the daemon
     ticket mail delivery   what it keeps
+    mailbox                where it gets mail
     db                     where it keeps it
 
 A command is imported when it is called, and what a command needs when it does its work: `maild --help` and
@@ -34,6 +35,7 @@ COMMANDS: Final = {  # name -> module of maild.cli, whose `command` it is
     "ticket": "ticket",
     "mail": "mail",
     "delivery": "delivery",
+    "mailbox": "mailbox",
     "db": "database",
 }
 

@@ -18,6 +18,7 @@ FIXED = {  # the operator's interface: names that stay
     "ticket": ("list", "show", "history", "set"),
     "mail": ("list", "show", "retry", "parse", "explain"),
     "delivery": ("list", "retry", "cancel"),
+    "mailbox": ("test", "folders", "login"),
     "db": ("upgrade", "check"),
 }
 

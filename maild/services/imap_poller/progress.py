@@ -177,6 +177,17 @@ def _place(database: Database, name: str, folder: str) -> Any:
         ).one_or_none()
 
 
+def known(database: Database, name: str, folder: str) -> State | None:
+    """Return how far a folder has been read, None if it has not; for looking only."""
+    with database.read() as connection:
+        row = (
+            connection.execute(select(MailboxRow).where(MailboxRow.name == name, MailboxRow.folder == folder))
+            .mappings()
+            .one_or_none()
+        )
+    return None if row is None else _state(row)
+
+
 def pause_s(attempts: int, pace: Pace) -> float:
     """Return how long to wait after so many failures in a row: doubling, bounded, and never the same for two."""
     longest: float = min(pace.first_pause_s * 2 ** min(max(attempts, 1) - 1, 16), pace.longest_pause_s)

@@ -1,0 +1,210 @@
+"""`maild mailbox`: is a mailbox read, and if not, why; logging in by OAuth2."""
+
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from maild.cli import output
+from maild.cli.access import answering_json, configured, database_of, now, settings_of
+from maild.cli.failures import CONFIGURATION, FAILED, OK, UNAVAILABLE, Failure
+
+if TYPE_CHECKING:
+    from maild.config import Settings
+    from maild.config.settings import Mailbox
+    from maild.oauth import Tokens
+    from maild.services.imap_poller.probe import Probe
+    from maild.store.engine import Database
+
+
+@click.group(name="mailbox", short_help="Test mailboxes, log in, list folders.")
+def command() -> None:
+    """Mailboxes: folders of mail servers that are read by IMAP."""
+
+
+@command.command("test")
+@configured
+@answering_json
+@click.argument("name", required=False)
+def test(config: Path | None, as_json: bool, name: str | None) -> int:
+    """Go through all steps of reading a mailbox (all of them without NAME), and say which one fails and what helps.
+
+    It also counts what would be taken. Nothing is fetched, and nothing is changed. Exit status 69 if a step fails.
+    """
+    settings = settings_of(config)
+    with _desk_or_none(settings) as database:
+        boxes = [_mailbox(settings, name)] if name else list(settings.mailboxes)
+        found = [(each, _probe(database, settings, each)) for each in boxes]
+    if as_json:
+        output.envelope("mailbox-test", [_as_dict(box, probe) for box, probe in found])
+    elif not found:
+        output.say("no mailboxes")
+    else:
+        for box, probe in found:
+            _print(box, probe)
+    return OK if all(probe.ok for _, probe in found) else UNAVAILABLE
+
+
+@command.command("folders")
+@configured
+@answering_json
+@click.argument("name")
+def folders(config: Path | None, as_json: bool, name: str) -> int:
+    """List the folders of a mailbox, as `folder` and `move_to` in the configuration want them."""
+    from maild.services.imap_poller.probe import list_folders
+    from maild.services.imap_poller.trouble import Trouble
+
+    settings = settings_of(config)
+    with _desk_or_none(settings) as database:
+        try:
+            found = list_folders(_mailbox(settings, name), _tokens(database, settings))
+        except Trouble as trouble:
+            raise Failure(_sentence(str(trouble), trouble.fix), UNAVAILABLE) from trouble
+    if as_json:
+        output.envelope("mailbox-folders", found)
+    else:
+        for each in found:
+            output.line(output.printable(each))
+    return OK
+
+
+@command.command("login")
+@configured
+@click.argument("name")
+def login(config: Path | None, name: str) -> int:
+    """Open an account to maild by OAuth2: NAME is a mailbox, or `relay`. Then maild logs in by itself.
+
+    With Microsoft 365 a code is shown that is typed in on a web page; with Google a page is opened, and the address at
+    which it ends is pasted back. Any browser on any machine will do.
+    """
+    from maild.config.passwords import NoPassword
+    from maild.oauth import NoToken
+    from maild.store import schema
+
+    settings = settings_of(config)
+    application, user = _account(settings, name)
+    with database_of(settings, create=True, any_schema=True) as database:
+        schema.upgrade(database)
+        tokens = _tokens(database, settings)
+        try:
+            _log_in(settings, tokens, application, user)
+        except NoToken as error:
+            raise Failure(_sentence(f"{user}: {error}", error.fix.replace("NAME", name)), FAILED) from error
+        except NoPassword as error:
+            raise Failure(f"[oauth.{application}]: {error}", CONFIGURATION) from error
+        output.say(f"{user}: logged in; tokens are kept in the database and renewed")
+        probes = [
+            (box, _probe(database, settings, box))
+            for box in settings.mailboxes
+            if (box.oauth, box.user) == (application, user)
+        ]
+    for box, probe in probes:
+        _print(box, probe)
+    return OK if all(probe.ok for _, probe in probes) else UNAVAILABLE
+
+
+@contextmanager
+def _desk_or_none(settings: "Settings") -> Iterator["Database"]:
+    """Give the desk's database; an empty one in its place if the desk has never run, so that nothing is created."""
+    from maild.store import schema
+    from maild.store.engine import Database
+
+    with ExitStack() as stack:
+        try:
+            database = stack.enter_context(database_of(settings))
+        except (Failure, schema.SchemaError):
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            database = Database(f"sqlite:///{folder}/empty.db")
+            stack.callback(database.close)
+            schema.upgrade(database)
+        yield database
+
+
+def _log_in(settings: "Settings", tokens: "Tokens", application: str, user: str) -> None:
+    from maild import oauth
+
+    known = settings.oauth[application]
+    match known.flow:
+        case "device":
+            device = oauth.begin_device(known)
+            output.say(f"Open {device.url} and type in the code {device.user_code}, as {user}. Waiting ...")
+            answer = oauth.finish_device(known, device, threading.Event().wait)
+        case "browser":
+            consent = oauth.begin_browser(known, user)
+            output.say("Open this page in any browser, and let maild in:\n")
+            click.echo(consent.url, err=True)
+            output.say("\nIt ends at a page that cannot be shown. Copy the address of that page.")
+            pasted = click.prompt("Paste it here", err=True)
+            answer = oauth.finish_browser(known, consent, pasted)
+        case "client-credentials":
+            tokens.access_token(application, user)
+            return
+    tokens.keep(application, user, answer)
+
+
+def _account(settings: "Settings", name: str) -> tuple[str, str]:
+    """Return the application and the user of a mailbox, or of the relay."""
+    named = {each.name for each in settings.mailboxes}
+    server = settings.relay if name == "relay" and name not in named else _mailbox(settings, name)
+    if server.oauth is None or server.user is None:
+        raise Failure(
+            f"{name} logs in with a password, there is nothing to do; to use OAuth2 set `oauth` in the configuration",
+            CONFIGURATION,
+        )
+    return server.oauth, server.user
+
+
+def _mailbox(settings: "Settings", name: str) -> "Mailbox":
+    found = next((each for each in settings.mailboxes if each.name == name), None)
+    if found is None:
+        names = ", ".join(each.name for each in settings.mailboxes) or "none"
+        raise Failure(f"there is no mailbox {name!r} in the configuration; there is: {names}", CONFIGURATION)
+    return found
+
+
+def _tokens(database: "Database", settings: "Settings") -> "Tokens":
+    from maild.oauth import Tokens
+
+    return Tokens(database, settings, now)
+
+
+def _probe(database: "Database", settings: "Settings", mailbox: "Mailbox") -> "Probe":
+    from maild.services.imap_poller.probe import probe
+    from maild.services.imap_poller.progress import known
+
+    return probe(mailbox, _tokens(database, settings), known(database, mailbox.name, mailbox.folder))
+
+
+def _print(mailbox: "Mailbox", probe: "Probe") -> None:
+    output.line(f"mailbox {mailbox.name}: {mailbox.host}:{mailbox.port}")
+    for each in probe.findings:
+        said = f"  {'ok  ' if each.ok else 'FAIL'}  {each.step}" + (f": {each.words}" if each.words else "")
+        output.line(output.printable(said).rstrip())
+        if each.fix:
+            output.line(output.printable(f"        fix: {each.fix}"))
+    if probe.mails is not None and probe.taken is not None:
+        left = probe.mails - probe.taken
+        output.line(f"  of {probe.mails} mails {probe.taken} would be fetched, {left} are left alone or here already")
+
+
+def _as_dict(mailbox: "Mailbox", probe: "Probe") -> dict[str, Any]:
+    steps = [
+        {"step": str(each.step), "ok": each.ok, "words": each.words or None, "fix": each.fix or None}
+        for each in probe.findings
+    ]
+    return {
+        "name": mailbox.name,
+        "folder": mailbox.folder,
+        "ok": probe.ok,
+        "steps": steps,
+        "mails": probe.mails,
+        "would_be_fetched": probe.taken,
+    }
+
+
+def _sentence(words: str, fix: str) -> str:
+    return f"{words}\n{fix}" if fix else words
