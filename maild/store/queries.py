@@ -6,6 +6,7 @@ The statements are built once, as constants: building one anew costs five times 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from io import BytesIO
 from typing import Final, NamedTuple
 
 from sqlalchemy import BindParameter, Connection, Executable, bindparam, func, select
@@ -43,10 +44,10 @@ _RAWS: Final = (
 
 def raws(connection: Connection, mail_ids: Collection[int]) -> dict[int, bytes]:
     """Return the bytes of mails."""
-    pieces: dict[int, list[bytes]] = {}
+    gathered: dict[int, BytesIO] = {}  # which gives its bytes without a second copy of a large mail
     for mail_id, content in connection.execute(_RAWS, {"mails": list(mail_ids)}):
-        pieces.setdefault(mail_id, []).append(content)
-    return {mail_id: each[0] if len(each) == 1 else b"".join(each) for mail_id, each in pieces.items()}
+        gathered.setdefault(mail_id, BytesIO()).write(content)
+    return {mail_id: each.getvalue() for mail_id, each in gathered.items()}
 
 
 class Opened(NamedTuple):
