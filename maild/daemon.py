@@ -13,6 +13,8 @@ finished, every thread ends after its present step. SIGHUP: a valid configuratio
 and told, and the old one goes on.
 """
 
+import hashlib
+import hmac
 import os
 import signal
 import socket
@@ -42,7 +44,7 @@ from maild.services.imap_poller import Poller
 from maild.services.loop import Bell, Loop
 from maild.services.scheduler import Scheduler
 from maild.services.sender import Sender
-from maild.services.smtp_listener import Limits, SmtpListener, tls_context
+from maild.services.smtp_listener import Limits, Logins, SmtpListener, tls_context
 from maild.store import keys as signing_keys
 from maild.store import schema
 from maild.store.engine import AlreadyRunning, Database
@@ -137,6 +139,19 @@ def accepts(settings: Settings, address: str) -> bool:
     return local == "postmaster" and any(each.endswith("@" + domain) for each in settings.ours)
 
 
+def agent_login(settings: Settings, user: str, password: str) -> str | None:
+    """Return the address, normalised, of the agent whose name and password these are; None if they are nobody's.
+
+    Raises:
+        maild.config.passwords.NoPassword: his password cannot be had now.
+    """
+    agent = settings.agent_of(user)
+    wanted = agent.password() if agent else None
+    expected = wanted.get_secret_value().encode() if wanted else os.urandom(32)
+    genuine = hmac.compare_digest(hashlib.sha256(password.encode()).digest(), hashlib.sha256(expected).digest())
+    return normalise(agent.address) if agent and genuine else None
+
+
 class Daemon:
     """Runs a desk until it is told to stop."""
 
@@ -218,6 +233,10 @@ class Daemon:
                 connections_per_address=section.max_connections_per_address,
             ),
             tls=tls_context(section.tls_certificate, section.tls_key) if section.tls_certificate else None,
+            logins=Logins(
+                lambda: any(agent.logs_in for agent in self.works.settings.agents),
+                lambda user, password: agent_login(self.works.settings, user, password),
+            ),
         )
         listener.start()
         self.listener = listener

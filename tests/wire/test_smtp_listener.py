@@ -106,7 +106,7 @@ def test_all_commands_may_come_at_once(intake: Intake) -> None:
         ("VRFY support", "252 2.5.0 "),
         ("HELP", "214 2.0.0 "),
         ("EXPN all", "500 5.5.2 "),
-        ("AUTH PLAIN AGEAYg==", "500 5.5.2 "),
+        ("AUTH PLAIN AGEAYg==", "502 5.5.1 "),
         ("STARTTLS", "502 5.5.1 "),
         ("LHLO x", "500 5.5.2 "),
         ("EHLO", "501 5.5.4 "),

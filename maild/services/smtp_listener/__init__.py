@@ -3,6 +3,7 @@
   gate         who may connect, and the bounds
   connection   a client's connection: time, endings, the loop over commands
   session      what the commands mean
+  login        how agents prove who they are
   content      where a mail ends, and its line ends
   spool        where a mail is while it comes in
   trace        the Received field that it gets
@@ -28,9 +29,10 @@ from maild.inbox import Incoming, Stored
 from maild.services.smtp_listener.answers import Answers
 from maild.services.smtp_listener.connection import Reception
 from maild.services.smtp_listener.gate import Gate, Limits
+from maild.services.smtp_listener.login import Logins
 from maild.services.smtp_listener.session import Session
 
-__all__ = ["Limits", "SmtpListener", "tls_context"]
+__all__ = ["Limits", "Logins", "SmtpListener", "tls_context"]
 
 log = structlog.get_logger(__name__)
 
@@ -66,12 +68,14 @@ class SmtpListener:
         limits: Limits | None = None,
         tls: ssl.SSLContext | None = None,
         spool_directory: Path | None = None,
+        logins: Logins | None = None,
     ) -> None:
         """Prepare to listen.
 
         `submit` is the inbox's; `accepts` says whether an address is ours, in the listener's own thread, so it may not
         wait for anything. Open `sockets` are listened at in place of `listen`, whose port 0 is any free one. Large
-        mails are spooled into unlinked files of `spool_directory`, None for the system's place.
+        mails are spooled into unlinked files of `spool_directory`, None for the system's place. Without `logins`
+        nobody can log in.
         """
         limits = limits or Limits()
         self._loop = asyncio.new_event_loop()
@@ -86,6 +90,7 @@ class SmtpListener:
             answers=Answers(self._loop),
             tls=tls,
             spool_directory=spool_directory,
+            logins=logins,
         )
         self._listen = listen
         self._given = tuple(sockets)

@@ -30,6 +30,7 @@ from aiosmtpd.smtp import SMTP, TLSSetupException
 from maild.inbox import Incoming, Stored
 from maild.services.smtp_listener.answers import Answers
 from maild.services.smtp_listener.gate import Gate, Limits
+from maild.services.smtp_listener.login import Logins
 
 log = structlog.get_logger(__name__)
 
@@ -42,9 +43,9 @@ TROUBLE_AND_END: Final = "421 4.3.0 Trouble on our side, please try again later"
 STOPPING: Final = "421 4.3.2 The service is shutting down, please try again later"
 
 COMMANDS: Final = frozenset(
-    ("EHLO", "HELO", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "QUIT", "VRFY", "HELP", "STARTTLS")
+    ("EHLO", "HELO", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "QUIT", "VRFY", "HELP", "STARTTLS", "AUTH")
 )
-LMTP_COMMANDS: Final = COMMANDS - {"EHLO", "HELO"} | {"LHLO"}  # RFC 2033 4.1
+LMTP_COMMANDS: Final = COMMANDS - {"EHLO", "HELO", "AUTH"} | {"LHLO"}  # RFC 2033 4.1
 
 _ENHANCED: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3} ")
 # RFC 2034: what the replies of aiosmtpd lack, by their codes.
@@ -79,6 +80,7 @@ class Reception:
     answers: Answers
     tls: ssl.SSLContext | None
     spool_directory: Path | None
+    logins: Logins | None = None
     stopping: bool = False
     sessions: "set[Connection]" = field(default_factory=set)
 

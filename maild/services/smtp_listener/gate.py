@@ -28,6 +28,7 @@ class Limits:
     session_s: float = 1_200.0
     data_rate_bytes_s: float = 500.0  # during DATA, measured every `data_window_s`
     data_window_s: float = 30.0
+    login_delay_s: float = 1.0  # before a wrong password is answered, and so much more each time
 
     @property
     def new_per_minute(self) -> int:
@@ -36,6 +37,8 @@ class Limits:
 
 
 CROWDED: Final = 0.8
+MOST_FAILED_LOGINS: Final = 20  # of one client within FAILED_LOGINS_S
+FAILED_LOGINS_S: Final = 900.0
 
 
 class Gate:
@@ -47,6 +50,7 @@ class Gate:
         self._total = 0
         self._came: dict[str, int] = {}  # in the present window
         self._window_since = 0.0
+        self._failed: dict[str, list[float]] = {}  # when logins of a client failed
 
     def enter(self, address: str, now_s: float) -> str | None:
         """Let the client at `address` in, or return the reply that turns it away; who was let in must `leave`."""
@@ -75,6 +79,23 @@ class Gate:
             self._inside[client] -= 1
             if not self._inside[client]:
                 del self._inside[client]
+
+    def login_failed(self, address: str, now_s: float) -> None:
+        """Count a failed login of the client at `address`."""
+        client = client_of(address)
+        if client is None:
+            return
+        if len(self._failed) >= _REMEMBERED:
+            self._failed.clear()
+        self._failed.setdefault(client, []).append(now_s)
+
+    def may_log_in(self, address: str, now_s: float) -> bool:
+        """Return whether the client at `address` has not failed too often to be asked."""
+        client = client_of(address)
+        if client is None or client not in self._failed:
+            return True
+        self._failed[client] = [each for each in self._failed[client] if each > now_s - FAILED_LOGINS_S]
+        return len(self._failed[client]) < MOST_FAILED_LOGINS
 
     @property
     def crowded(self) -> bool:

@@ -14,9 +14,14 @@ from aiosmtpd.smtp import Envelope, TLSSetupException
 from aiosmtpd.smtp import Session as Greeting
 
 from maild import inbox
+from maild.config.passwords import NoPassword
 from maild.inbox import Incoming, QueueFullError, StoppedError
-from maild.services.smtp_listener import trace
+from maild.message.address import normalise
+from maild.message.authentication import Trust, of_login
+from maild.message.parse import parse
+from maild.services.smtp_listener import login, trace
 from maild.services.smtp_listener.connection import (
+    COMMAND_BYTES,
     STOPPING,
     STREAM_BYTES,
     TROUBLE,
@@ -26,6 +31,7 @@ from maild.services.smtp_listener.connection import (
     Reception,
 )
 from maild.services.smtp_listener.content import Content
+from maild.services.smtp_listener.gate import client_of
 from maild.services.smtp_listener.spool import NO_ROOM, TOO_LARGE, Spool
 
 log = structlog.get_logger(__name__)
@@ -60,6 +66,8 @@ class Session(Connection):
 
     def __init__(self, reception: Reception, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(reception, self._hooks, loop)
+        self._login: str | None = None  # the agent's address, normalised
+        self._failed_logins = 0
 
     async def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802 - aiosmtpd's name
         """Greet, and tell what is offered."""
@@ -76,6 +84,8 @@ class Session(Connection):
         ]
         if self.tls_context is not None and self._tls_protocol is None:
             offered.append("STARTTLS")
+        if self._may_log_in() is None:
+            offered.append("AUTH PLAIN LOGIN")
         self._greeted(hostname, extended=True)
         await self._say("".join(f"250-{each}\r\n" for each in offered) + "250 HELP")
 
@@ -102,9 +112,81 @@ class Session(Connection):
         if self.tls_context is None or self._tls_protocol is not None:
             await self.push("502 5.5.1 TLS is not offered" if self.tls_context is None else "503 5.5.1 TLS is on")
             return
+        self._login = None  # RFC 3207 4.2: what was said in the clear is forgotten
         await super().smtp_STARTTLS(arg)
         if cast("Greeting", self.session).ssl is None and not arg:  # it was ended amid the handshake
             raise TLSSetupException
+
+    async def smtp_AUTH(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
+        """Let an agent prove who he is (RFC 4954)."""
+        refusal = self._may_log_in()
+        envelope = cast("Envelope", self.envelope)  # there since the connection was made
+        if refusal is not None:
+            await self.push(refusal)
+            return
+        if await self.check_helo_needed("EHLO"):
+            return
+        if self._login is not None or envelope.mail_from is not None:
+            await self.push("503 5.5.1 You are logged in" if self._login else "503 5.5.1 Not inside a mail")
+            return
+        mechanism, _, initial = (arg or "").partition(" ")
+        match mechanism.upper():
+            case "PLAIN":
+                answer = initial.strip() or await self._ask_client("334 ")
+                said = login.plain(answer)
+            case "LOGIN":
+                user = login.decoded(initial.strip() or await self._ask_client(login.USER_PLEASE))
+                password = login.decoded(await self._ask_client(login.PASSWORD_PLEASE)) if user else None
+                answer = "" if user else "*"
+                said = login.Credentials(user, password) if user and password is not None else None
+            case _:
+                await self.push("504 5.5.4 PLAIN and LOGIN are known here")
+                return
+        if said is None:
+            await self.push(login.CANCELLED if answer == "*" else login.MALFORMED)
+            return
+        await self._check_login(said)
+
+    def _may_log_in(self) -> str | None:
+        """Return why the client may not log in, None if it may."""
+        logins = self._reception.logins
+        if logins is None or self._reception.lmtp or not logins.offered():
+            return "502 5.5.1 There are no logins here"
+        if self._tls_protocol is None and client_of(self.peer) is not None:
+            return login.IN_THE_CLEAR
+        return None
+
+    async def _ask_client(self, question: str) -> str:
+        """Return the client's next line, which is no command."""
+        await self._say(question)
+        line = await self._reader.readuntil(b"\n")
+        self._heard_s = self.loop.time()
+        return line[:COMMAND_BYTES].decode("ascii", errors="replace").strip()
+
+    async def _check_login(self, said: login.Credentials) -> None:
+        gate, logins = self._reception.gate, self._reception.logins
+        if logins is None or not gate.may_log_in(self.peer, self.loop.time()):
+            await self.push(login.NOT_NOW)
+            return
+        try:
+            agent = await asyncio.to_thread(logins.check, said.user, said.password)
+        except NoPassword as error:
+            log.error("login not checked", peer=self.peer, reason=str(error))  # noqa: TRY400 - a state, no frames wanted
+            await self.push(login.NO_PASSWORD)
+            return
+        if agent is not None:
+            self._login = agent
+            log.info("logged in", peer=self.peer, agent=agent)
+            await self.push(login.WELCOME)
+            return
+        self._failed_logins += 1
+        gate.login_failed(self.peer, self.loop.time())
+        log.warning("login failed", peer=self.peer, failures=self._failed_logins)
+        await asyncio.sleep(self._failed_logins * self._limits.login_delay_s)
+        if self._failed_logins >= login.MOST_FAILURES:
+            self.end(login.TOO_MANY)
+            raise Gone
+        await self.push(login.WRONG)
 
     async def smtp_VRFY(self, arg: str) -> None:  # noqa: ARG002, N802 - aiosmtpd's signature
         """Give nothing away (RFC 5321 7.3)."""
@@ -127,6 +209,8 @@ class Session(Connection):
                 return TOO_LARGE.format(self._limits.size_bytes)
         if not _sound(address):
             return "553 5.1.7 That address is malformed"
+        if self._login is not None and normalise(address) != self._login:
+            return f"553 5.7.1 You are logged in as {self._login}, and write as yourself"
         envelope.mail_from = address
         return "250 2.1.0 OK"
 
@@ -210,6 +294,8 @@ class Session(Connection):
         fingerprint = spool.fingerprint()
         if spool.hops() > self._limits.received:
             return self._refused(LOOP)
+        if self._login is not None and self._in_another_name(spool):
+            return self._refused(f"550 5.7.1 From has to be your own address alone, {self._login}")
         sender = envelope.mail_from or ""
         mail = Incoming(
             envelope_from="" if sender == "<>" else sender,
@@ -217,6 +303,8 @@ class Session(Connection):
             source=f"{'lmtp' if self._reception.lmtp else 'smtp'} {self.peer}".rstrip(),
             content=spool.content(self._received(envelope)),
             fingerprint=fingerprint,
+            helo=cast("Greeting", self.session).host_name,
+            login=self._login,
         )
         try:
             answer = self._reception.answers.of(self._reception.submit(mail))
@@ -230,6 +318,10 @@ class Session(Connection):
             return NO_ROOM if inbox.is_full(error) else TROUBLE
         return f"250 2.0.0 Stored as {stored.mail_id}"
 
+    def _in_another_name(self, spool: Spool) -> bool:
+        message = parse(spool.header() + b"\r\n\r\n")
+        return of_login(message, self._login or "").result is not Trust.PASS
+
     def _refused(self, reply: str) -> str:
         log.warning("mail refused", peer=self.peer, reply=reply)
         return reply
@@ -242,6 +334,8 @@ class Session(Connection):
             protocol = f"UTF8{protocol.removeprefix('E')}"
         if self._tls_protocol is not None:
             protocol += "S"
+        if self._login is not None:
+            protocol += "A"
         return trace.received(
             name=greeting.host_name or "",
             peer=self.peer,

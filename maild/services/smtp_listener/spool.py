@@ -69,6 +69,10 @@ class Spool:
         """Return the mail's fingerprint, once all of it is here."""
         return self._fingerprint.digest()
 
+    def header(self) -> bytes:
+        """Return the mail's header, or much of it, once `fingerprint` was asked for."""
+        return self._fingerprint.head
+
     def hops(self) -> int:
         """Return how many servers say that they received the mail, once `fingerprint` was asked for."""
         return (b"\n" + self._fingerprint.head).lower().count(b"\nreceived:")
