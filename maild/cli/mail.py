@@ -18,7 +18,7 @@ STATES = ("stored", "filed", "noted", "held", "failed", "out")
 KINDS = ("human", "auto", "ooo", "list", "dsn-failed", "dsn-delayed", "dsn-ok", "mdn", "own")
 
 
-@click.group(name="mail", short_help="List, show, retry, parse and explain mails.")
+@click.group(name="mail", short_help="List, show, retry, release, parse and explain mails.")
 def command() -> None:
     """Mails: what came in and went out; what a mail says, and what would become of it."""
 
@@ -99,6 +99,8 @@ def _print_mail(found: dict[str, Any]) -> None:
                 ("from", _mailbox(found["from"])),
                 ("envelope", _envelope(found)),
                 ("stored", f"{output.moment(found['stored_at'])} UTC, {found['size']} bytes, {found['source']}"),
+                ("logged in", found["login"]),
+                ("released by", found["released_by"]),
                 ("message-id", found["message_id"]),
                 ("kind", found["kind"]),
                 ("purpose", found["purpose"]),
@@ -164,6 +166,35 @@ def retry(config: Path | None, as_json: bool, ids: tuple[int, ...]) -> int:
     with desk_database(config) as (_, database), database.write() as connection:
         results = mails.retry(connection, list(dict.fromkeys(ids)), now())
     return tell_outcomes("mail", "retry", results, "state", as_json=as_json)
+
+
+@command.command("release")
+@configured
+@answering_json
+@click.argument("ids", type=click.IntRange(1), metavar="ID...", nargs=-1, required=True)
+def release(config: Path | None, as_json: bool, ids: tuple[int, ...]) -> int:
+    """Let held mails through, as if the proof that they lack had been there; the daemon files them in half a minute.
+
+    What an agent's held mail says is sent to the customer: look at it first (maild mail show ID).
+    """
+    from maild.cli.answers import mails
+
+    with desk_database(config) as (_, database), database.write() as connection:
+        results = mails.release(connection, list(dict.fromkeys(ids)), now())
+    return tell_outcomes("mail", "release", results, "state", as_json=as_json)
+
+
+@command.command("reject")
+@configured
+@answering_json
+@click.argument("ids", type=click.IntRange(1), metavar="ID...", nargs=-1, required=True)
+def reject(config: Path | None, as_json: bool, ids: tuple[int, ...]) -> int:
+    """Put held mails away: they stay in the store, nobody is told, and nothing is ever done with them."""
+    from maild.cli.answers import mails
+
+    with desk_database(config) as (_, database), database.write() as connection:
+        results = mails.reject(connection, list(dict.fromkeys(ids)))
+    return tell_outcomes("mail", "reject", results, "state", as_json=as_json)
 
 
 @command.command("parse")

@@ -147,6 +147,45 @@ def test_what_did_not_fail_is_not_filed_again(shell: Shell) -> None:
     ]
 
 
+def test_a_held_mail_is_released_and_then_filed(shell: Shell) -> None:
+    shell.desk.mail(ADA, "Printer", proven=True)
+    [told] = shell.desk.mails_to(ANNA)
+    shell.desk.mails_to(ADA)
+    failed = "Authentication-Results: mx.acme.example; dmarc=fail header.from=acme.example"
+    mail_id = shell.desk.mail(ANNA, told.subject, "Pull the plug.", answers=told, headers=failed)
+    answer = shell("mail", "release", mail_id, "--json")
+    shell.desk.work()
+
+    assert answer.kind == "mail-release"
+    assert answer.data == [{"id": mail_id, "before": "held", "state": "stored", "refused": None}]
+    assert shell.desk.filed(mail_id).state is MailState.FILED
+    assert "Pull the plug." in shell.desk.mails_to(ADA)[0].text
+    assert shell("mail", "show", mail_id, "--json").data["released_by"] == "operator"
+    assert any(each["field"] == "released" for each in shell("ticket", "history", 1, "--json").data)
+
+
+def test_a_held_mail_is_rejected_for_good(shell: Shell) -> None:
+    mail_id = shell.desk.mail(ANNA, "no proof")
+    answer = shell("mail", "reject", mail_id)
+
+    assert answer.out == f"mail {mail_id}: held -> noted\n"
+    assert shell("mail", "show", mail_id, "--json").data["reason"].startswith("rejected by operator; it was held: ")
+    assert shell("mail", "release", mail_id).err == f"mail {mail_id}: it is noted, not held\n"
+
+
+def test_only_what_is_held_is_released(shell: Shell) -> None:
+    filed = shell.desk.mail(ADA, "Printer")
+    [ours, *_] = [each["id"] for each in shell("mail", "list", "--state", "out", "--json").data]
+    answer = shell("mail", "release", filed, ours, 999)
+
+    assert answer.status == 1
+    assert [line.split(": ", 1)[1] for line in answer.err.splitlines()] == [
+        "it is filed, not held",
+        "it is ours",
+        "there is no such mail",
+    ]
+
+
 def test_a_mail_that_is_not_there_is_told_with_the_newest(shell: Shell) -> None:
     shell.desk.mail(ADA, "Printer", work=False)
     answer = shell("mail", "show", 99)

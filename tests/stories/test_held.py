@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from maild import inbox
 from maild.inbox import held
 from maild.message.authentication import Trust
 from maild.rules.routing import OPERATOR
@@ -226,3 +227,43 @@ def test_an_agents_new_request_needs_one_proof_even_where_both_are_asked_for(des
     mail = strict(desk).mail(ANNA, "My chair is broken", proven=True)
 
     assert desk.filed(mail).state is MailState.FILED
+
+
+def logged_in(desk: Desk, sender: str, login: str, subject: str, headers: str) -> int:
+    """Let somebody send what an agent's login let in."""
+    desk._number += 1
+    raw = (
+        f"From: {sender}\r\nTo: {SUPPORT}\r\nSubject: {subject}\r\n"
+        f"Message-ID: <login-{desk._number}@client.example>\r\n{headers}\r\n\r\nPull the plug.\r\n"
+    )
+    mail = inbox.Incoming(login, (SUPPORT,), "smtp 127.0.0.1", raw.encode(), helo="laptop", login=login)
+    with desk.database.write() as connection:
+        [stored] = inbox.store(connection, [mail], desk.clock())
+    desk.work()
+    return stored.mail_id
+
+
+def test_an_agent_who_logs_in_needs_no_signed_address(desk: Desk, told: Received) -> None:
+    mail = logged_in(desk, ANNA, ANNA, told.subject, reply_of(told))
+
+    assert desk.status(1) is Status.ANSWERED
+    assert "Pull the plug." in desk.mails_to(ADA)[0].text
+    assert "logged in" in desk.filed(mail).evidence["trust_reasons"][0]
+
+
+def test_a_login_of_one_agent_is_no_proof_of_another(desk: Desk, told: Received) -> None:
+    mail = logged_in(desk, BERT, ANNA, told.subject, reply_of(told))
+
+    assert desk.filed(mail).state is MailState.HELD
+    assert desk.mails_to(BERT) == []
+    assert desk.mails_to(ADA) == []
+
+
+def test_a_login_of_an_agent_who_was_removed_since_makes_no_agent(desk: Desk, told: Received) -> None:
+    later = without_anna(desk)
+
+    mail = logged_in(later, ANNA, ANNA, told.subject, reply_of(told))
+
+    assert later.mails_to(ADA) == []
+    assert later.filed(mail).purpose == "customer"
+    assert later.filed(mail).evidence["third_party"]

@@ -16,7 +16,7 @@ FIXED = {  # the operator's interface: names that stay
     "demo": (),
     "status": (),
     "ticket": ("list", "show", "history", "set"),
-    "mail": ("list", "show", "retry", "parse", "explain"),
+    "mail": ("list", "show", "retry", "release", "reject", "parse", "explain"),
     "delivery": ("list", "retry", "cancel"),
     "mailbox": ("test", "folders", "login"),
     "db": ("upgrade", "check"),

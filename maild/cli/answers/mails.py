@@ -7,6 +7,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, func, select, update
 
 from maild.cli.answers import deliveries, parsed
+from maild.inbox import held
+from maild.rules.routing import OPERATOR
 from maild.store import queries
 from maild.store.models import Direction, MailRow, MailState
 
@@ -27,6 +29,8 @@ _COLUMNS: Final = (
 )
 _MORE: Final = (
     MailRow.source,
+    MailRow.login,
+    MailRow.released_by,
     MailRow.envelope_from,
     MailRow.message_id,
     MailRow.references,
@@ -70,6 +74,8 @@ def shown(connection: Connection, mail_id: int) -> dict[str, Any] | None:
     return {
         **_mail(row),
         "source": row.source,
+        "login": row.login,
+        "released_by": row.released_by,
         "envelope_from": row.envelope_from,
         "message_id": row.message_id,
         "references": list(row.references or ()),
@@ -125,6 +131,25 @@ def retry(connection: Connection, ids: Sequence[int], now: datetime) -> list[dic
             }
         )
     return results
+
+
+def release(connection: Connection, ids: Sequence[int], now: datetime) -> list[dict[str, Any]]:
+    """Have held mails filed on the operator's word; others are refused."""
+    return [_moved(each) for each in held.release(connection, ids, OPERATOR, now)]
+
+
+def reject(connection: Connection, ids: Sequence[int]) -> list[dict[str, Any]]:
+    """Put held mails away; others are refused."""
+    return [_moved(each) for each in held.reject(connection, ids, OPERATOR)]
+
+
+def _moved(outcome: held.Outcome) -> dict[str, Any]:
+    return {
+        "id": outcome.id,
+        "before": str(outcome.before) if outcome.before else None,
+        "state": str(outcome.state) if outcome.state else None,
+        "refused": outcome.refused,
+    }
 
 
 def _refusal(row: Any, last: int | None) -> str | None:
