@@ -76,7 +76,7 @@ class OAuth(Section):
     authorize_url: Url | None = None
     scopes: tuple[str, ...] = Field(min_length=1)
 
-    def clientsecret(self) -> SecretStr | None:
+    def client_secret(self) -> SecretStr | None:
         """Return the application's own password, None if it has none.
 
         Raises:

@@ -10,7 +10,7 @@ import re
 import smtplib
 import ssl
 import time
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from typing import Final
 from maild.config.passwords import NoPassword
 from maild.config.settings import Relay as RelaySettings
 from maild.message.compose import clean, needs_utf8
+from maild.oauth import NoToken, Tokens
 
 CONNECT_S: Final = 30.0
 COMMAND_S: Final = 60.0
@@ -57,9 +58,10 @@ class RelayTrouble(Exception):  # noqa: N818 - no fault of ours, and none of any
 class Relay:
     """One connection to the smarthost, opened when needed and used again; for one thread."""
 
-    def __init__(self, settings: RelaySettings, hostname: str) -> None:
+    def __init__(self, settings: RelaySettings, hostname: str, tokens: Tokens | None = None) -> None:
         self._settings = settings
         self._hostname = hostname
+        self._tokens = tokens
         self._smtp: smtplib.SMTP | None = None
         self._mails = 0
         self._used_at_s = 0.0  # monotonic
@@ -95,8 +97,10 @@ class Relay:
             RelayTrouble: that is not possible now.
         """
         self._ends_at_s = time.monotonic() + MAIL_S
-        self._connected()
-        self.close()
+        try:
+            self._connected()
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Say good-bye."""
@@ -123,7 +127,7 @@ class Relay:
             return self._smtp
         try:
             smtp = self._connect()
-        except (smtplib.SMTPException, OSError, NoPassword, ValueError, _Lost) as error:
+        except (smtplib.SMTPException, OSError, NoPassword, NoToken, ValueError, _Lost) as error:
             self._drop()
             raise RelayTrouble(f"{self._settings.host}:{self._settings.port}: {_reason(error)}") from error
         self._mails, self._null_sender = 0, True
@@ -156,6 +160,9 @@ class Relay:
         return smtp
 
     def _log_in(self, smtp: smtplib.SMTP) -> None:
+        if self._settings.oauth is not None:
+            self._log_in_by_token(smtp, self._settings.oauth, self._settings.user or "")
+            return
         user, password = self._settings.user, self._settings.password()
         if user is None or password is None:
             return
@@ -171,6 +178,20 @@ class Relay:
             code, words = smtp.login(user, secret)
         if code not in (235, 503):
             raise RelayTrouble(f"{self._settings.host} does not let {user} log in: {_words(code, words)}")
+
+    def _log_in_by_token(self, smtp: smtplib.SMTP, application: str, user: str) -> None:
+        """Log in by OAuth2: XOAUTH2, as Google and Microsoft have it."""
+        if self._tokens is None:
+            raise RelayTrouble("to see whether OAuth2 works here, let the daemon send a mail")
+        token = self._tokens.access_token(application, user)
+        code, words = smtp.docmd("AUTH", "XOAUTH2 " + _base64(f"user={user}\1auth=Bearer {token}\1\1"))
+        reason = ""
+        if code == 334:  # the provider's reason; an empty answer lets the server say no
+            reason = _decoded(words)
+            code, words = smtp.docmd("")
+        if code not in (235, 503):
+            self._tokens.refused(application, user, token)  # withdrawn before its time: the next try has a new one
+            raise RelayTrouble(f"{self._settings.host} does not let {user} log in: {_words(code, words)} {reason}")
 
     def _mail(
         self, smtp: smtplib.SMTP, sender: str, recipients: Sequence[str], raw: bytes, instead: str
@@ -304,3 +325,10 @@ def _reason(error: BaseException) -> str:
 
 def _base64(text: str) -> str:
     return b64encode(text.encode()).decode()
+
+
+def _decoded(words: bytes) -> str:
+    try:
+        return clean(b64decode(words).decode("utf-8", "replace"), WORDS_LIMIT)
+    except ValueError:
+        return ""

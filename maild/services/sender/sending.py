@@ -25,6 +25,7 @@ from maild.config import Settings
 from maild.desk import Desk
 from maild.message.address import Keys, bounce_address
 from maild.message.compose import Unsendable, route, with_reply_to
+from maild.oauth import Tokens
 from maild.rules.retry import SENDING_LASTS, SENDING_WAITS, next_try
 from maild.services.sender import queue
 from maild.services.sender.queue import Conversation, Letter
@@ -83,6 +84,7 @@ class Sender:
         self._keys = keys
         self._now = now
         self._jitter = jitter
+        self._tokens = Tokens(database, settings, now)
         self._mine = threading.local()
         self._workers: list[_Worker] = []
         self._stopping = threading.Event()
@@ -125,7 +127,8 @@ class Sender:
     def _worker(self) -> _Worker:
         worker: _Worker | None = getattr(self._mine, "worker", None)
         if worker is None:
-            worker = self._mine.worker = _Worker(Relay(self._settings.relay, self._settings.maild.hostname))
+            relay = Relay(self._settings.relay, self._settings.maild.hostname, self._tokens)
+            worker = self._mine.worker = _Worker(relay)
             self._workers.append(worker)
         return worker
 
