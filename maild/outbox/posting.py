@@ -103,7 +103,7 @@ class Outbox:
                 Letter(post, department, self._settings.language_of(agent), agent=agent)
                 for agent in self._agents_for(post, department)
             ]
-        cc = thread.participants if post.tell is Tell.ANSWER else ()
+        cc = tuple(each for each in thread.participants if valid(each.address)) if post.tell is Tell.ANSWER else ()
         return [Letter(post, department, thread.language or department.language, (thread.requester,), cc)]
 
     def _agents_for(self, post: Post, department: Department) -> list[Agent]:

@@ -104,6 +104,16 @@ def test_who_writes_in_anothers_name_gets_no_copy_of_the_answer(desk: Desk) -> N
     assert desk.mails_to(MALLORY) == []
 
 
+@pytest.mark.parametrize("copied", ["ben@", "@customer.example", "ben ben@customer.example", '"' * 9 + "@b.example"])
+def test_a_misspelt_address_in_cc_does_not_keep_the_answer_from_the_others(desk: Desk, copied: str) -> None:
+    desk.mail(ADA, "Printer on fire", cc=f"{copied}, {BEN}")
+    told = desk.mails_to(ANNA)[-1]
+    desk.mail(ANNA, told.subject, "Pull the plug.\r\n", answers=told)
+
+    assert "Pull the plug." in desk.mails_to(ADA)[-1].text
+    assert "Pull the plug." in desk.mails_to(BEN)[-1].text
+
+
 def test_an_answer_that_fails_after_its_ticket_was_merged_opens_the_other_and_tells_the_agent(desk: Desk) -> None:
     desk.post_office.refusals[ADA] = "451 later"
     desk.mail(ADA, "Printer on fire", proven=True)

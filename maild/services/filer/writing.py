@@ -12,7 +12,7 @@ from maild.config import Settings
 from maild.desk import Desk, Happening, Opening
 from maild.inbox import held
 from maild.message import language
-from maild.message.address import Address, normalise
+from maild.message.address import Address, normalise, valid
 from maild.message.authentication import Trust
 from maild.message.classify import Kind
 from maild.message.reading import Reading
@@ -140,7 +140,7 @@ class Writer:
         return [
             each
             for each in others[:ADDRESSES_KEPT]
-            if "@" in each.address
+            if valid(each.address)
             and normalise(each.address) != writer
             and self._settings.department_of(each.address) is None
             and self._settings.agent_of(each.address) is None
