@@ -15,7 +15,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 from maild.message.address import Address, normalise
 from maild.store.models import AddressRow, PersonRow
 
-
 MOST_CHARACTERS: Final = 320  # of an address or a name: the columns' width
 
 
@@ -63,7 +62,7 @@ def known(connection: Connection, addresses: Iterable[str]) -> dict[str, Person]
 
 
 def _stored(text: str) -> str:
-    """Return an address or a name as the tables hold it: what is longer is no address, but must be filed all the same."""
+    """Return an address or a name as the tables hold it; what is longer is nobody's, and must be filed all the same."""
     return text[:MOST_CHARACTERS].replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
