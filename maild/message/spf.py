@@ -149,7 +149,8 @@ def _term(word: str) -> _Term:
             raise _PermanentError(f"{word} names no address") from None
         if address.version != version or (slash and not bits.isdigit()):
             raise _PermanentError(f"{word} is malformed")
-        return _Term(_QUALIFIERS[qualifier], name.lower(), value, _bits(bits, 32), _bits(bits, 128))
+        length = _bits(bits, address.max_prefixlen)
+        return _Term(_QUALIFIERS[qualifier], name.lower(), value, length, length)
     found = _TERM.match(word)
     if found is None:
         raise _PermanentError(f"unknown term {word[:40]}")
@@ -165,8 +166,6 @@ def _term(word: str) -> _Term:
 def _bits(written: str, most: int) -> int:
     if not written:
         return most
-    if int(written) > most and most == 32 and int(written) <= 128:
-        return most  # of the other family, which has its own look at it
     if int(written) > most:
         raise _PermanentError(f"/{written} is too long")
     return int(written)

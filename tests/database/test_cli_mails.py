@@ -161,7 +161,7 @@ def test_a_held_mail_is_released_and_then_filed(shell: Shell) -> None:
     assert shell.desk.filed(mail_id).state is MailState.FILED
     assert "Pull the plug." in shell.desk.mails_to(ADA)[0].text
     assert shell("mail", "show", mail_id, "--json").data["released_by"] == "operator"
-    assert any(each["field"] == "released" for each in shell("ticket", "history", 1, "--json").data)
+    assert any(each["field"] == "released" for each in shell("ticket", "history", 1, "--json").data["history"])
 
 
 def test_a_held_mail_is_rejected_for_good(shell: Shell) -> None:
