@@ -39,6 +39,7 @@ from maild.message import reading
 from maild.message.address import Keys, normalise, signed_part
 from maild.outbox import Outbox
 from maild.outbox.held import Questions
+from maild.outbox.replies import Replies
 from maild.services.filer import Ask, Authenticator, Filer
 from maild.services.imap_poller import Poller
 from maild.services.loop import Bell, Loop
@@ -98,13 +99,14 @@ def assemble(settings: Settings, database: Database, now: Clock, ask: Ask | None
     known = reading.Known(keys, settings.ours, settings.maild.authserv_id, organisation)
     senders = Authenticator(settings, organisation, ask or _dns())
     questions = Questions(settings, templates, keys)
+    replies = Replies(settings, templates, keys)
     return Works(
         settings,
         database,
         keys,
         templates,
         desk,
-        Filer(database, settings, desk, known, now, senders, questions, languages=templates.languages),
+        Filer(database, settings, desk, known, now, senders, questions, replies, languages=templates.languages),
         Scheduler(database, desk, now),
         Sender(database, settings, desk, keys, now),
     )

@@ -21,10 +21,10 @@ from maild import people
 from maild.config import Settings
 from maild.desk.batch import Batch
 from maild.desk.happenings import MAILD, Happening, Opening, Outcome
-from maild.desk.rows import last_answers, purge, record_withheld, write
+from maild.desk.rows import last_answers, load, purge, record_withheld, write
 from maild.message import bounce
 from maild.message.address import normalise
-from maild.outbox import FiledMail, Outbox, Undelivered, Withheld
+from maild.outbox import About, FiledMail, Outbox, Post, Undelivered, Withheld
 from maild.rules.ticket import DeliveryFailed, Policy, Tell
 from maild.store.models import DeliveryRow, DeliveryState, MailRow
 
@@ -88,6 +88,16 @@ class Desk:
         ]
         if happenings:
             self.handle(connection, happenings, now)
+
+    def tell(self, connection: Connection, ticket_id: int, tell: Tell, about: About, now: datetime) -> None:
+        """Post a mail about a ticket that nothing happens to.
+
+        Raises:
+            KeyError: there is no such ticket.
+        """
+        card = load(connection, [ticket_id])[ticket_id]
+        post = Post(tell, card.thread, card.state, card.state, about, None, tell.value)
+        record_withheld(connection, self._outbox.post(connection, [post], now), now)
 
     def delivery_failed(self, connection: Connection, failures: Mapping[int, str], now: datetime) -> None:
         """Note that deliveries (by id) failed for good, with the server's own words.

@@ -70,6 +70,7 @@ class Role(StrEnum):
     PROBLEM = "p"  # say that it is not
     RATE = "r"  # rate how it went
     THREAD = "x"  # find the ticket, made for nobody
+    DESK = "d"  # ask for lists and help; of no ticket, so its number is 0
 
 
 @dataclass(frozen=True, slots=True)

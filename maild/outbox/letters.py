@@ -13,8 +13,11 @@ from maild.message.reply import Reply
 from maild.people import Person
 from maild.rules.ticket import Tell, Ticket
 from maild.store.queries import UNPROVEN_ACKNOWLEDGEMENT
+from maild.templates.mails import Change
 
-TO_AGENTS: Final = frozenset({Tell.NOTIFICATION, Tell.WAITING, Tell.HANDED_OVER, Tell.UNDELIVERED, Tell.RETURNED})
+TO_AGENTS: Final = frozenset(
+    {Tell.NOTIFICATION, Tell.WAITING, Tell.HANDED_OVER, Tell.SHOWN, Tell.UNDELIVERED, Tell.RETURNED}
+)
 
 
 @dataclass(slots=True)
@@ -63,7 +66,15 @@ class Undelivered:
     said: str  # the server's own words
 
 
-About = FiledMail | Undelivered | None
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An agent asks for a ticket."""
+
+    agent: str  # his address
+    why: tuple[Change, ...] = ()  # its history, if he asks for that
+
+
+About = FiledMail | Undelivered | Asked | None
 
 
 @dataclass(frozen=True, slots=True)

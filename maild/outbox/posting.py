@@ -14,7 +14,7 @@ from maild.config.settings import Agent, Department
 from maild.message.address import Address, Keys, Role, Token, message_id, normalise, reply_address, sign, valid
 from maild.message.compose import Automatic, Draft, Extra, File, compose
 from maild.outbox.counts import Counts
-from maild.outbox.letters import TO_AGENTS, FiledMail, Letter, Post, Withheld
+from maild.outbox.letters import TO_AGENTS, Asked, FiledMail, Letter, Post, Withheld
 from maild.outbox.words import Words
 from maild.people import Person
 from maild.rules.limits import Refusal
@@ -108,6 +108,9 @@ class Outbox:
 
     def _agents_for(self, post: Post, department: Department) -> list[Agent]:
         """Return the agents to be told: the author of what came back, the assignee, else the whole department."""
+        if isinstance(post.about, Asked):
+            asking = self._settings.agent_of(post.about.agent)
+            return [asking] if asking else []
         author = post.about.author.address if isinstance(post.about, FiledMail) else ""
         if post.tell is Tell.RETURNED:
             agent = self._settings.agent_of(author)
@@ -124,7 +127,8 @@ class Outbox:
                 letter.to = (enrolled[normalise(letter.agent.address)],)
 
     def _signed(self, letter: Letter, role: Role, person: Person) -> str:
-        token = sign(self._keys, Token(letter.post.thread.ticket_id, role, person.address_id))
+        ticket_id = 0 if role is Role.DESK else letter.post.thread.ticket_id
+        token = sign(self._keys, Token(ticket_id, role, person.address_id))
         return reply_address(letter.department.address, token, self._settings.maild.reply_form)
 
     def _write(self, connection: Connection, letters: Sequence[Letter], now: datetime) -> None:

@@ -10,7 +10,7 @@ from maild.config import Settings
 from maild.config.settings import Agent
 from maild.message.address import Address, Role, normalise
 from maild.message.subject import base_subject
-from maild.outbox.letters import FiledMail, Letter, Thread, Undelivered
+from maild.outbox.letters import Asked, FiledMail, Letter, Thread, Undelivered
 from maild.people import Person
 from maild.rules.ticket import Status, Tell
 from maild.store.models import Direction
@@ -49,6 +49,8 @@ class Words:
                 return self._undelivered(letter, said, common)
             case Tell.HANDED_OVER:
                 return self._handed_over(letter, said, common)
+            case Tell.SHOWN:
+                return self._shown(letter, said, common)
             case Tell.RETURNED:
                 return self._returned(letter, common)
             case Tell.ACKNOWLEDGEMENT | Tell.REMINDER | Tell.RESOLVED | Tell.FOLLOW_UP:
@@ -120,6 +122,11 @@ class Words:
             text=_newest(said),
         )
 
+    def _shown(self, letter: Letter, said: Sequence[Said], common: dict[str, Any]) -> Mail:
+        about = letter.post.about
+        why = about.why if isinstance(about, Asked) else ()
+        return mails.Shown(**common, **self._to_agent(letter, said), why=why)
+
     def _undelivered(self, letter: Letter, said: Sequence[Said], common: dict[str, Any]) -> Mail:
         about = letter.post.about
         if not isinstance(about, Undelivered):
@@ -156,6 +163,7 @@ class Words:
             "due_at": post.state.due_at if post.state.waiting_since else None,
             "assignee": assignee.name if assignee else "",
             "note": self.sign(letter, Role.NOTE, letter.to[0]),
+            "desk": self.sign(letter, Role.DESK, letter.to[0]),
             "actions": tuple(self._actions(letter)),
             "older": tuple(self._older(said)),
         }

@@ -9,6 +9,7 @@ The filer asks once for every mail. What it may do, and what that needs:
     CUSTOMER   filed on its ticket: the customer, or somebody for him, wrote
     SOLVED, PROBLEM    a customer's action; needs a signed address made for it
     ANSWER, NOTE       an agent's words; need From and a token made for him, or an authenticated From
+    DESK       an agent asks for a list, a ticket, help; needs From and the desk address made for him
     HELD       an agent's name without proof, or something that only a person can judge
     RELEASE    an agent says, by the address that only he was sent, that a held mail is his
 
@@ -45,6 +46,7 @@ class Action(StrEnum):
     NOTE = "note"
     HELD = "held"
     RELEASE = "release"
+    DESK = "desk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ class Facts:
     burst_ticket_id: int | None = None  # the newest of too many tickets that this sender just opened
     both: bool = False  # agents have to prove themselves twice: maild.agent_trust
     released_by: str = ""  # who let it through after it was held: an agent's address, or OPERATOR
+    desk: bool = False  # it was sent to a desk address
+    desk_is_senders: bool = False  # which was made for this sender
     release: str | None = None  # it asks to release a held mail: "" if that may be, else why not
 
 
@@ -86,6 +90,8 @@ def route(facts: Facts) -> Route:
     """Return what becomes of a mail of which `facts` are known."""
     if facts.release is not None and facts.kind not in _OURS_OR_ABOUT_OURS:
         return _release(facts)
+    if facts.desk and facts.agent and facts.kind not in _OURS_OR_ABOUT_OURS:
+        return _to_the_desk(facts)
     match facts.kind:
         case "own":
             return Route(Action.NOTED, "our own mail came back")
@@ -115,6 +121,18 @@ def _release(facts: Facts) -> Route:
     if facts.trust == "fail" or (facts.both and facts.trust != "pass"):
         return Route(Action.NOTED, "nothing is released: its sender is not proven")
     return Route(Action.RELEASE, "the agent says that a held mail is his")
+
+
+def _to_the_desk(facts: Facts) -> Route:
+    """Return what becomes of an agent's mail to a desk address; a stranger's is a mail like any other."""
+    if facts.kind != "human":
+        return Route(Action.NOTED, "an automatic mail asks for nothing")
+    if facts.trust == "fail" and facts.released_by != OPERATOR:
+        return Route(Action.HELD, "From is an agent's address, and authentication failed")
+    known = facts.desk_is_senders or bool(facts.released_by)
+    if not known or (facts.both and facts.trust != "pass" and facts.released_by != OPERATOR):
+        return Route(Action.HELD, "an agent's desk address, without proof that he wrote it", confirm=True)
+    return Route(Action.DESK, "an agent asks his desk")
 
 
 def _report(facts: Facts) -> Route:

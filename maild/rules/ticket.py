@@ -148,6 +148,7 @@ class Tell(StrEnum):
     FOLLOW_UP = "follow_up"  # to the requester: your mail began a new ticket
     WAITING = "waiting"  # to the agents: a customer waits
     HANDED_OVER = "handed_over"  # to the agents who have it from now on
+    SHOWN = "shown"  # to the agent who asked for it
     UNDELIVERED = "undelivered"  # to the author: your answer did not arrive
     RETURNED = "returned"  # to the agent who asked: it was refused
 

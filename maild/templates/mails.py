@@ -26,6 +26,8 @@ class Purpose(StrEnum):
     FOLLOW_UP = "follow_up"  # to the requester: your mail began a new conversation
     WAITING = "waiting"  # to an agent: a customer waits
     HANDED_OVER = "handed_over"  # to the agents who have a ticket from now on
+    SHOWN = "shown"  # to an agent: the ticket that he asked for
+    DESK = "desk"  # to an agent: the list or the help that he asked for
     UNDELIVERED = "undelivered"  # to the author: your answer did not arrive
     HELD = "held"  # to an agent: mail in your name was not acted on
     RETURNED = "returned"  # to an agent: what you asked for was not done
@@ -72,6 +74,35 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """A line of a ticket's history."""
+
+    at: datetime
+    who: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A ticket in a list."""
+
+    ticket_id: int
+    subject: str
+    status: str
+    customer: Who
+    assignee: str = ""  # name of an agent, "" for nobody
+    due_at: datetime | None = None  # when the customer should have heard from us
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A word in the help."""
+
+    example: str
+    text: str  # a sentence
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """A recipient whom a mail did not reach, and what his server said."""
 
@@ -109,6 +140,7 @@ class _ToAgent(_Mail):
     due_at: datetime | None = None  # when the customer should have heard from us
     assignee: str = ""  # name of an agent, "" for nobody
     note: str = ""  # address for internal notes
+    desk: str = ""  # address for lists and help
     actions: tuple[Action, ...] = ()
     older: tuple[Said, ...] = ()  # newest first
 
@@ -200,6 +232,27 @@ class HandedOver(_ToAgent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shown(_ToAgent):
+    """The ticket that you asked for."""
+
+    purpose: ClassVar = Purpose.SHOWN
+    why: tuple[Change, ...] = ()  # its history, oldest first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk(_Mail):
+    """The list or the help that an agent asked for; `subject` is his request."""
+
+    purpose: ClassVar = Purpose.DESK
+    desk: str  # the address that he asked
+    rows: tuple[Row, ...] = ()
+    more: int = 0  # tickets that the list leaves out
+    words: tuple[Entry, ...] = ()  # for answers to mails about tickets
+    requests: tuple[Entry, ...] = ()  # for the desk address
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Undelivered(_ToAgent):
     """Your answer did not arrive."""
 
@@ -241,6 +294,8 @@ Mail = (
     | FollowUp
     | Waiting
     | HandedOver
+    | Shown
+    | Desk
     | Undelivered
     | Held
     | Returned

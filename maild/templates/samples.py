@@ -9,6 +9,9 @@ from maild.templates.mails import (
     Acknowledgement,
     Action,
     Answer,
+    Change,
+    Desk,
+    Entry,
     Failure,
     Fault,
     FollowUp,
@@ -20,7 +23,9 @@ from maild.templates.mails import (
     Reminder,
     Resolved,
     Returned,
+    Row,
     Said,
+    Shown,
     Undelivered,
     Waiting,
     Who,
@@ -40,6 +45,7 @@ _SOLVED: Final = "support+t1042.s7.k7qk2m5x3v6c4b2n7t5d3f6h4a2@acme.example"
 _PROBLEM: Final = "support+t1042.p7.kd3f6h4a27qk2m5x3v6c4b2n7t5@acme.example"
 _REPLY: Final = "support+t1042.a3.kq6h4a2m5x3v6c4b2n7t5d3f7k2@acme.example"
 _NOTE: Final = "support+t1042.n3.k2n7t5d3f6h4a27qk2m5x3v6c4b@acme.example"
+_DESK: Final = "support+t0.d3.k6h4a27qk2m5x3v6c4b2n7t5d3f@acme.example"
 _TEXT: Final = """Good morning,
 
 since the update of last night our printer on the third floor prints black pages, smells of smoke and shows
@@ -73,6 +79,7 @@ _FULL: Final[dict[str, Any]] = {
     "due_at": _AT + timedelta(hours=4),
     "assignee": "Anna Berg",
     "note": _NOTE,
+    "desk": _DESK,
     "actions": _ACTIONS,
     "older": _OLDER,
 }
@@ -139,6 +146,18 @@ def _to_agents() -> Iterator[Mail]:
     yield HandedOver(**_TICKET, by="Anna Berg", yours=False)
     yield HandedOver(**_TICKET, by="", yours=True)
     yield HandedOver(**_TICKET, by="", yours=False, text=_TEXT)
+    yield Shown(**_TICKET)
+    yield Shown(**_FULL, why=(Change(_AT, "Anna Berg", "status: new, open"),))
+    frame = {**_BARE, "desk": _DESK}
+    rows = (
+        Row(1042, "Printer on fire", "open", _ADA, "Anna Berg", _AT),
+        Row(1043, "", "new", Who("", "charles@elsewhere.example")),
+    )
+    yield Desk(**{**frame, "subject": "mine"}, rows=rows, more=3)
+    yield Desk(**{**frame, "subject": "list spam"})
+    words = (Entry("#resolve", "The matter is solved; a customer's mail opens it again."),)
+    yield Desk(**{**frame, "subject": "help"}, words=words, requests=(Entry("mine", "List your tickets."),))
+    yield Desk(**{**frame, "subject": "mien"}, faults=(Fault("mien", "What is that?", "mine"), Fault("x", "No.")))
     yield Undelivered(
         **_FULL,
         failures=(Failure("ada@customer.example", "550 5.1.1 <ada@customer.example>: Recipient address rejected"),),

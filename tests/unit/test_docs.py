@@ -10,6 +10,8 @@ import pytest
 from maild import cli
 from maild.rules.routing import Action
 from maild.rules.ticket import Status
+from maild.services.filer.commanding import AVAILABLE
+from maild.services.filer.requests import ANSWERED
 from maild.store.models import DeliveryState, MailState
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,3 +70,14 @@ def test_the_flow_names_every_state() -> None:
         assert re.search(rf"\b{state.value}\b", flow), state
     for action in Action:
         assert re.search(rf"\b{action.value}\b", flow), action
+
+
+def test_the_agents_page_names_every_word_and_every_request() -> None:
+    page = (ROOT / "docs" / "agents.md").read_text()
+
+    for word in sorted(AVAILABLE):
+        assert f"`#{word}" in page, word
+    for request in sorted(ANSWERED):
+        assert f"`{request}" in page, request
+    told = set(re.findall(r"`#([a-z]+)", page))
+    assert told <= AVAILABLE, told - AVAILABLE

@@ -148,7 +148,7 @@ def _claims(clues: Clues, known: Known, reasons: list[str]) -> Iterator[_Claim]:
         ),
     )
     for proof, named, what, clue in found:
-        if named is None:
+        if not named:  # nothing, or our desk address and mails that belong to no ticket
             continue
         ticket_id = _follow(named, known)
         if ticket_id is None:

@@ -26,12 +26,14 @@ from maild.message.address import normalise
 from maild.message.parse import parse
 from maild.message.reading import Reading
 from maild.outbox.held import Questions
+from maild.outbox.replies import Replies
 from maild.rules import routing
 from maild.rules.retry import next_filing
 from maild.rules.routing import Action
 from maild.services.filer.authenticating import Ask, Authenticator
 from maild.services.filer.examining import Examiner
 from maild.services.filer.filing import Filing, Inbound, evidence, fetch
+from maild.services.filer.requests import Requests
 from maild.services.filer.writing import Writer
 from maild.store import queries, queues
 from maild.store.engine import Database
@@ -61,6 +63,7 @@ class Filer:
         now: Callable[[], datetime],
         senders: Authenticator,
         questions: Questions,
+        replies: Replies,
         *,
         languages: Iterable[str] = ("en",),
     ) -> None:
@@ -68,7 +71,7 @@ class Filer:
         self._now = now
         self._senders = senders
         self._examiner = Examiner(settings, known)
-        self._writer = Writer(settings, desk, questions, languages)
+        self._writer = Writer(settings, desk, questions, Requests(settings, desk, replies), languages)
 
     def step(self) -> float:
         """File one group; return how long there is nothing to do, in seconds."""

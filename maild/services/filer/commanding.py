@@ -54,6 +54,7 @@ CAREFUL: Final = frozenset({"delete", "merge"})
 _UNANSWERED: Final = frozenset({"spam", "delete", "undelete", "merge"})  # with them nobody is answered
 _OF_PEOPLE: Final = frozenset({"cc", "requester", "alias"})  # done before the message, which then reaches them
 _MANNERS: Final = frozenset({"silent", "force", "note"})  # say how, not what
+AT_THE_DESK: Final = frozenset({"help", "mine", "list", "get", "why", "release"})  # answered by mail: `requests`
 _HANDING_OVER: Final = {"department": 1, "assign": 2, "take": 2}
 _SIGNATURES: Final = ("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-")
 
@@ -104,6 +105,10 @@ class Commander:
         if words or faults:
             markup = "" if "note" in words else commands.without_block(filing.reply.html, circumstances)
             filing.reply = filing.reply.rest(block.rest, markup)
+        if not faults and AT_THE_DESK.intersection(words):
+            filing.route = replace(filing.route, action=Action.DESK, reason=f"{filing.route.reason}, who asks his desk")
+            filing.orders = Orders(block=said, words=words, request=wishes.request())
+            return
         if faults:
             filing.orders = Orders(faults=faults, block=said, words=words)
             return
@@ -140,8 +145,20 @@ class _Wishes:
             elif command.word in _OF_PEOPLE:
                 yield from self._unfit(command)
         words = [command.word for command in self.commands]
-        if not self._speaks() and all(word in _MANNERS for word in words):
+        asked = AT_THE_DESK.intersection(words)
+        if asked and (len(words) > 1 or self._speaks()):
+            line = f"#{min(asked)}"
+            yield Fault(f"{line} is asked alone: without an answer, and without other words.", line=line)
+        elif not self._speaks() and all(word in _MANNERS for word in words):
             yield Fault("There is nothing in it to send or to do." if words else "The mail has no text of yours.")
+
+    def request(self) -> Command:
+        """Return what is asked of the desk; of this very ticket if no other is named."""
+        [command] = self.commands
+        ticket = self.filing.ticket
+        if command.word in ("why", "release") and command.value is None and isinstance(ticket, int):
+            return Command(command.word, (ticket,))
+        return command
 
     def _unfit(self, command: Command) -> Iterator[Fault]:
         for address in _addresses(command):
@@ -229,7 +246,7 @@ _WORDS: Final[Mapping[str, Callable[[_Wishes, Command], Event]]] = {
 }
 
 
-AVAILABLE: Final = frozenset({*_WORDS, *_OF_PEOPLE, *_MANNERS})
+AVAILABLE: Final = frozenset({*_WORDS, *_OF_PEOPLE, *_MANNERS, *AT_THE_DESK})
 
 
 def _turn(command: Command) -> tuple[bool, int]:

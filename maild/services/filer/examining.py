@@ -17,7 +17,7 @@ from maild.config import Settings
 from maild.inbox import held
 from maild.inbox.held import Kept
 from maild.message import reading, reply
-from maild.message.address import Forged, normalise
+from maild.message.address import Forged, Role, normalise
 from maild.message.match import Known, Verdict, judge
 from maild.message.reading import Reading
 from maild.people import Person
@@ -142,6 +142,8 @@ class Examiner:
             burst_ticket_id=opened[-1].ticket_id if burst else None,
             both=self._settings.maild.agent_trust == "both",
             released_by=mail.released_by or "",
+            desk=bool(desks := _desks(each)),
+            desk_is_senders=holder is not None and holder.address_id in desks,
             release=_release(each, holder, habits.kept),
         )
 
@@ -160,6 +162,11 @@ class Examiner:
         via, _, name = mail.source.partition(" ")
         boxes = self._settings.mailboxes if via == "imap" else ()
         return next((box.department for box in boxes if box.name == name), self._settings.departments[0].name)
+
+
+def _desks(each: Reading) -> set[int]:
+    """Return for whom the desk addresses were made that a mail was sent to."""
+    return {one.address_id for one in each.clues.signed if one.role is Role.DESK}
 
 
 def _release(each: Reading, holder: Person | None, kept: Mapping[int, Kept]) -> str | None:

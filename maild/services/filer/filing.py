@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 
 from maild.desk import Opening
 from maild.message.address import Address
-from maild.message.commands import Fault
+from maild.message.commands import Command, Fault
 from maild.message.match import Verdict
 from maild.message.reading import Reading
 from maild.message.reply import Reply
@@ -45,6 +45,7 @@ class Orders:
     people: tuple[Address, ...] = ()  # whom it names, to be written down
     block: str = ""  # as it was written
     words: tuple[str, ...] = ()
+    request: Command | None = None  # of the desk, instead of events
 
 
 @dataclass(slots=True)

@@ -30,22 +30,31 @@ from maild.rules.ticket import (
     StillAProblem,
 )
 from maild.services.filer.filing import Filing, evidence
+from maild.services.filer.requests import Requests
 from maild.store.models import HistoryRow, MailRow, MailState
 
 log = structlog.get_logger("maild.filer")
 
 TEXT_KEPT: Final = 64_000  # characters of the new text that are kept beside the bytes
 ADDRESSES_KEPT: Final = 50  # people of a first mail's Cc who take part
-_STATES: Final = {Action.NOTED: MailState.NOTED, Action.RELEASE: MailState.NOTED, Action.HELD: MailState.HELD}
+_STATES: Final = {
+    Action.NOTED: MailState.NOTED,
+    Action.RELEASE: MailState.NOTED,
+    Action.DESK: MailState.NOTED,
+    Action.HELD: MailState.HELD,
+}
 
 
 class Writer:
     """Writes a group in the transaction that it is given."""
 
-    def __init__(self, settings: Settings, desk: Desk, questions: Questions, languages: Iterable[str]) -> None:
+    def __init__(
+        self, settings: Settings, desk: Desk, questions: Questions, requests: Requests, languages: Iterable[str]
+    ) -> None:
         self._settings = settings
         self._desk = desk
         self._questions = questions
+        self._requests = requests
         self._languages = tuple(languages)
 
     def write(self, connection: Connection, filings: Sequence[Filing], now: datetime) -> None:
@@ -88,6 +97,7 @@ class Writer:
         )
         _record_released(connection, filings, now)
         self._release(connection, filings, now)
+        self._requests.answer(connection, filings, now)
         self._questions.ask(connection, [self._question(each) for each in filings if _is_asked(each)], now)
 
     def _release(self, connection: Connection, filings: Sequence[Filing], now: datetime) -> None:
@@ -216,7 +226,7 @@ def _events(filing: Filing, now: datetime, *, acknowledge: bool) -> tuple[Event,
 def _event(filing: Filing, now: datetime, *, acknowledge: bool) -> Event | None:
     """Return what a mail means to its ticket, None if it means nothing."""
     match filing.route.action:
-        case Action.NOTED | Action.HELD | Action.RELEASE:
+        case Action.NOTED | Action.HELD | Action.RELEASE | Action.DESK:
             return None
         case Action.MACHINE | Action.BOUNCE:
             return MachineWrote(now)

@@ -1,0 +1,196 @@
+"""What agents ask their desk address for: lists, tickets, help; and tickets that they take and give back there.
+
+An answer is a mail for reading on a phone, whose lines begin the next request. A request is the subject of the mail,
+or the first line of its text if that says more. Whoever asks sees the tickets of his departments and his own.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from maild.config import Settings
+from maild.config.settings import Agent
+from maild.desk import Desk, Happening
+from maild.message import commands
+from maild.message.address import normalise
+from maild.message.commands import WORDS, Block, Circumstances, Command, Fault
+from maild.outbox import Asked
+from maild.outbox.replies import Replies
+from maild.rules.routing import Action
+from maild.rules.ticket import Assign, Status, Tell
+from maild.services.filer.commanding import AVAILABLE
+from maild.services.filer.filing import Filing
+from maild.store import lists
+from maild.store.lists import Listed, Seen
+from maild.templates import mails
+from maild.templates.mails import Change, Entry, Row, Who
+
+MOST_SHOWN: Final = 10  # tickets that one mail gets
+MOST_VALUE_CHARS: Final = 200  # of a change that is told
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """One request."""
+
+    connection: Connection
+    filing: Filing
+    agent: Agent
+    seen: Seen
+    command: Command
+    now: datetime
+
+
+class Requests:
+    """Answers what agents ask."""
+
+    def __init__(self, settings: Settings, desk: Desk, replies: Replies) -> None:
+        self._settings = settings
+        self._desk = desk
+        self._replies = replies
+
+    def answer(self, connection: Connection, filings: Sequence[Filing], now: datetime) -> None:
+        """Answer each of `filings` that asks for something, in the transaction that it is given."""
+        for filing in filings:
+            agent = self._settings.agent_of(filing.reading.sender)
+            if filing.route.action is not Action.DESK or agent is None:
+                continue
+            block = _block(filing, Circumstances(now, self._settings.timezone_of(agent), lambda start, _: start))
+            command = next(iter(block.commands), Command("help"))
+            seen = Seen(agent.departments, normalise(agent.address))
+            asking = _Asking(connection, filing, agent, seen, command, now)
+            faults = block.faults or _unknown(command)
+            if faults:
+                self._return(asking, faults)
+            else:
+                _REQUESTS[command.word](self, asking)
+
+    def _reply(self, asking: _Asking, request: str, **answer: Any) -> None:
+        message = asking.filing.reading.message
+        self._replies.write(asking.connection, asking.agent, message, {"subject": request, **answer}, asking.now)
+
+    def _return(self, asking: _Asking, faults: Sequence[Fault]) -> None:
+        written = asking.filing.reading.message.subject or next(iter(asking.filing.reply.text.splitlines()), "")
+        told = tuple(mails.Fault(each.line or written[:80], each.text, each.suggestion.lstrip("#")) for each in faults)
+        self._reply(asking, written[:80], faults=told)
+
+    def help(self, asking: _Asking) -> None:
+        """Tell every word that there is."""
+        self._reply(asking, "help", words=_help(desk=False), requests=_help(desk=True))
+
+    def mine(self, asking: _Asking) -> None:
+        """List the tickets of the agent that are not done."""
+        statuses = (Status.NEW, Status.OPEN, Status.ANSWERED, Status.POSTPONED)
+        self._list(asking, "mine", *lists.listed(asking.connection, asking.seen, statuses=statuses, mine=True))
+
+    def list(self, asking: _Asking) -> None:
+        """List the tickets of a status, else those in which a customer waits."""
+        wanted = str(asking.command.value or "").casefold()
+        if wanted and wanted not in set(Status):
+            known = ", ".join(Status)
+            self._return(asking, [Fault(f'"{wanted[:40]}" is no status; it is one of {known}.', "list open")])
+            return
+        statuses = (Status(wanted),) if wanted else lists.WAITING
+        self._list(asking, f"list {wanted}".strip(), *lists.listed(asking.connection, asking.seen, statuses=statuses))
+
+    def _list(self, asking: _Asking, request: str, found: Sequence[Listed], count: int) -> None:
+        self._reply(asking, request, rows=tuple(map(self._row, found)), more=count - len(found))
+
+    def _row(self, each: Listed) -> Row:
+        assignee = self._settings.agent_of(each.assignee) if each.assignee else None
+        customer = Who(each.name, each.address)
+        due_at = each.due_at if each.waiting_since else None
+        return Row(each.id, each.subject, each.status.value, customer, assignee.name if assignee else "", due_at)
+
+    def get(self, asking: _Asking) -> None:
+        """Send tickets, each as a mail whose reply answers its customer."""
+        self._show(asking, _tickets(asking.command)[:MOST_SHOWN])
+
+    def why(self, asking: _Asking) -> None:
+        """Send a ticket with its history."""
+        self._show(asking, _tickets(asking.command)[:1], history=True)
+
+    def take(self, asking: _Asking) -> None:
+        """Give the agent a ticket, and send it."""
+        self._assign(asking, asking.seen.agent)
+
+    def release(self, asking: _Asking) -> None:
+        """Give a ticket back to all."""
+        self._assign(asking, None)
+
+    def _assign(self, asking: _Asking, agent: str | None) -> None:
+        tickets = lists.visible(asking.connection, asking.seen, _tickets(asking.command)[:1])
+        for ticket_id in tickets:
+            event = Assign(asking.now, agent, asking.seen.agent)
+            mine = Happening(ticket_id, event, asking.seen.agent, mail_id=asking.filing.mail.id)
+            [outcome] = self._desk.handle(asking.connection, [mine], asking.now)
+            if outcome.refused:
+                self._return(asking, [Fault(outcome.refused)])
+                return
+        if tickets and agent is None:
+            self.mine(asking)
+        else:
+            self._show(asking, _tickets(asking.command)[:1])
+
+    def _show(self, asking: _Asking, wanted: Sequence[int], *, history: bool = False) -> None:
+        found = lists.visible(asking.connection, asking.seen, wanted)
+        for ticket_id in found:
+            why = _why(lists.changes(asking.connection, ticket_id)) if history else ()
+            self._desk.tell(asking.connection, ticket_id, Tell.SHOWN, Asked(asking.agent.address, why), asking.now)
+        if missing := [ticket_id for ticket_id in wanted if ticket_id not in found]:
+            self._return(asking, [Fault(f"There is no ticket #{each} that you may see.") for each in missing])
+        elif not wanted:
+            self._return(asking, [Fault(f"Which ticket? Write: {asking.command.word} 1042")])
+
+
+_REQUESTS: Final[Mapping[str, Callable[[Requests, _Asking], None]]] = {
+    "help": Requests.help,
+    "mine": Requests.mine,
+    "list": Requests.list,
+    "get": Requests.get,
+    "why": Requests.why,
+    "take": Requests.take,
+    "release": Requests.release,
+}
+ANSWERED: Final = frozenset(_REQUESTS)
+
+
+def _block(filing: Filing, circumstances: Circumstances) -> Block:
+    """Return what the mail asks for: its block, or its subject (on a phone), or its text (by a link)."""
+    if filing.orders.request is not None:
+        return Block((filing.orders.request,))
+    by_subject = commands.parse_request(filing.reading.message.subject, circumstances)
+    by_text = commands.parse_request(filing.reply.text, circumstances)
+    if by_subject.commands:
+        return by_subject
+    return by_text if by_text.commands or not by_subject.faults else by_subject
+
+
+def _unknown(command: Command) -> tuple[Fault, ...]:
+    return () if command.word in ANSWERED else (Fault(f"{command.word} is not available yet.", "help"),)
+
+
+def _tickets(command: Command) -> tuple[int, ...]:
+    return tuple(each for each in command.value if isinstance(each, int)) if isinstance(command.value, tuple) else ()
+
+
+def _help(*, desk: bool) -> tuple[Entry, ...]:
+    """Return the words of the one table that are said at the desk, or on top of an answer."""
+    return tuple(
+        Entry(word.example.lstrip("#") if desk else word.example, word.help)
+        for word in WORDS.values()
+        if (word.name in ANSWERED if desk else word.name in AVAILABLE)
+    )
+
+
+def _why(rows: Sequence[Any]) -> tuple[Change, ...]:
+    return tuple(
+        Change(row.at, row.actor, f"{row.cause}: {row.field} {_short(row.old)} -> {_short(row.new)}") for row in rows
+    )
+
+
+def _short(value: str | None) -> str:
+    return (value or "-")[:MOST_VALUE_CHARS]

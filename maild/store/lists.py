@@ -1,0 +1,100 @@
+"""Lists of tickets, as an agent asks his desk for them; the most urgent first."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
+
+from maild.rules.ticket import Status
+from maild.store.models import AddressRow, HistoryRow, PersonRow, TicketRow
+
+MOST_ROWS: Final = 50  # a mail with more is nothing to read on a phone
+MOST_CHANGES: Final = 200
+WAITING: Final = (Status.NEW, Status.OPEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What an agent may see: the tickets of his departments, and those that are given to him."""
+
+    departments: Collection[str]
+    agent: str  # his normalised address
+
+    def condition(self) -> ColumnElement[bool]:
+        """Return what holds of every ticket that he may see."""
+        return or_(TicketRow.department.in_(self.departments), TicketRow.assignee == self.agent)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A ticket in a list."""
+
+    id: int
+    subject: str
+    status: Status
+    assignee: str | None
+    due_at: datetime | None
+    waiting_since: datetime | None
+    name: str
+    address: str
+
+
+# Breached, due soonest, oldest unanswered, priority; nulls stand at opposite ends on the two databases.
+_URGENCY: Final = (
+    TicketRow.waiting_since.is_(None),
+    TicketRow.told_at.is_(None),
+    TicketRow.due_at.is_(None),
+    TicketRow.due_at,
+    TicketRow.waiting_since,
+    case({"urgent": 0, "high": 1, "normal": 2, "low": 3}, value=TicketRow.priority, else_=2),
+    TicketRow.id,
+)
+_LISTED: Final = (
+    select(
+        TicketRow.id,
+        TicketRow.subject,
+        TicketRow.status,
+        TicketRow.assignee,
+        TicketRow.due_at,
+        TicketRow.waiting_since,
+        PersonRow.name,
+        AddressRow.address,
+    )
+    .join(AddressRow, AddressRow.id == TicketRow.requester_id)
+    .join(PersonRow, PersonRow.id == AddressRow.person_id)
+    .order_by(*_URGENCY)
+    .limit(MOST_ROWS)
+)
+
+
+def listed(
+    connection: Connection, seen: Seen, *, statuses: Sequence[Status] = WAITING, mine: bool = False
+) -> tuple[list[Listed], int]:
+    """Return the most urgent tickets of these statuses that an agent may see, and how many there are in all."""
+    wanted: list[ColumnElement[bool]] = [seen.condition(), TicketRow.status.in_(statuses)]
+    if mine:
+        wanted.append(TicketRow.assignee == seen.agent)
+    rows = connection.execute(_LISTED.where(and_(*wanted))).all()
+    count = len(rows)
+    if count == MOST_ROWS:
+        count = connection.scalar(select(func.count()).select_from(TicketRow).where(and_(*wanted))) or count
+    return [Listed(*row) for row in rows], count
+
+
+def visible(connection: Connection, seen: Seen, ticket_ids: Collection[int]) -> list[int]:
+    """Return those of `ticket_ids` that an agent may see."""
+    wanted = select(TicketRow.id).where(TicketRow.id.in_(ticket_ids), seen.condition()).order_by(TicketRow.id)
+    return list(connection.scalars(wanted))
+
+
+def changes(connection: Connection, ticket_id: int) -> Sequence[Any]:
+    """Return what changed about a ticket (`at`, `actor`, `cause`, `field`, `old`, `new`), the latest, oldest first."""
+    rows = connection.execute(
+        select(HistoryRow.at, HistoryRow.actor, HistoryRow.cause, HistoryRow.field, HistoryRow.old, HistoryRow.new)
+        .where(HistoryRow.ticket_id == ticket_id)
+        .order_by(HistoryRow.id.desc())
+        .limit(MOST_CHANGES)
+    ).all()
+    return rows[::-1]
