@@ -19,6 +19,7 @@ from maild.daemon import accepts, assemble
 from maild.message.address import normalise
 from maild.message.parse import Message, parse
 from maild.rules.ticket import Status
+from maild.services.filer import Ask
 from maild.services.sender import Outcome, RelayTrouble, Result, sending
 from maild.store import queues
 from maild.store.engine import Database
@@ -134,11 +135,11 @@ class PostOffice:
 class Desk:
     """A desk and the people around it."""
 
-    def __init__(self, database: Database, clock: FakeClock, config: str = CONFIG) -> None:
+    def __init__(self, database: Database, clock: FakeClock, config: str = CONFIG, ask: Ask | None = None) -> None:
         self.database = database
         self.clock = clock
         self.settings = parse_settings(config)
-        self.works = assemble(self.settings, database, clock)
+        self.works = assemble(self.settings, database, clock, ask)  # `ask` is the DNS
         self.post_office = PostOffice()
         self.works.sender._mine.worker = sending._Worker(self.post_office)
         self._number = 0
