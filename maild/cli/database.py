@@ -6,12 +6,13 @@ import click
 
 from maild.cli import output
 from maild.cli.access import answering_json, configured, database_of, settings_of, shown_url
+from maild.cli.backup import backup, restore
 from maild.cli.failures import FAILED, OK
 
 
-@click.group(name="db", short_help="Upgrade and check the database.")
+@click.group(name="db", short_help="Upgrade, check, back up and restore the database.")
 def command() -> None:
-    """The database: its schema and its soundness."""
+    """The database: its schema, its soundness, its backups."""
 
 
 @command.command("upgrade")
@@ -60,3 +61,7 @@ def check(config: Path | None, as_json: bool) -> int:
     if not found and not as_json:
         output.line("the database is sound")
     return FAILED if found else OK
+
+
+command.add_command(backup)
+command.add_command(restore)

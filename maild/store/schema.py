@@ -53,6 +53,15 @@ def _is_known(revision: str) -> bool:
     return False
 
 
+def refuse_newer(revision: str | None) -> None:
+    """Raise SchemaError if only a newer maild knows the schema `revision`."""
+    if revision is not None and not _is_known(revision):
+        raise SchemaError(
+            f"the database has schema {revision}, which this version does not know: a newer maild upgraded it; "
+            "install that version again or restore a backup"
+        )
+
+
 def upgrade(database: Database) -> bool:
     """Bring the schema up to date; return whether there was anything to do.
 
@@ -62,11 +71,7 @@ def upgrade(database: Database) -> bool:
     found = revisions(database)
     if found.have == found.need:
         return False
-    if found.have is not None and not _is_known(found.have):
-        raise SchemaError(
-            f"the database has schema {found.have}, which this version does not know: a newer maild upgraded it; "
-            "install that version again or restore a backup"
-        )
+    refuse_newer(found.have)
     with database.migrate() as connection:
         config = _config()
         config.attributes["connection"] = connection

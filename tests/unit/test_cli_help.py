@@ -19,7 +19,7 @@ FIXED = {  # the operator's interface: names that stay
     "mail": ("list", "show", "retry", "release", "reject", "parse", "explain"),
     "delivery": ("list", "retry", "cancel"),
     "mailbox": ("test", "folders", "login"),
-    "db": ("upgrade", "check"),
+    "db": ("upgrade", "check", "backup", "restore"),
 }
 
 
