@@ -84,6 +84,7 @@ class Route:
     third_party: bool = False
     acknowledge: bool = False
     confirm: bool = False  # ask the agent whose name it bears whether it is his
+    signed: bool = False  # an agent's, by an address that was made for him: what destroys asks for that besides From
 
 
 def route(facts: Facts) -> Route:
@@ -173,8 +174,8 @@ def _from_agent(facts: Facts) -> Route:
     if facts.ticket_id is None:
         return Route(Action.OPEN, f"an agent writes as a customer ({proof})")
     if facts.role == "n":
-        return Route(Action.NOTE, f"an agent's note ({proof})")
-    return Route(Action.ANSWER, f"an agent's answer ({proof})")
+        return Route(Action.NOTE, f"an agent's note ({proof})", signed=bool(_signed(facts)))
+    return Route(Action.ANSWER, f"an agent's answer ({proof})", signed=bool(_signed(facts)))
 
 
 def agent_proof(facts: Facts, *, both: bool) -> str | None:
@@ -187,15 +188,20 @@ def agent_proof(facts: Facts, *, both: bool) -> str | None:
         return "released by the operator"
     if facts.trust == "fail":
         return None
-    signed = "released by himself" if facts.released_by else ""
+    signed = _signed(facts)
     if not signed and facts.role in ("a", "n"):
-        if not facts.token_is_senders:
-            return None  # somebody else's address: a forwarded notification
-        signed = "the signed address was made for him"
+        return None  # somebody else's address: a forwarded notification
     genuine = "his address is authenticated" if facts.trust == "pass" else ""
     if both:
         return f"{signed}, and {genuine}" if signed and genuine else None
     return signed or genuine or None
+
+
+def _signed(facts: Facts) -> str:
+    """Return by which address made for him the agent wrote, "" if by none."""
+    if facts.released_by:
+        return "released by himself" if facts.released_by != OPERATOR else "released by the operator"
+    return "the signed address was made for him" if facts.role in ("a", "n") and facts.token_is_senders else ""
 
 
 def _from_customer(facts: Facts) -> Route:

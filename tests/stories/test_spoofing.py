@@ -149,6 +149,35 @@ def test_a_good_signature_is_an_agents(sqlite_database: Database, clock: FakeClo
     assert mail.evidence["trust_reasons"] == ["own check: dkim=pass for acme.example"]
 
 
+DESTROY = "#delete\r\n"
+
+
+def test_what_destroys_needs_the_signed_address_too(sqlite_database: Database, clock: FakeClock) -> None:
+    scene = Scene(sqlite_database, clock, {**ZONE, **WATCHED})
+
+    scene.send(signed(scene.mail(text=DESTROY), selector="good"))
+
+    assert scene.desk.status(1) is Status.NEW
+
+
+def test_a_customers_address_is_no_signed_address_of_an_agent(sqlite_database: Database, clock: FakeClock) -> None:
+    scene = Scene(sqlite_database, clock, {**ZONE, **WATCHED})
+    to = scene.customers_address()
+
+    scene.send(signed(scene.mail(to=to, text=DESTROY), selector="good"), to=to)
+
+    assert scene.desk.status(1) is not Status.DELETED
+
+
+def test_what_destroys_is_done_with_both_proofs(sqlite_database: Database, clock: FakeClock) -> None:
+    scene = Scene(sqlite_database, clock, {**ZONE, **WATCHED})
+    to = scene.told.reply_to
+
+    scene.send(signed(scene.mail(to=to, text=DESTROY), selector="good"), to=to)
+
+    assert scene.desk.status(1) is Status.DELETED
+
+
 def test_the_agents_own_server_is_known_by_spf(sqlite_database: Database, clock: FakeClock) -> None:
     scene = Scene(sqlite_database, clock, {**ZONE, "acme.example": "v=spf1 ip4:93.184.216.34 -all"})
 
