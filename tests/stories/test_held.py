@@ -267,3 +267,34 @@ def test_a_login_of_an_agent_who_was_removed_since_makes_no_agent(desk: Desk, to
     assert later.mails_to(ADA) == []
     assert later.filed(mail).purpose == "customer"
     assert later.filed(mail).evidence["third_party"]
+
+
+def test_a_question_that_cannot_be_delivered_ends_there(desk: Desk, told: Received) -> None:
+    desk.post_office.refusals[ANNA] = "550 5.1.1 no such user"
+
+    mail = desk.mail(ANNA, told.subject, "Pull the plug.\r\n", to=SUPPORT, headers=reply_of(told))
+
+    assert desk.filed(mail).state is MailState.HELD
+    assert desk.tickets() == [1]
+    assert desk.status(1) is Status.NEW
+
+
+def test_a_question_that_comes_back_to_us_opens_nothing(desk: Desk, told: Received) -> None:
+    desk.mail(ANNA, told.subject, "Pull the plug.\r\n", to=SUPPORT, headers=reply_of(told))
+    [asked] = desk.mails_to(ANNA)
+
+    back = desk.deliver(asked.raw, "somebody@forwarder.example", SUPPORT)
+
+    assert desk.filed(back).kind == "own"
+    assert desk.tickets() == [1]
+
+
+def test_an_answer_to_the_question_releases_nothing(desk: Desk, told: Received) -> None:
+    mail = desk.mail(ANNA, told.subject, "Pull the plug.\r\n", to=SUPPORT, headers=reply_of(told))
+    [asked] = desk.mails_to(ANNA)
+    to = asked.message.reply_to[0].address if asked.message.reply_to else asked.message.from_.address
+
+    desk.mail(ANNA, f"Re: {asked.subject}", f"I did not write it.\r\n\r\n> {release_address(asked)}\r\n", to=to)
+
+    assert desk.filed(mail).state is MailState.HELD
+    assert desk.mails_to(ADA) == []
