@@ -12,11 +12,11 @@ from maild.message.parse import Message
 from maild.message.reply import Reply
 from maild.people import Person
 from maild.rules.ticket import Tell, Ticket
-from maild.store.queries import UNPROVEN_ACKNOWLEDGEMENT
+from maild.store.queries import UNPROVEN_ACKNOWLEDGEMENT, Newer
 from maild.templates.mails import Change
 
 TO_AGENTS: Final = frozenset(
-    {Tell.NOTIFICATION, Tell.WAITING, Tell.HANDED_OVER, Tell.SHOWN, Tell.UNDELIVERED, Tell.RETURNED}
+    {Tell.NOTIFICATION, Tell.WAITING, Tell.HANDED_OVER, Tell.SHOWN, Tell.COLLISION, Tell.UNDELIVERED, Tell.RETURNED}
 )
 
 
@@ -74,7 +74,18 @@ class Asked:
     why: tuple[Change, ...] = ()  # its history, if he asks for that
 
 
-About = FiledMail | Undelivered | Asked | None
+@dataclass(frozen=True, slots=True)
+class Collision:
+    """An answer that is held, since something newer was said."""
+
+    agent: str  # his normalised address
+    mail_id: int
+    text: str
+    block: str  # the words on top of it
+    missed: tuple[Newer, ...]
+
+
+About = FiledMail | Undelivered | Asked | Collision | None
 
 
 @dataclass(frozen=True, slots=True)

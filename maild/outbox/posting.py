@@ -11,10 +11,21 @@ from sqlalchemy import Connection, insert
 from maild import people
 from maild.config import Settings
 from maild.config.settings import Agent, Department
-from maild.message.address import Address, Keys, Role, Token, message_id, normalise, reply_address, sign, valid
+from maild.message.address import (
+    Address,
+    Keys,
+    Role,
+    Token,
+    message_id,
+    normalise,
+    release_address,
+    reply_address,
+    sign,
+    valid,
+)
 from maild.message.compose import Automatic, Draft, Extra, File, compose
 from maild.outbox.counts import Counts
-from maild.outbox.letters import TO_AGENTS, Asked, FiledMail, Letter, Post, Withheld
+from maild.outbox.letters import TO_AGENTS, Asked, Collision, FiledMail, Letter, Post, Withheld
 from maild.outbox.words import Words
 from maild.people import Person
 from maild.rules.limits import Refusal
@@ -48,7 +59,7 @@ class Outbox:
         self._templates = templates
         self._keys = keys
         self._nonce = nonce
-        self._words = Words(settings, self._signed)
+        self._words = Words(settings, self._signed, self._release)
 
     def post(self, connection: Connection, posts: Sequence[Post], now: datetime) -> list[Withheld]:
         """Write the mails of `posts`, in order; return those that may not be sent.
@@ -108,7 +119,7 @@ class Outbox:
 
     def _agents_for(self, post: Post, department: Department) -> list[Agent]:
         """Return the agents to be told: the author of what came back, the assignee, else the whole department."""
-        if isinstance(post.about, Asked):
+        if isinstance(post.about, Asked | Collision):
             asking = self._settings.agent_of(post.about.agent)
             return [asking] if asking else []
         author = post.about.author.address if isinstance(post.about, FiledMail) else ""
@@ -130,6 +141,10 @@ class Outbox:
         ticket_id = 0 if role is Role.DESK else letter.post.thread.ticket_id
         token = sign(self._keys, Token(ticket_id, role, person.address_id))
         return reply_address(letter.department.address, token, self._settings.maild.reply_form)
+
+    def _release(self, letter: Letter, mail_id: int) -> str:
+        base, form = letter.department.address, self._settings.maild.reply_form
+        return release_address(self._keys, mail_id, letter.to[0].address_id, base, form)
 
     def _write(self, connection: Connection, letters: Sequence[Letter], now: datetime) -> None:
         if not letters:

@@ -10,7 +10,7 @@ from maild.config import Settings
 from maild.config.settings import Agent
 from maild.message.address import Address, Role, normalise
 from maild.message.subject import base_subject
-from maild.outbox.letters import Asked, FiledMail, Letter, Thread, Undelivered
+from maild.outbox.letters import Asked, Collision, FiledMail, Letter, Thread, Undelivered
 from maild.people import Person
 from maild.rules.ticket import Status, Tell
 from maild.store.models import Direction
@@ -30,6 +30,7 @@ class Words:
 
     settings: Settings
     sign: Sign  # the signed address of a role for a recipient
+    release: Callable[[Letter, int], str]  # the address by which the recipient of a letter releases a held mail
 
     def of(self, letter: Letter, said: Sequence[Said], reference: str, now: datetime) -> Mail:
         """Return what the template of `letter` is told; `said` are the ticket's latest mails, newest first."""
@@ -51,6 +52,8 @@ class Words:
                 return self._handed_over(letter, said, common)
             case Tell.SHOWN:
                 return self._shown(letter, said, common)
+            case Tell.COLLISION:
+                return self._collision(letter, said, common)
             case Tell.RETURNED:
                 return self._returned(letter, common)
             case Tell.ACKNOWLEDGEMENT | Tell.REMINDER | Tell.RESOLVED | Tell.FOLLOW_UP:
@@ -126,6 +129,21 @@ class Words:
         about = letter.post.about
         why = about.why if isinstance(about, Asked) else ()
         return mails.Shown(**common, **self._to_agent(letter, said), why=why)
+
+    def _collision(self, letter: Letter, said: Sequence[Said], common: dict[str, Any]) -> Mail:
+        about = letter.post.about
+        if not isinstance(about, Collision):
+            raise TypeError("a collision needs the answer that waits")
+        return mails.Collision(
+            **common,
+            **self._to_agent(letter, said),
+            missed=tuple(
+                mails.Said(Who(each.name, each.address), each.at, each.text[:OLDER_CHARACTERS])
+                for each in about.missed[-OLDER:]
+            ),
+            text="\n\n".join(part for part in (about.block, about.text) if part),
+            release=self.release(letter, about.mail_id),
+        )
 
     def _undelivered(self, letter: Letter, said: Sequence[Said], common: dict[str, Any]) -> Mail:
         about = letter.post.about

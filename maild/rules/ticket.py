@@ -149,6 +149,7 @@ class Tell(StrEnum):
     WAITING = "waiting"  # to the agents: a customer waits
     HANDED_OVER = "handed_over"  # to the agents who have it from now on
     SHOWN = "shown"  # to the agent who asked for it
+    COLLISION = "collision"  # to an agent: your answer waits, something newer was said
     UNDELIVERED = "undelivered"  # to the author: your answer did not arrive
     RETURNED = "returned"  # to the agent who asked: it was refused
 

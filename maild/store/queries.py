@@ -9,7 +9,7 @@ from datetime import datetime
 from io import BytesIO
 from typing import Final, NamedTuple
 
-from sqlalchemy import BindParameter, Connection, Executable, bindparam, func, select
+from sqlalchemy import BindParameter, Connection, Executable, and_, bindparam, func, or_, select
 
 from maild.message.match import Known, KnownTicket
 from maild.rules.routing import Action
@@ -237,6 +237,51 @@ def reopenings(connection: Connection, senders: Collection[str], since: datetime
         return {}
     rows = connection.execute(_REOPENINGS, {"senders": list(senders), "since": since}).all()
     return {row[0]: row[1] for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Newer:
+    """What somebody said in public."""
+
+    ticket_id: int
+    name: str
+    address: str  # of the customer, or of the agent who answered
+    text: str
+    at: datetime
+
+
+_SENT_AT: Final = select(MailRow.message_id, MailRow.stored_at).where(
+    MailRow.message_id.in_(_some("ids")), MailRow.direction == Direction.OUT
+)
+_SPOKEN: Final = (
+    select(MailRow.ticket_id, MailRow.from_name, MailRow.from_address, MailRow.text, MailRow.stored_at)
+    .where(
+        MailRow.ticket_id.in_(_some("tickets")),
+        MailRow.stored_at > bindparam("since"),
+        or_(
+            and_(MailRow.direction == Direction.IN, MailRow.purpose.in_((Action.CUSTOMER, Action.PROBLEM))),
+            and_(MailRow.direction == Direction.OUT, MailRow.purpose == Tell.ANSWER),
+        ),
+    )
+    .order_by(MailRow.id)
+)
+
+
+def sent_at(connection: Connection, message_ids: Collection[str]) -> dict[str, datetime]:
+    """Return when we wrote those of `message_ids` that are ours."""
+    if not message_ids:
+        return {}
+    return {row.message_id: row.stored_at for row in connection.execute(_SENT_AT, {"ids": list(message_ids)})}
+
+
+def spoken(connection: Connection, ticket_ids: Collection[int], since: datetime) -> dict[int, list[Newer]]:
+    """Return what customers and agents said on tickets since then, oldest first."""
+    gathered: dict[int, list[Newer]] = {}
+    rows = connection.execute(_SPOKEN, {"tickets": list(ticket_ids), "since": since})
+    for ticket_id, name, address, text, at in rows:
+        if ticket_id is not None:
+            gathered.setdefault(ticket_id, []).append(Newer(ticket_id, name or "", address or "", text or "", at))
+    return gathered
 
 
 _DEPARTMENTS_OF: Final = select(TicketRow.id, TicketRow.department).where(TicketRow.id.in_(_some("tickets")))

@@ -28,6 +28,7 @@ class Purpose(StrEnum):
     HANDED_OVER = "handed_over"  # to the agents who have a ticket from now on
     SHOWN = "shown"  # to an agent: the ticket that he asked for
     DESK = "desk"  # to an agent: the list or the help that he asked for
+    COLLISION = "collision"  # to an agent: your answer waits, something newer was said
     UNDELIVERED = "undelivered"  # to the author: your answer did not arrive
     HELD = "held"  # to an agent: mail in your name was not acted on
     RETURNED = "returned"  # to an agent: what you asked for was not done
@@ -240,6 +241,16 @@ class Shown(_ToAgent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Collision(_ToAgent):
+    """Your answer is held: something newer was said."""
+
+    purpose: ClassVar = Purpose.COLLISION
+    missed: tuple[Said, ...]  # oldest first
+    text: str  # of the answer
+    release: str  # address that sends it all the same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Desk(_Mail):
     """The list or the help that an agent asked for; `subject` is his request."""
 
@@ -295,6 +306,7 @@ Mail = (
     | Waiting
     | HandedOver
     | Shown
+    | Collision
     | Desk
     | Undelivered
     | Held

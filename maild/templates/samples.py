@@ -10,6 +10,7 @@ from maild.templates.mails import (
     Action,
     Answer,
     Change,
+    Collision,
     Desk,
     Entry,
     Failure,
@@ -148,6 +149,7 @@ def _to_agents() -> Iterator[Mail]:
     yield HandedOver(**_TICKET, by="", yours=False, text=_TEXT)
     yield Shown(**_TICKET)
     yield Shown(**_FULL, why=(Change(_AT, "Anna Berg", "status: new, open"),))
+    yield Collision(**_FULL, missed=_OLDER[2:], text=_ANSWER, release=_REPLY)
     frame = {**_BARE, "desk": _DESK}
     rows = (
         Row(1042, "Printer on fire", "open", _ADA, "Anna Berg", _AT),

@@ -183,16 +183,21 @@ class Filer:
 def _independent(filings: Sequence[Filing]) -> tuple[list[Filing], list[Filing]]:
     """Part a group into the mails that can be filed now, and those that must see the others filed first.
 
-    A mail waits if it answers one of this very group, or if its sender has opened as many
-    tickets in it as he may at once.
+    A mail waits if it answers one of this very group, if it is an agent's answer on a ticket on which something else
+    is said, or if its sender has opened as many tickets in it as he may at once.
     """
     now: list[Filing] = []
     later: list[Filing] = []
     seen: set[str] = set()
+    spoken: set[object] = set()  # tickets on which something is said
     opened: dict[str, int] = {}
     for filing in filings:  # the first one never waits, so each round files something
         sender = normalise(filing.reading.writer.address)
         opens = filing.route.action is Action.OPEN
+        if filing.route.action is Action.ANSWER and filing.ticket in spoken:
+            later.append(filing)  # the guard against collisions must see what was said before
+            continue
+        spoken.add(filing.ticket)
         refers = not seen.isdisjoint(filing.reading.clues.message_ids)
         seen.add(filing.reading.message.message_id)
         if opens and (refers or opened.get(sender, 0) >= MOST_OPENED):

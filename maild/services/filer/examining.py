@@ -25,6 +25,7 @@ from maild.rules import routing
 from maild.rules.routing import Action, Facts, route
 from maild.services.filer.commanding import Commander
 from maild.services.filer.filing import Filing, Inbound
+from maild.services.filer.guarding import guard
 from maild.store import queries
 from maild.store.models import MailState
 
@@ -95,6 +96,7 @@ class Examiner:
             ticket = None if chosen.action is Action.OPEN else facts.ticket_id or facts.burst_ticket_id
             filings.append(Filing(mail, each, verdict, chosen, new, self._department(mail, each), failed, ticket))
         self._commander.read(connection, filings, now)
+        guard(connection, filings)
         return filings
 
     def _read(self, mail: Inbound, now: datetime) -> Reading:

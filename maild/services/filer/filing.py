@@ -13,6 +13,7 @@ from maild.message.commands import Command, Fault
 from maild.message.match import Verdict
 from maild.message.reading import Reading
 from maild.message.reply import Reply
+from maild.outbox import Collision
 from maild.rules.routing import Route
 from maild.rules.ticket import Event
 from maild.store import queries
@@ -62,6 +63,7 @@ class Filing:
     ticket: int | Opening | None = None
     notes: list[str] = field(default_factory=list)
     orders: Orders = Orders()  # of an agent
+    collision: Collision | None = None  # why his answer is held
 
 
 def fetch(connection: Connection, mail_ids: Sequence[int]) -> list[Inbound]:

@@ -28,6 +28,7 @@ from maild.rules.ticket import (
     NoteWritten,
     Solved,
     StillAProblem,
+    Tell,
 )
 from maild.services.filer.filing import Filing, evidence
 from maild.services.filer.requests import Requests
@@ -98,6 +99,9 @@ class Writer:
         _record_released(connection, filings, now)
         self._release(connection, filings, now)
         self._requests.answer(connection, filings, now)
+        for filing in filings:
+            if filing.collision is not None and isinstance(filing.ticket, int):
+                self._desk.tell(connection, filing.ticket, Tell.COLLISION, filing.collision, now)
         self._questions.ask(connection, [self._question(each) for each in filings if _is_asked(each)], now)
 
     def _release(self, connection: Connection, filings: Sequence[Filing], now: datetime) -> None:
@@ -213,7 +217,7 @@ def _events(filing: Filing, now: datetime, *, acknowledge: bool) -> tuple[Event,
     What was in a mailbox before maild tells nobody anything: it becomes a ticket that is resolved, with its own date,
     or a part of one, which it leaves as it is.
     """
-    if filing.orders.events:
+    if filing.orders.events and filing.route.action not in _STATES:
         return filing.orders.events
     if filing.mail.old_since is None or filing.route.action in _STATES:
         event = _event(filing, now, acknowledge=acknowledge)
