@@ -368,3 +368,18 @@ def test_a_mail_offers_what_can_be_done_with_its_ticket(desk: Desk, told: Receiv
     assert offered.click("#resolve")
     with pytest.raises(AssertionError):
         offered.click("#take")
+
+
+@pytest.mark.parametrize("kind", ["plain", "html"])
+def test_no_answer_shows_customers_the_addresses_of_agents(desk: Desk, told: Received, kind: str) -> None:
+    lines = told.text.splitlines()
+    body = "\r\n".join(f"> {line}" for line in lines) if kind == "plain" else "<br>".join(lines)
+    head = "On Monday Ada via Acme Support wrote:" if kind == "plain" else "Ada wrote:"
+    for top in ("", "#resolve"):
+        desk.mail(
+            ANNA, f"Re: {told.subject}", f"{top}\r\n\r\n{head}\r\n{body}\r\n", answers=told,
+            headers=f"MIME-Version: 1.0\nContent-Type: text/{kind}; charset=utf-8",
+        )  # fmt: skip
+
+    assert all("+t1.n" not in each.raw.decode() and "+t0.d" not in each.raw.decode() for each in desk.mails_to(ADA))
+    assert "yours alone" in desk.mails_to(ANNA)[0].text

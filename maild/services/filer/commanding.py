@@ -10,6 +10,7 @@ Words that take a ticket away from everybody (`CAREFUL`) need both proofs: a sig
 From that is authenticated, wherever senders are checked at all.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,6 +24,7 @@ from maild.message import commands, html
 from maild.message.address import Address, normalise
 from maild.message.commands import WORDS, Circumstances, Command, Fault
 from maild.message.parse import Attachment
+from maild.message.reply import Reply
 from maild.rules.routing import OPERATOR, Action
 from maild.rules.sla import Span
 from maild.rules.ticket import (
@@ -56,6 +58,11 @@ _OF_PEOPLE: Final = frozenset({"cc", "requester", "alias"})  # done before the m
 _MANNERS: Final = frozenset({"silent", "force", "note"})  # say how, not what
 AT_THE_DESK: Final = frozenset({"help", "mine", "list", "get", "why", "release"})  # answered by mail: `requests`
 _HANDING_OVER: Final = {"department": 1, "assign": 2, "take": 2}
+_AGENTS_TOKEN: Final = re.compile(r"t[0-9]+\.[and][0-9]+\.[a-z0-9]{27}|h[0-9]+\.a[0-9]+\.[a-z0-9]{27}", re.IGNORECASE)
+_BETRAYED: Final = (
+    "Your answer quotes lines of our mail to you, with addresses that are yours alone. "
+    "Delete those lines, and send it again."
+)
 _SIGNATURES: Final = ("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-")
 
 
@@ -105,6 +112,8 @@ class Commander:
         if words or faults:
             markup = "" if "note" in words else commands.without_block(filing.reply.html, circumstances)
             filing.reply = filing.reply.rest(block.rest, markup)
+        if not faults and filing.route.action is Action.ANSWER and _betrays(filing.reply):
+            faults = (Fault(_BETRAYED),)
         if not faults and AT_THE_DESK.intersection(words):
             filing.route = replace(filing.route, action=Action.DESK, reason=f"{filing.route.reason}, who asks his desk")
             filing.orders = Orders(block=said, words=words, request=wishes.request())
@@ -257,6 +266,11 @@ def _turn(command: Command) -> tuple[bool, int]:
 def _addresses(command: Command) -> list[str]:
     values = command.value if isinstance(command.value, tuple) else (command.value,)
     return [each for each in values if isinstance(each, str) and not each.startswith("-")]
+
+
+def _betrays(reply: Reply) -> bool:
+    """Return whether an answer still holds addresses that were made for an agent, such as a footer that he quotes."""
+    return any(_AGENTS_TOKEN.search(part) is not None for part in (reply.text, reply.html))
 
 
 def _is_said(attachment: Attachment) -> bool:
