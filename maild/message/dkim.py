@@ -66,7 +66,10 @@ def split(raw: bytes, message: Message) -> Mail | None:
     if not end or len(head) > MOST_SECTION_BYTES:
         return None
     fields: list[tuple[bytes, list[bytes]]] = []
-    for line in head.split(b"\r\n"):
+    lines = head.split(b"\r\n")
+    if lines[0].startswith((b"From ", b">From ")):  # RFC 4155: of a mailbox that it passed through; no field
+        del lines[0]
+    for line in lines:
         if line[:1] in (b" ", b"\t"):
             if not fields or not line.strip():
                 return None
@@ -77,7 +80,7 @@ def split(raw: bytes, message: Message) -> Mail | None:
         if found is None or line.startswith(b"--"):
             return None
         fields.append((found[1], [line[found.end() :]]))
-    joined = [(name, b"\r\n".join(lines) + b"\r\n") for name, lines in fields]
+    joined = [(name, b"\r\n".join(folded) + b"\r\n") for name, folded in fields]
     named = [value for name, value in joined if name.lower() == b"from"]
     read = message.head.raws("from")
     if len(named) != 1 or len(read) != 1 or _words(named[0]) != _words(read[0]) or len(message.froms) != 1:

@@ -234,6 +234,13 @@ SIGNATURES = [
         {"k._domainkey.acme.example": "!"} | REJECT | NOT_OURS,
     ),
     Row("DMARC does not answer", "none", signature(), KEY | {"_dmarc.acme.example": "!"}, POLLED),
+    Row(
+        "behind a line of a mailbox",
+        "pass",
+        lambda: b"From anna@acme.example Mon Mar  2 12:00:00 2026\r\n" + signed(MAIL),
+        KEY,
+        POLLED,
+    ),
     Row("bare line feeds", "pass", lambda: signed(MAIL).replace(b"\r\n", b"\n"), KEY, POLLED),
     Row(
         "a signature full of space",
@@ -408,6 +415,32 @@ def test_a_sender_is_judged_as_the_table_says(row: Row) -> None:
 
     assert found.result.value == row.expected, found.reasons
     assert found.reasons
+
+
+# RFC 8463 appendix A: signed by nobody here.
+PUBLISHED = (
+    b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed;\r\n d=football.example.com; i=@football.example.com;\r\n"
+    b" q=dns/txt; s=test; t=1528637909; h=from : to : subject :\r\n date : message-id : from : subject : date;\r\n"
+    b" bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=;\r\n"
+    b" b=F45dVWDfMbQDGHJFlXUNB2HKfbCeLRyhDXgFpEL8GwpsRe0IeIixNTe3\r\n"
+    b" DhCVlUrSjV4BwcVcOF6+FF3Zo9Rpo1tFOeS9mPYQTnGdaSGsgeefOsk2Jz\r\n"
+    b" dA+L10TeYt9BgDfQNZtKdN1WO//KgIqXP7OdEFE4LjFYNcUxZQ4FADY+8=\r\n"
+    b"From: Joe SixPack <joe@football.example.com>\r\nTo: Suzie Q <suzie@shopping.example.net>\r\n"
+    b"Subject: Is dinner ready?\r\nDate: Fri, 11 Jul 2003 21:00:37 -0700 (PDT)\r\n"
+    b"Message-ID: <20030712040037.46341.5F8J@football.example.com>\r\n\r\n"
+    b"Hi.\r\n\r\nWe lost the game.  Are you hungry yet?\r\n\r\nJoe.\r\n\r\n\r\n"
+)
+PUBLISHED_KEY = (
+    "v=DKIM1; k=rsa; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDkHlOQoBTzWRiGs5V6NpP3idY6Wk08a5qhdR6wy5bdOKb2jLQiY/"
+    "J16JYi0Qvx/byYzCNb3W91y3FutACDfzwQ/BC/e/8uBsCR+yz1Lxj+PL6lHvqMKrM3rG4hstT5QjvHO9PzoxZyVYLzBfO2EeC3Ip3G+2kryOTI"
+    "KT+l/K4w3QIDAQAB"
+)
+
+
+def test_the_example_of_the_standard_verifies() -> None:
+    found = checked(PUBLISHED, {"test._domainkey.football.example.com": PUBLISHED_KEY}, **POLLED)
+
+    assert found.reasons == ("own check: dkim=pass for football.example.com",)
 
 
 def test_nobody_is_asked_where_nothing_could_prove_it() -> None:
