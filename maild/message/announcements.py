@@ -6,7 +6,7 @@ headers) and only then by words (`phrases`). Each line is looked at a bounded nu
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from maild.message import phrases
@@ -34,15 +34,15 @@ _NAMED_DATE = re.compile(
 )
 _WORD = re.compile(r"\w+")
 _DIGIT = re.compile(r"\d")
+_AROUND = EDGE + ">"
+_AROUND_RULE = EDGE + DASHES + ">:"
+_COLON_OR_EDGE = ":：;" + EDGE
 _ORIGINAL = re.compile("|".join(re.escape(word) for word in phrases.ORIGINAL))
 _FORWARDED = re.compile("|".join(re.escape(word) for word in phrases.FORWARDED))
 _GLUED_LINE = re.compile(
-    r"^([^>\n-][^\n]{0,300}?[^\s-])(?:[ \t\xa0]{1,8}|(?=-{2,} ?On ))(-{0,10} ?On \w{2,9},? [^\n]{6,200} wrote:)[ \t]*$",
-    re.MULTILINE,
+    r"^([^>\n-][^\n]{0,300}?[^\s-])(?:[ \t\xa0]{1,8}|(?=-{2,} ?On ))(-{0,10} ?On \w{2,9},? [^\n]{6,200} wrote:)[ \t]*$"
 )
-_GLUED_RULE = re.compile(
-    r"^([^>\n][^\n]{0,2000}?[^\s-])[ \t]{0,8}(-{4,20} ?(\w[^\n-]{3,40}\w) ?-{4,20})([^\n]*)$", re.MULTILINE
-)
+_GLUED_RULE = re.compile(r"^([^>\n][^\n]{0,2000}?[^\s-])[ \t]{0,8}(-{4,20} ?(\w[^\n-]{3,40}\w) ?-{4,20})([^\n]*)$")
 _ENDS = ":：>;" + DASHES  # an announcement ends in one of these
 
 
@@ -78,7 +78,8 @@ def find(lines: Sequence[str], kind: Sequence[str]) -> list[Announcement]:
     """Return what announces a quote at the author's own level, in order, not overlapping."""
     found: list[Announcement] = []
     done = 0
-    for index, line in enumerate(lines[:LINES_SEEN]):
+    for index in _suspects(lines[:LINES_SEEN]):
+        line = lines[index]
         if index < done or kind[index] not in "tq" or len(line) > 2 * LINE_SEEN:
             continue
         last = line[-1]
@@ -96,6 +97,16 @@ def find(lines: Sequence[str], kind: Sequence[str]) -> list[Announcement]:
 
 
 _OPENERS = DASHES + "#O \t"  # "Original Message processed by ..." has nothing else to be known by
+_CLOSERS = frozenset(_ENDS + EDGE)
+
+
+def _suspects(lines: Sequence[str]) -> list[int]:
+    """Return which lines are worth a closer look: those with a colon, or with a sign for it at one of their ends."""
+    return [
+        index
+        for index, line in enumerate(lines)
+        if line and (":" in line or line[-1] in _CLOSERS or line[0] in _OPENERS or "：" in line)
+    ]
 
 
 def _announcement(lines: Sequence[str], kind: Sequence[str], index: int, line: str, last: str) -> Announcement | None:
@@ -126,7 +137,7 @@ def _groupwise(index: int, line: str) -> Announcement | None:
 
 def _forward_of_apple(lines: Sequence[str], index: int) -> Announcement | None:
     """Read "Begin forwarded message:", below which Apple Mail quotes what is passed on."""
-    below = (line for line in lines[index + 1 : index + 4] if line.strip(EDGE + ">"))
+    below = (line for line in lines[index + 1 : index + 4] if line.strip(_AROUND))
     return Announcement(index, index + 1, firm=True, forward=True) if _row(next(below, "")) is not None else None
 
 
@@ -136,7 +147,7 @@ def _is_dashed(line: str) -> bool:
 
 def _rule(index: int, line: str) -> Announcement | None:
     """Read a line like `-----Original Message-----`."""
-    body = line.strip(EDGE + DASHES + ">:").casefold()
+    body = line.strip(_AROUND_RULE).casefold()
     if not body or len(body) > 90:
         return None
     if _FORWARDED.search(body):
@@ -167,7 +178,7 @@ def _row(line: str) -> str | None:
         at = wide
     if at <= 0:
         return None
-    return phrases.HEADS.get(head[:at].strip(EDGE + ">").casefold())
+    return phrases.HEADS.get(head[:at].strip(_AROUND).casefold())
 
 
 def _header_block(lines: Sequence[str], kind: Sequence[str], index: int) -> Announcement | None:
@@ -266,6 +277,8 @@ class _Evidence:
             self.angled = self.angled or bool(_ANGLED.search(text))
         elif "mailto:" in text:
             self.angled = True
+        if not _DIGIT.search(text):  # as most folded lines: no date, no time
+            return
         self.time = self.time or bool(_TIME.search(text))
         self.numbered = self.numbered or bool(_NUMBERED_DATE.search(text))
         self.named = self.named or self.numbered or bool(_NAMED_DATE.search(text))
@@ -289,11 +302,15 @@ class _Evidence:
 
 def _attribution(lines: Sequence[str], kind: Sequence[str], index: int, line: str) -> Announcement | None:
     """Read "On 3 June 2024 at 12:53, Ada <ada@x.example> wrote:", in any language, ending at `index`."""
-    tail = line.rstrip(":：;" + EDGE).casefold()
-    wrote = _says_wrote(tail)
-    if not wrote and not any(_DIGIT.search(one[:LINE_SEEN]) for one in lines[max(0, index - _WINDOW + 1) : index + 1]):
+    below = _below(kind, index)
+    if below != "q" and line[-1] not in ":：;":
         return None
-    evidence = _Evidence(line[-1] in ":：" or (line[-1] == ";" and wrote), wrote, _below(kind, index))
+    wrote = _says_wrote(line.rstrip(_COLON_OR_EDGE).casefold())
+    if not wrote:  # then a date or an address is needed
+        window = "\n".join([one[:LINE_SEEN] for one in lines[max(0, index - _WINDOW + 1) : index + 1]])
+        if not _DIGIT.search(window) or (below != "q" and "@" not in window and "mailto:" not in window):
+            return None
+    evidence = _Evidence(line[-1] in ":：" or (line[-1] == ";" and wrote), wrote, below)
     best = None
     length = 0
     for start in range(index, max(-1, index - _WINDOW), -1):
@@ -332,11 +349,36 @@ def unglued(text: str) -> str:
 
     Seen in practice: Yahoo ("Ada    On Saturday, 4 May, ... wrote:"), telephones ("end.----- Original Message -----").
     """
-    if " wrote:" in text:
-        text = _GLUED_LINE.sub(r"\1\n\2", text)
-    if "----" in text:
-        text = _GLUED_RULE.sub(_apart, text)
-    return text
+    text = _in_lines_with(" wrote:", _unglued_line, text)
+    return _in_lines_with("----", _unglued_rule, text)
+
+
+def _in_lines_with(words: str, work: Callable[[str], str], text: str) -> str:
+    """Return `text` with `work` done to the lines that hold `words`; a pattern tried on every line is far slower."""
+    at = text.find(words)
+    if at < 0:
+        return text
+    done = 0
+    out: list[str] = []
+    while at >= 0:
+        start = text.rfind("\n", done, at) + 1 or done
+        end = text.find("\n", at)
+        end = len(text) if end < 0 else end
+        out += (text[done:start], work(text[start:end]))
+        done = end
+        at = text.find(words, end)
+    out.append(text[done:])
+    return "".join(out)
+
+
+def _unglued_line(line: str) -> str:
+    # The announcement itself begins with "On", behind one word at least.
+    return _GLUED_LINE.sub(r"\1\n\2", line) if line.find("On ", 1) > 0 else line
+
+
+def _unglued_rule(line: str) -> str:
+    # Words between two rules of dashes; most lines with dashes are one rule.
+    return _GLUED_RULE.sub(_apart, line) if line.count("----") >= 2 else line
 
 
 def _apart(match: re.Match[str]) -> str:

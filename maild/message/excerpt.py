@@ -11,6 +11,7 @@
 5. A signature goes if it is marked as one by structure, or is the one line of a telephone.
 """
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -19,6 +20,8 @@ from maild.message.announcements import Announcement
 
 #: What may be known of a line from elsewhere (see `own`): in a quote, surely in one, signature, old from here.
 PLAIN, QUOTED, CITED, SIGNED, BELOW = "", "q", "c", "s", "x"
+
+_RUN = re.compile("[qae]+")  # of the kinds of lines
 
 _PROOF_CHARACTERS = 16  # a shorter line of ours may be anybody's
 _SAID_CHARACTERS = 600  # within which it is said that the answers stand below
@@ -98,8 +101,7 @@ def own(
                 return [True] * size
             break
     _mark_ours(kind, places, cut)
-    _join_rests(lines, kind, cut)
-    return _decide(lines, kind, cut, answer=answer)
+    return _decide(lines, _with_rests(lines, "".join(kind), cut), cut, answer=answer)
 
 
 def _mark(lines: Sequence[str], kind: list[str], marks: Sequence[str]) -> bool:
@@ -131,7 +133,7 @@ def _announcements(lines: Sequence[str], kind: Sequence[str], marks: Sequence[st
 
 def _is_marked(one: Announcement, kind: Sequence[str]) -> bool:
     """Tell whether what an announcement announces is marked as quoted."""
-    return next((each for each in kind[one.end :] if each != "e"), "e") in "qa"
+    return next((kind[at] in "qa" for at in range(one.end, len(kind)) if kind[at] != "e"), False)
 
 
 def _announce(one: Announcement, kind: list[str], places: dict[int, tuple[int, int]]) -> int:
@@ -182,15 +184,24 @@ def _mark_passage(kind: list[str], passage: list[int], places: dict[int, tuple[i
         kind[at] = "a" if at == mine[0] else "q"
 
 
-def _join_rests(lines: Sequence[str], kind: list[str], cut: int) -> None:
-    """Count what was folded out of a quoted line as quoted."""
-    for at in range(1, min(cut, len(lines) - 1)) if "q" in kind else ():
-        if kind[at] == "t" and kind[at - 1] == "q" == kind[at + 1] and quotes.is_rest(lines[at - 1], lines[at]):
-            kind[at] = "q"
+def _with_rests(lines: Sequence[str], kind: str, cut: int) -> str:
+    """Return `kind` with what was folded out of a quoted line counted as quoted."""
+    rests: list[int] = []
+    at = kind.find("qtq") + 1
+    while 0 < at < cut:
+        if quotes.is_rest(lines[at - 1], lines[at]):
+            rests.append(at)
+        at = kind.find("qtq", at) + 1
+    if not rests:
+        return kind
+    kinds = list(kind)
+    for at in rests:
+        kinds[at] = "q"
+    return "".join(kinds)
 
 
-def _decide(lines: Sequence[str], kind: Sequence[str], cut: int, *, answer: bool) -> list[bool]:
-    """Apply the laws to the lines above `cut`."""
+def _decide(lines: Sequence[str], kind: str, cut: int, *, answer: bool) -> list[bool]:
+    """Apply the laws to the lines above `cut`; `kind` has one letter for each line."""
     size = len(lines)
     end = signatures.start(lines, kind, cut)
     end = _without_last_quote(lines, kind, end, answer=answer)
@@ -199,7 +210,7 @@ def _decide(lines: Sequence[str], kind: Sequence[str], cut: int, *, answer: bool
     end = signatures.start(lines, kind, end)
     if "t" not in kind[:end]:
         return [True] * size
-    keep = [at < end and kind[at] != "s" for at in range(size)]
+    keep = [each != "s" for each in kind[:end]] + [False] * (size - end)
     above = _quotes_above(kind, end)
     if len(above) == 1:
         start, stop = above[0]
@@ -208,40 +219,27 @@ def _decide(lines: Sequence[str], kind: Sequence[str], cut: int, *, answer: bool
     return keep
 
 
-def _without_last_quote(lines: Sequence[str], kind: Sequence[str], end: int, *, answer: bool) -> int:
+def _without_last_quote(lines: Sequence[str], kind: str, end: int, *, answer: bool) -> int:
     """Return where the quote begins that ends the mail; `end` if it ends with the author's words."""
-    last = end - 1
-    while last >= 0 and kind[last] != "t":
-        last -= 1
-    tail = range(last + 1, end)
-    if any(kind[at] == "a" for at in tail):
+    last = kind.rfind("t", 0, end)
+    if kind.find("a", last + 1, end) >= 0:
         return last + 1
+    tail = range(last + 1, end)
     # What only has lines of ">>> " is no quote of a quote of a quote but what Python's prompt looks like.
     return last + 1 if answer and any(kind[at] == "q" and not lines[at].startswith(">>> ") for at in tail) else end
 
 
-def _without_rules(lines: Sequence[str], kind: Sequence[str], end: int) -> int:
+def _without_rules(lines: Sequence[str], kind: str, end: int) -> int:
     """Take rules off the end: they belong to what was cut."""
     while end > 0 and (kind[end - 1] == "e" or (kind[end - 1] == "t" and quotes.is_rule(lines[end - 1]))):
         end -= 1
     return end
 
 
-def _quotes_above(kind: Sequence[str], end: int) -> list[tuple[int, int]]:
+def _quotes_above(kind: str, end: int) -> list[tuple[int, int]]:
     """Return the runs of quoted lines, with what announces them, above the author's last line."""
     if "q" not in kind and "a" not in kind:
         return []
-    last = max(at for at in range(end) if kind[at] == "t")
-    runs: list[tuple[int, int]] = []
-    at = 0
-    while at < last:
-        start = at
-        while at < last and kind[at] in "qae":
-            at += 1
-        stop = at
-        while stop > start and kind[stop - 1] == "e":
-            stop -= 1
-        if stop > start:
-            runs.append((start, stop))
-        at = max(at, start + 1)
-    return runs
+    last = kind.rfind("t", 0, end)
+    runs = ((run.start(), run.start() + len(run.group().rstrip("e"))) for run in _RUN.finditer(kind, 0, last))
+    return [(start, stop) for start, stop in runs if stop > start]

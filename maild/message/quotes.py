@@ -18,6 +18,8 @@ DASHES = "-_=*~—–─━"
 
 _BLANK = " \t\u200b\u200e\u200f\ufeff\xa0"
 _RULES = "-_—–─━ "
+#: The kind of a line by its first character, where that tells.
+_KINDS = {chr(code): "t" for code in range(0x21, 0x7F)} | {">": "q", "": "e"}
 _LINK_TAIL = re.compile(r"[\s(<]*https?://\S{1,300}\s?[>)]{0,2}\s?>\s*$")
 
 #: What a text holds that quotes anything, each with its rarest character: looking for one is ten times as fast.
@@ -51,9 +53,7 @@ def quoted(line: str) -> bool:
 
 def kinds(lines: Sequence[str]) -> list[str]:
     """Return the first, line-wise kind of each line: e, q or t."""
-    return [
-        "t" if ">" < line[:1] < "\x7f" else _kind(line) if line else "e" for line in lines
-    ]  # most begin with a letter
+    return [_KINDS.get(line[:1]) or _kind(line) for line in lines]
 
 
 def _kind(line: str) -> str:

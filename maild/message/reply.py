@@ -13,6 +13,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import compress
+from operator import not_
 from typing import TYPE_CHECKING
 
 from maild.message import announcements, excerpt, html, outline, phrases, quotes, signatures
@@ -96,7 +98,7 @@ def _without_signature(message: Message) -> Reply:
 
 
 def _joined(lines: Sequence[str], kept: Sequence[bool], wanted: bool) -> str:
-    return "\n".join(line for line, stays in zip(lines, kept, strict=True) if stays is wanted).strip("\n")
+    return "\n".join(compress(lines, kept if wanted else map(not_, kept))).strip("\n")
 
 
 def _from_html(message: Message, ours: Ours | None) -> Reply | None:

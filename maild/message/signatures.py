@@ -19,6 +19,7 @@ _ROUNDS = 3  # signatures on top of one another: the author's, his telephone's, 
 
 _DELIMITER = re.compile(r"^(?:--|—|––|——|-- —)$")
 _FOOTER = re.compile(r"^_{20,}$|^-{40,}$")
+_MARKS = "-–—_"  # one of these begins both
 _SENT_FROM = re.compile(
     r"\W{0,4}(?:"
     + "|".join(re.escape(words) + ("(?![a-z])" if words[-1].isascii() else "") for words in phrases.SENT_FROM)
@@ -63,10 +64,13 @@ def is_sent_from(line: str) -> bool:
     """Tell whether `line` is what a telephone or a mail program puts below every mail."""
     if len(line) > LINE_SEEN:
         return False
-    body = _LINK.sub(" ", line.casefold()).strip(" \t*_\xa0.|<>")
-    match = _SENT_FROM.match(body)
+    folded = line.casefold()
+    if "<" in folded or "[" in folded or "://" in folded:
+        folded = _LINK.sub(" ", folded)
+    body = folded.strip(" \t*_\xa0.|<>")
     if len(body) > 90 or "?" in body:
         return False
+    match = _SENT_FROM.match(body)
     if match is None:
         return _SENT_LAST.search(body) is not None and len(body.split()) <= 6 and _DEVICE.search(body) is not None
     if _DEVICE.search(re.split(r"[,;!?]", body, maxsplit=1)[0]):
@@ -83,7 +87,7 @@ def _disclaimer(lines: Sequence[str], kind: Sequence[str], end: int) -> int:
         seen += 1
         if kind[at] != "t" or seen > _LONGEST:
             break
-        if _DISCLAIMER.match(lines[at]) and kind[at - 1] != "t":
+        if kind[at - 1] != "t" and _DISCLAIMER.match(lines[at]):
             begins = at
     if begins == end or "t" not in kind[:begins]:
         return end
@@ -100,10 +104,11 @@ def _marked(lines: Sequence[str], kind: Sequence[str], end: int) -> int:
         if kind[at] != "t":
             return end
         line = lines[at].strip()
-        if _DELIMITER.match(line):
-            return at if _is_signature(lines, kind, at, end, seen) else end
-        if len(line) <= 200 and _FOOTER.match(line):
-            return at if _is_footer(lines, kind, at, end, seen) else end
+        if line[:1] in _MARKS:
+            if _DELIMITER.match(line):
+                return at if _is_signature(lines, kind, at, end, seen) else end
+            if len(line) <= 200 and _FOOTER.match(line):
+                return at if _is_footer(lines, kind, at, end, seen) else end
         seen += 1
         if seen > _LONGEST_OF_CONTACTS:
             return end
