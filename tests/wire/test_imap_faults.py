@@ -160,6 +160,23 @@ def test_a_server_that_lies_for_a_while_loses_no_mail(reading: Reading, server: 
     assert server.inbox == {}
 
 
+def test_what_the_server_names_and_does_not_give_is_asked_for_again_soon(reading: Reading, server: Imap) -> None:
+    begin_anew(reading, server, AFTER[2])
+    mails = [mail(), mail(), mail()]
+    [_, second, _] = server.add(*mails)
+    there = f"FETCH (UID {second} BODY[]".encode()
+    server.rewrite = lambda piece: piece.replace(there, b"FETCH (UID 999 BODY[]")
+    reading.read()
+    assert reading.raws() == {mails[0]: 1, mails[2]: 1}
+    assert list(server.inbox) == [second]
+
+    server.rewrite = lambda piece: piece
+    reading.clock.advance(minutes=5)
+    reading.read()
+    assert reading.raws() == dict.fromkeys(mails, 1)
+    assert server.inbox == {}
+
+
 def test_one_mail_at_which_the_server_breaks_holds_up_no_other(reading: Reading, server: Imap) -> None:
     begin_anew(reading, server, AFTER[0])
     mails = [mail() for _ in range(40)]

@@ -1,17 +1,19 @@
 """Mailboxes on a real server: every mail in the store once, whatever happens in between."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from maild.services.imap_poller import fetching
+from maild.cli import main as commands
+from maild.services.imap_poller import connection, fetching
 from maild.services.imap_poller.trouble import Step, Trouble
 from maild.store.engine import Database
 from tests.clock import FakeClock
 from tests.dovecot import Dovecot
-from tests.wire.imap_reading import Box, Reading, box, mail, settings_for
+from tests.wire.imap_reading import DESK, Box, Reading, box, mail, settings_for
 
 pytestmark = pytest.mark.dovecot
 
@@ -305,6 +307,51 @@ def test_a_server_that_refuses_to_move_keeps_no_mail_from_coming(reading: Readin
     reading.read()
     assert reading.raws().total() == 4
     assert (len(inbox.uids()), len(inbox.uids("Nowhere"))) == (0, 4)
+
+
+def test_a_folder_too_large_for_one_search_is_searched_in_parts(
+    reading: Reading, inbox: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "SEARCH_MAILS", 3)
+    mails = [mail() for _ in range(10)]
+    inbox.add(*mails)
+    inbox.remove([2, 5, 6])
+    reading.hire(settings_of(inbox, 'start = "all"'))
+    reading.read()
+    later = [mail() for _ in range(4)]
+    inbox.add(*later)
+    reading.worker._hang_up()
+    reading.read()
+
+    kept = [each for number, each in enumerate(mails, 1) if number not in (2, 5, 6)]
+    assert reading.raws() == dict.fromkeys(kept + later, 1)
+
+
+def test_an_operator_sees_each_step_and_what_would_be_fetched(
+    inbox: Box, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inbox.add(mail(), came_at=datetime(2025, 1, 1, tzinfo=UTC))
+    inbox.add(mail(), mail())
+    inbox.create("Done")
+    [mailbox] = settings_of(inbox).mailboxes
+    config = tmp_path / "config.toml"
+    box = (
+        f'[[mailbox]]\nname = "inbox"\nhost = "127.0.0.1"\nport = {mailbox.port}\nsecurity = "none"\n'
+        f'user = "{mailbox.user}"\npassword = "secret"\nstart = 2025-06-01\nafter = "move"\nmove_to = "Dnoe"\n'
+    )
+    config.write_text(DESK.replace("[maild]", '[maild]\ndatabase = "desk.db"') + box)
+    wrong = commands(["mailbox", "test", "-c", str(config)])
+    said = capsys.readouterr().out
+    config.write_text(config.read_text().replace("Dnoe", "Done"))
+    right = commands(["mailbox", "test", "inbox", "--json", "-c", str(config)])
+    [found] = json.loads(capsys.readouterr().out)["data"]
+
+    assert (wrong, right) == (69, 0)
+    assert "there is no folder Dnoe to move mails to; folders are: Done, INBOX" in said
+    assert (found["mails"], found["would_be_fetched"], found["ok"]) == (3, 2, True)
+    assert found["steps"][0]["step"] == "looking up the host"
+    assert inbox.uids(criterion="UNSEEN") == [1, 2, 3]
+    assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]
 
 
 def test_the_daily_comparison_finds_what_is_missing(reading: Reading, inbox: Box) -> None:

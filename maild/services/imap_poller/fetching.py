@@ -52,10 +52,10 @@ class Batch:
 class Fetcher:
     """Fetches the mails of one folder and has them stored."""
 
-    def __init__(self, mailbox: Mailbox, submit: Submit, now: Callable[[], datetime]) -> None:
+    def __init__(self, mailbox: Mailbox, submit: Submit, beat: Callable[[], None]) -> None:
         self._mailbox = mailbox
+        self._beat = beat  # called between the pieces of a large mail, which may take long
         self._submit = submit
-        self._now = now
         self._source = f"imap {mailbox.name}"
 
     def choose(self, uids: Sequence[int], seen: Mapping[int, Seen]) -> list[int]:
@@ -118,6 +118,7 @@ class Fetcher:
         try:
             fingerprint, size_bytes = Fingerprint(), 0
             for piece in _pieces(connection, uid, seen.size_bytes):
+                self._beat()
                 file.write(piece)
                 fingerprint.update(piece)
                 size_bytes += len(piece)

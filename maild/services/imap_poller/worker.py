@@ -32,6 +32,8 @@ from maild.store.engine import Database
 log = structlog.get_logger("maild.imap")
 
 LOOK_AGAIN_S: Final = 30.0  # at a folder that another node has
+RENEW_S: Final = 60.0  # must be far below progress.LEASE
+LIVED_S: Final = 60.0  # a session that lasted so long may be ended by the server: no trouble, it is begun anew
 POISON_TRIES: Final = 3
 TELL_EVERY_S: Final = 10.0  # how often progress with many mails is logged
 OLD_LOOKED_AT: Final = 50  # of the mails that are left alone: enough to know when the last one came
@@ -58,7 +60,7 @@ class Worker:
         self._watchdog = watchdog
         self._pace = pace
         self._tokens = Tokens(database, settings, now)
-        self._fetcher = Fetcher(mailbox, submit, now)
+        self._fetcher = Fetcher(mailbox, submit, self._beat)
         self._log = log.bind(mailbox=mailbox.name)
         self._stopping = threading.Event()
         self._lock = threading.Lock()  # of the connection's place, not of the connection
@@ -78,7 +80,7 @@ class Worker:
         self._catch_up_at = now()
         self._reconciler: Reconciler | None = None
         self._broken_comparisons = 0
-        self._told_s = 0.0
+        self._told_s = self._renewed_s = self._entered_s = 0.0
         self._fetched = 0
         self.alive_s = time.monotonic()  # when something was last done: nothing takes longer than its deadline
 
@@ -100,6 +102,17 @@ class Worker:
         except Trouble as trouble:
             self._hang_up()
             return 1.0 if self._stopping.is_set() else self._suffer(self._progress, trouble)
+
+    def _beat(self) -> None:
+        """Show that a long step goes on, and keep the lease.
+
+        Raises:
+            LeaseLost: another worker has the folder.
+        """
+        self.alive_s = time.monotonic()
+        if self._progress is not None and self.alive_s - self._renewed_s > RENEW_S:
+            self._renewed_s = self.alive_s
+            self._progress.save()
 
     def stop(self) -> None:
         """Have the present step end: at once if it only waits."""
@@ -157,6 +170,7 @@ class Worker:
         connection.open()
         log_in(connection, self._mailbox, self._tokens)
         self._can_idle = connection.can("IDLE")
+        self._entered_s = time.monotonic()
         self._open(connection, mine)
         self._log.info("connected", host=self._mailbox.host, folder=self._folder, idle=self._can_idle)
         return connection
@@ -308,6 +322,9 @@ class Worker:
 
     def _suffer(self, mine: Progress, trouble: Trouble) -> float:
         """Record trouble, and return how long to leave the mailbox alone."""
+        if trouble.step is Step.WAIT and time.monotonic() - self._entered_s > LIVED_S:
+            self._log.info("the server ended the session", why=trouble.words)
+            return self._pace.first_pause_s / 5
         pause_s = progress.pause_s(mine.state.attempts, self._pace)
         at, self._at = self._at, []
         if self._reconciler is not None:
