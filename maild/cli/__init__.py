@@ -4,6 +4,7 @@
     ticket mail delivery   what it keeps
     mailbox                where it gets mail
     db                     where it keeps it
+    man completion         itself
 
 A command is imported when it is called, and what a command needs when it does its work: `maild --help` and
 `maild mail parse` load no database library. Data goes to standard output, talk to standard error. `--json` answers
@@ -37,6 +38,8 @@ COMMANDS: Final = {  # name -> module of maild.cli, whose `command` it is
     "delivery": "delivery",
     "mailbox": "mailbox",
     "db": "database",
+    "man": "man",
+    "completion": "completion",
 }
 
 

@@ -20,6 +20,8 @@ FIXED = {  # the operator's interface: names that stay
     "delivery": ("list", "retry", "cancel"),
     "mailbox": ("test", "folders", "login"),
     "db": ("upgrade", "check", "backup", "restore"),
+    "man": (),
+    "completion": (),
 }
 
 
