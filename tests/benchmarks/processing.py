@@ -1,6 +1,6 @@
 """Whole processing: from SMTP to the ticket, with everything that a new mail sets off, against the naive control.
 
-    python -m tests.benchmarks.processing [--rounds 3] [--mails 1000] [--relay silent|closed|sink] [--database URL]
+    python -m tests.benchmarks.processing [--rounds 3] [--mails 1000] [--relay silent|closed|sink] [--database KIND]
 
 Ten connections send mails of proven senders, each another person, to the daemon and to `naive` in turn. A round of the
 daemon is over when the last mail is on its ticket, with an acknowledgement and an agent's notification rendered (plain
@@ -30,16 +30,16 @@ def measure(
     mails: int = 1_000,
     kinds: tuple[str, ...] = KINDS_MEASURED,
     relay: str = "silent",
-    database: str = "",
+    database: str = "sqlite",
     folder: str | None = None,
 ) -> list[Figure]:
     """Load daemon and control in turn and return the medians."""
     numbers = count()
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(dir=folder) as made:
-        url = database or f"sqlite:///{made}/maild.db"
         with (
             servers.relay(relay) as port,
+            servers.new_database(database, Path(made)) as url,
             servers.maild(Path(made), url, port) as desk,
             servers.naive(Path(made)) as control,
         ):
@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument(
         "--relay", choices=RELAYS, default="silent", help="what becomes of outgoing mail, see `servers`"
     )
-    parser.add_argument("--database", default="", help="URL of an empty database for the daemon; else a SQLite file")
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite", help="of the daemon")
     parser.add_argument("--folder", default=None, help="where the files go; it decides which disk is measured")
     given = parser.parse_args()
     kinds = tuple(given.kind or KINDS_MEASURED)

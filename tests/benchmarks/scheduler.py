@@ -10,8 +10,6 @@ resolved by silence, which writes one too. The growth is how many times longer i
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -26,9 +24,8 @@ from maild.services.scheduler import Scheduler
 from maild.store import schema
 from maild.store.engine import Database
 from maild.store.models import AddressRow, Direction, MailRow, MailState, PersonRow, TicketRow
-from tests import postgresql
+from tests.benchmarks import servers
 from tests.benchmarks.figures import Figure, table
-from tests.benchmarks.servers import configuration
 from tests.clock import NOON, FakeClock
 
 SIZES = (1_000, 100_000)
@@ -50,7 +47,12 @@ def measure(
         found: list[tuple[float, float]] = []
         for tickets in sizes:
             try:
-                with _database(kind, folder) as database:
+                with (
+                    tempfile.TemporaryDirectory(dir=folder) as made,
+                    servers.new_database(kind, Path(made)) as url,
+                    Database(url) as database,
+                ):
+                    schema.upgrade(database)
                     look_ms, tick_ms = _one(database, tickets)
             except pytest.skip.Exception as missing:
                 print(missing)  # noqa: T201
@@ -69,25 +71,13 @@ def measure(
     return figures
 
 
-@contextmanager
-def _database(kind: str, folder: str | None) -> Iterator[Database]:
-    if kind == "sqlite":
-        with tempfile.TemporaryDirectory(dir=folder) as made, Database(f"sqlite:///{made}/maild.db") as database:
-            schema.upgrade(database)
-            yield database
-        return
-    with postgresql.server(fsync=True) as server, Database(server.create()) as database:
-        schema.upgrade(database)
-        yield database
-
-
 def _one(database: Database, tickets: int) -> tuple[float, float]:
     """Return the milliseconds of a look and of one tick of a thousand."""
     _fill(database, tickets)
     clock = FakeClock()
     with tempfile.TemporaryDirectory() as made, Path(made, "log").open("w") as log:
         logs.configure(log)
-        settings = config.load(configuration(Path(made), str(database.url), 2525, 25))
+        settings = config.load(servers.configuration(Path(made), str(database.url), 2525, 25))
         scheduler = assemble(settings, database, clock).scheduler
         return _looks_ms(scheduler), _ticks_ms(scheduler, database, clock)
 

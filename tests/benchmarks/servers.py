@@ -20,6 +20,7 @@ from sqlalchemy import func, select
 
 from maild.store.engine import Database
 from maild.store.models import DeliveryRow, MailRow, MailState
+from tests import postgresql
 from tests.benchmarks.intake import Server
 from tests.parts import free_port
 
@@ -69,6 +70,16 @@ class Desk(Server):
         with self.database.read() as connection:
             rows = connection.execute(select(MailRow.purpose, func.count()).group_by(MailRow.purpose)).all()
         return {purpose or "": number for purpose, number in rows}
+
+
+@contextmanager
+def new_database(kind: str, folder: Path) -> Iterator[str]:
+    """Give the URL of a new database of `kind`, "sqlite" or "postgresql"; the server is one's own, and durable."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder}/maild.db"
+        return
+    with postgresql.server(fsync=True) as server:
+        yield server.create()
 
 
 def configuration(folder: Path, url: str, port: int, relay_port: int) -> Path:
