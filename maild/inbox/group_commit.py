@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 GROUP_MAILS: Final = 200
 GROUP_BYTES: Final = 8 << 20  # reached by the last mail of a group
 WAITING_MAILS: Final = 1_000
-QUIET_S: Final = 0.001  # so long without a mail, and there is time for the bell and the log
+QUIET_S: Final = 0.005  # so long without a mail, and there is time for the bell and the log
 UNTOLD_MAILS: Final = 50  # ... or when so many are stored
 ONE_BY_ONE_S: Final = 5.0  # how long after its start a failed group may still be tried mail by mail
 
