@@ -72,6 +72,7 @@ class Asked:
 
     agent: str  # his address
     why: tuple[Change, ...] = ()  # its history, if he asks for that
+    until: datetime | None = None  # nobody else is offered it
 
 
 @dataclass(frozen=True, slots=True)

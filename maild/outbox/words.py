@@ -127,8 +127,9 @@ class Words:
 
     def _shown(self, letter: Letter, said: Sequence[Said], common: dict[str, Any]) -> Mail:
         about = letter.post.about
-        why = about.why if isinstance(about, Asked) else ()
-        return mails.Shown(**common, **self._to_agent(letter, said), why=why)
+        if not isinstance(about, Asked):
+            raise TypeError("nobody asked for the ticket")
+        return mails.Shown(**common, **self._to_agent(letter, said), why=about.why, until=about.until)
 
     def _collision(self, letter: Letter, said: Sequence[Said], common: dict[str, Any]) -> Mail:
         about = letter.post.about

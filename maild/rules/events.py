@@ -135,6 +135,15 @@ class Assign:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """An agent has it before him, as what is most urgent; until then nobody else is offered it."""
+
+    at: datetime
+    agent: str
+    until: datetime  # the instant itself: he passed it on
+
+
+@dataclass(frozen=True, slots=True)
 class SetPriority:
     """An agent says how urgent it is."""
 
@@ -216,6 +225,7 @@ Event = (
     | Undelete
     | Merge
     | Assign
+    | Offer
     | SetPriority
     | Retitle
     | MoveTo

@@ -22,6 +22,7 @@ ticket afterwards together with the mails that must be sent. `maild.desk` is its
     Undelete        refused    refused    refused    refused    refused    refused    refused    return_to
     Merge           merged     merged     merged     merged     merged     merged     refused    refused
     Assign          new        open       answered   postponed  resolved   closed     refused    refused
+    Offer           new        open       refused    refused    refused    refused    refused    refused
     SetPriority     new        open       answered   postponed  resolved   closed     refused    refused
     Retitle         new        open       answered   postponed  resolved   closed     refused    refused
     MoveTo          new        open       answered   postponed  resolved   closed     refused    refused
@@ -59,6 +60,7 @@ from maild.rules.events import (
     MoveTo,
     NoteWritten,
     NotSpam,
+    Offer,
     Postpone,
     Reopen,
     Resolve,
@@ -96,6 +98,7 @@ __all__ = [
     "MoveTo",
     "NotSpam",
     "NoteWritten",
+    "Offer",
     "Policy",
     "Postpone",
     "Refused",
@@ -169,6 +172,8 @@ class Ticket:
     merged_into: int | None = None  # set while merged
     undelivered: bool = False  # the last public answer did not arrive
     assignee: str | None = None  # an agent's address
+    offered_to: str | None = None  # the agent who has it before him, or had it last
+    offered_until: datetime | None = None
     due_at: datetime | None = None  # when time alone will next change it
     priority: str = "normal"
     subject: str = ""
@@ -244,6 +249,7 @@ _NEXT: Final[dict[type[Event], dict[Status, Status | str]]] = {
     Delete: dict.fromkeys(_COLUMNS, _D),
     Undelete: {_D: _RETURN},
     Merge: dict.fromkeys(_IN_USE, Status.MERGED),
+    Offer: {_N: _N, _O: _O},
     **{
         kind: {status: status for status in _IN_USE}
         for kind in (Assign, SetPriority, Retitle, MoveTo, Admit, Dismiss, SetRequester, KnowAs)
@@ -265,6 +271,7 @@ _WORDS: Final[dict[type[Event], str]] = {
     Undelete: "undelete",
     Merge: "merge",
     Assign: "assign",
+    Offer: "offer",
     SetPriority: "set the priority of",
     Retitle: "rename",
     MoveTo: "move",
@@ -325,7 +332,7 @@ def _happen(ticket: Ticket, event: Event) -> Decision:
             after = replace(after, return_to=_comes_back_as(before))
         case Merge():
             after = replace(after, merged_into=event.into)
-        case Assign() | SetPriority() | Retitle() | MoveTo() | Admit() | Dismiss() | SetRequester():
+        case Assign() | Offer() | SetPriority() | Retitle() | MoveTo() | Admit() | Dismiss() | SetRequester():
             after = _changed(after, event)
         case (
             Solved()
@@ -367,11 +374,15 @@ def _customer_waits(ticket: Ticket, at: datetime) -> Ticket:
     return replace(ticket, waiting_since=min(ticket.waiting_since or at, at))
 
 
-def _changed(ticket: Ticket, event: Assign | SetPriority | Retitle | MoveTo | Admit | Dismiss | SetRequester) -> Ticket:
+def _changed(
+    ticket: Ticket, event: Assign | Offer | SetPriority | Retitle | MoveTo | Admit | Dismiss | SetRequester
+) -> Ticket:
     """Return `ticket` with the one fact that an agent changed."""
     match event:
         case Assign():
             return replace(ticket, assignee=event.agent)
+        case Offer():
+            return replace(ticket, offered_to=event.agent, offered_until=event.until)
         case SetPriority():
             return replace(ticket, priority=event.priority)
         case Retitle():
@@ -454,6 +465,7 @@ def _tells(before: Ticket, after: Ticket, event: Event) -> tuple[Tell, ...]:
             | Delete()
             | Undelete()
             | Merge()
+            | Offer()
             | SetPriority()
             | Retitle()
             | Admit()

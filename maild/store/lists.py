@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
@@ -12,6 +12,7 @@ from maild.store.models import AddressRow, HistoryRow, PersonRow, TicketRow
 
 MOST_ROWS: Final = 50  # a mail with more is nothing to read on a phone
 MOST_CHANGES: Final = 200
+PASSED_FOR: Final = timedelta(hours=1)
 WAITING: Final = (Status.NEW, Status.OPEN)
 
 
@@ -81,6 +82,40 @@ def listed(
     if count == MOST_ROWS:
         count = connection.scalar(select(func.count()).select_from(TicketRow).where(and_(*wanted))) or count
     return [Listed(*row) for row in rows], count
+
+
+def most_urgent(connection: Connection, seen: Seen, now: datetime) -> int | None:
+    """Return the ticket that an agent is to answer next, locked; None if none waits for him.
+
+    Nobody's or his own, and not before another agent just now. What he passed on within PASSED_FOR comes last.
+    """
+    passed = and_(
+        TicketRow.offered_to == seen.agent, TicketRow.offered_until <= now, TicketRow.offered_until > now - PASSED_FOR
+    )
+    wanted = (
+        select(TicketRow.id)
+        .where(
+            seen.condition(),
+            TicketRow.status.in_(WAITING),
+            or_(TicketRow.assignee.is_(None), TicketRow.assignee == seen.agent),
+            or_(TicketRow.offered_until.is_(None), TicketRow.offered_until <= now, TicketRow.offered_to == seen.agent),
+        )
+        .order_by(case((passed, 1), else_=0), *_URGENCY)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    return connection.scalar(wanted)
+
+
+def offered(connection: Connection, agent: str, now: datetime) -> list[int]:
+    """Return the tickets that an agent has before him."""
+    return list(
+        connection.scalars(
+            select(TicketRow.id).where(
+                TicketRow.offered_to == agent, TicketRow.offered_until > now, TicketRow.status.in_(WAITING)
+            )
+        )
+    )
 
 
 def visible(connection: Connection, seen: Seen, ticket_ids: Collection[int]) -> list[int]:

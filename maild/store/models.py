@@ -252,6 +252,8 @@ class TicketRow(Due, Base):
     silenced_until: Mapped[datetime | None]
     priority: Mapped[str] = mapped_column(String(16), default="normal")
     assignee: Mapped[Email | None]
+    offered_to: Mapped[Email | None]  # the agent who got it as the most urgent one
+    offered_until: Mapped[datetime | None]
 
     __table_args__ = (_due_index("ticket"), Index("ix_ticket_status", "status", "department"), _NEVER_REUSED)
 

@@ -238,6 +238,7 @@ class Shown(_ToAgent):
 
     purpose: ClassVar = Purpose.SHOWN
     why: tuple[Change, ...] = ()  # its history, oldest first
+    until: datetime | None = None  # it is the most urgent one, and kept for him until then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +259,7 @@ class Desk(_Mail):
     desk: str  # the address that he asked
     rows: tuple[Row, ...] = ()
     more: int = 0  # tickets that the list leaves out
+    idle: bool = False  # he asked for the next one, and none waits
     words: tuple[Entry, ...] = ()  # for answers to mails about tickets
     requests: tuple[Entry, ...] = ()  # for the desk address
     faults: tuple[Fault, ...] = ()

@@ -148,6 +148,7 @@ def _to_agents() -> Iterator[Mail]:
     yield HandedOver(**_TICKET, by="", yours=True)
     yield HandedOver(**_TICKET, by="", yours=False, text=_TEXT)
     yield Shown(**_TICKET)
+    yield Shown(**_FULL, until=_AT + timedelta(minutes=30))
     yield Shown(**_FULL, why=(Change(_AT, "Anna Berg", "status: new, open"),))
     yield Collision(**_FULL, missed=_OLDER[2:], text=_ANSWER, release=_REPLY)
     frame = {**_BARE, "desk": _DESK}
@@ -157,6 +158,7 @@ def _to_agents() -> Iterator[Mail]:
     )
     yield Desk(**{**frame, "subject": "mine"}, rows=rows, more=3)
     yield Desk(**{**frame, "subject": "list spam"})
+    yield Desk(**{**frame, "subject": "next"}, idle=True)
     words = (Entry("#resolve", "The matter is solved; a customer's mail opens it again."),)
     yield Desk(**{**frame, "subject": "help"}, words=words, requests=(Entry("mine", "List your tickets."),))
     yield Desk(**{**frame, "subject": "mien"}, faults=(Fault("mien", "What is that?", "mine"), Fault("x", "No.")))

@@ -44,7 +44,16 @@ from maild.rules.ticket import (
 from tests.clock import NOON
 from tests.unit.tickets import DAY, FACTS, HOUR, KINDS, MAILS, MOMENT, POLICY, happens, outcome
 
-CHANGEABLE: Final = ("assignee", "priority", "subject", "department", "requester", "participants")
+CHANGEABLE: Final = (
+    "assignee",
+    "offered_to",
+    "offered_until",
+    "priority",
+    "subject",
+    "department",
+    "requester",
+    "participants",
+)
 TIMELESS: Final = (NoteWritten, MachineWrote)
 OFFICE: Final = Calendar.office(ZoneInfo("Europe/Berlin"))
 WORKING: Final = Policy(calendar=OFFICE, office=OFFICE)

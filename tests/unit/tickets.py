@@ -20,6 +20,7 @@ from maild.rules.ticket import (
     Merge,
     MoveTo,
     NoteWritten,
+    Offer,
     Policy,
     Postpone,
     Refused,
@@ -42,7 +43,17 @@ MOMENT: Final = timedelta(microseconds=1)
 POLICY: Final = Policy()
 ANNA: Final = "anna@desk.example"
 KINDS: Final[tuple[type[Event], ...]] = get_args(Event)
-FACTS: Final = (Assign, SetPriority, Retitle, MoveTo, Admit, Dismiss, SetRequester, KnowAs)  # no part of its life
+FACTS: Final = (
+    Assign,
+    Offer,
+    SetPriority,
+    Retitle,
+    MoveTo,
+    Admit,
+    Dismiss,
+    SetRequester,
+    KnowAs,
+)  # no part of its life
 MAILS: Final = (CustomerWrote, MachineWrote, AgentWrote, NoteWritten, Solved, StillAProblem, DeliveryFailed)
 
 
@@ -50,6 +61,8 @@ def happens(kind: type[Event], at: datetime) -> Event:
     """Return an ordinary event of `kind` at `at`."""
     if kind is AgentWrote:
         return AgentWrote(at, ANNA)
+    if kind is Offer:
+        return Offer(at, ANNA, at + HOUR)
     if kind is Postpone:
         return Postpone(at, at + DAY)
     if kind in (Assign, SetRequester, KnowAs):

@@ -56,7 +56,9 @@ CAREFUL: Final = frozenset({"delete", "merge"})
 _UNANSWERED: Final = frozenset({"spam", "delete", "undelete", "merge"})  # with them nobody is answered
 _OF_PEOPLE: Final = frozenset({"cc", "requester", "alias"})  # done before the message, which then reaches them
 _MANNERS: Final = frozenset({"silent", "force", "note"})  # say how, not what
-AT_THE_DESK: Final = frozenset({"help", "mine", "list", "get", "why", "release"})  # answered by mail: `requests`
+AT_THE_DESK: Final = frozenset(
+    {"help", "next", "pass", "mine", "list", "get", "why", "release"}
+)  # answered by mail: `requests`
 _HANDING_OVER: Final = {"department": 1, "assign": 2, "take": 2}
 _AGENTS_TOKEN: Final = re.compile(r"t[0-9]+\.[and][0-9]+\.[a-z0-9]{27}|h[0-9]+\.a[0-9]+\.[a-z0-9]{27}", re.IGNORECASE)
 _BETRAYED: Final = (
@@ -165,7 +167,7 @@ class _Wishes:
         """Return what is asked of the desk; of this very ticket if no other is named."""
         [command] = self.commands
         ticket = self.filing.ticket
-        if command.word in ("why", "release") and command.value is None and isinstance(ticket, int):
+        if command.word in ("why", "release", "pass") and command.value is None and isinstance(ticket, int):
             return Command(command.word, (ticket,))
         return command
 

@@ -6,7 +6,7 @@ or the first line of its text if that says more. Whoever asks sees the tickets o
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -20,7 +20,7 @@ from maild.message.commands import WORDS, Block, Circumstances, Command, Fault
 from maild.outbox import Asked
 from maild.outbox.replies import Replies
 from maild.rules.routing import Action
-from maild.rules.ticket import Assign, Status, Tell
+from maild.rules.ticket import Assign, Event, Offer, Status, Tell
 from maild.services.filer.commanding import AVAILABLE
 from maild.services.filer.filing import Filing
 from maild.store import lists
@@ -28,6 +28,7 @@ from maild.store.lists import Listed, Seen
 from maild.templates import mails
 from maild.templates.mails import Change, Entry, Row, Who
 
+OFFERED_FOR: Final = timedelta(minutes=30)
 MOST_SHOWN: Final = 10  # tickets that one mail gets
 MOST_VALUE_CHARS: Final = 200  # of a change that is told
 
@@ -121,14 +122,38 @@ class Requests:
         """Give a ticket back to all."""
         self._assign(asking, None)
 
+    def next(self, asking: _Asking) -> None:
+        """Offer the agent the most urgent ticket, and nobody else for a while."""
+        ticket_id = lists.most_urgent(asking.connection, asking.seen, asking.now)
+        if ticket_id is None:
+            self._reply(asking, "next", idle=True)
+            return
+        until = asking.now + OFFERED_FOR
+        if self._happen(asking, ticket_id, Offer(asking.now, asking.seen.agent, until)):
+            asked = Asked(asking.agent.address, until=until)
+            self._desk.tell(asking.connection, ticket_id, Tell.SHOWN, asked, asking.now)
+
+    def pass_on(self, asking: _Asking) -> None:
+        """Leave tickets to others, that which was offered if none is named; then offer the next."""
+        named = _tickets(asking.command)
+        for ticket_id in named or lists.offered(asking.connection, asking.seen.agent, asking.now):
+            mine = lists.visible(asking.connection, asking.seen, [ticket_id])
+            if mine and not self._happen(asking, ticket_id, Offer(asking.now, asking.seen.agent, asking.now)):
+                return
+        self.next(asking)
+
+    def _happen(self, asking: _Asking, ticket_id: int, event: Event) -> bool:
+        """Let `event` happen to a ticket; tell the agent why not, if it is refused."""
+        mine = Happening(ticket_id, event, asking.seen.agent, mail_id=asking.filing.mail.id)
+        [outcome] = self._desk.handle(asking.connection, [mine], asking.now)
+        if outcome.refused:
+            self._return(asking, [Fault(outcome.refused)])
+        return not outcome.refused
+
     def _assign(self, asking: _Asking, agent: str | None) -> None:
         tickets = lists.visible(asking.connection, asking.seen, _tickets(asking.command)[:1])
         for ticket_id in tickets:
-            event = Assign(asking.now, agent, asking.seen.agent)
-            mine = Happening(ticket_id, event, asking.seen.agent, mail_id=asking.filing.mail.id)
-            [outcome] = self._desk.handle(asking.connection, [mine], asking.now)
-            if outcome.refused:
-                self._return(asking, [Fault(outcome.refused)])
+            if not self._happen(asking, ticket_id, Assign(asking.now, agent, asking.seen.agent)):
                 return
         if tickets and agent is None:
             self.mine(asking)
@@ -148,6 +173,8 @@ class Requests:
 
 _REQUESTS: Final[Mapping[str, Callable[[Requests, _Asking], None]]] = {
     "help": Requests.help,
+    "next": Requests.next,
+    "pass": Requests.pass_on,
     "mine": Requests.mine,
     "list": Requests.list,
     "get": Requests.get,

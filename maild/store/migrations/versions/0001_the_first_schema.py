@@ -149,6 +149,8 @@ def upgrade() -> None:
         sa.Column("silenced_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("priority", sa.String(length=16), nullable=False),
         sa.Column("assignee", sa.String(length=320), nullable=True),
+        sa.Column("offered_to", sa.String(length=320), nullable=True),
+        sa.Column("offered_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
