@@ -123,6 +123,25 @@ def test_a_flood_is_dammed(reading: Reading, server: Imap) -> None:
     assert reading.raws() == {new: 1}
 
 
+@pytest.mark.parametrize("how", ["a flood", "a literal of 4 GB"])
+def test_more_than_was_asked_for_is_not_even_read(
+    sqlite_database: Database, server: Imap, clock: FakeClock, how: str
+) -> None:
+    reading = Reading(sqlite_database, settings_of(server), clock, Pace(operation_s=60, idle_s=0, first_pause_s=0.01))
+    reading.read()
+    server.add(mail())
+    if how == "a flood":
+        server.fault = lambda _number, piece: imap_server.FLOOD if b"FETCH" in piece else None
+    else:
+        server.rewrite = lambda piece: piece.replace(b"BODY[] {", b"BODY[] {40000000")
+    began_s = time.monotonic()
+    reading.worker.step()
+
+    assert "more than it was asked for" in reading.row.error
+    assert time.monotonic() - began_s < 30
+    reading.close()
+
+
 LIES = {
     "a literal of 4 GB": lambda piece: piece.replace(b"BODY[] {", b"BODY[] {40000000"),
     "another mail than asked for": lambda piece: piece.replace(b"FETCH (UID ", b"FETCH (UID 9"),

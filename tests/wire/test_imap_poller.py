@@ -299,6 +299,10 @@ def test_a_server_that_refuses_to_move_keeps_no_mail_from_coming(reading: Readin
         reading.worker.step()
     assert reading.raws().total() == 3
     assert "moving" in reading.row.error
+    for _ in range(5):
+        reading.clock.advance(minutes=3)
+        reading.worker.step()
+    assert alerts(reading) == ["Mailbox inbox keeps mails that are stored already"]
 
     inbox.create("Nowhere")
     inbox.add(mail())
@@ -395,7 +399,7 @@ def test_the_operator_is_told_once_of_an_outage_and_once_that_it_is_over(reading
 
     reading.hire(right)
     reading.read()
-    assert alerts(reading) == ["Mailbox inbox cannot be read", "Mailbox inbox is read again"]
+    assert alerts(reading) == ["Mailbox inbox cannot be read", "Mailbox inbox works again"]
 
 
 def alerts(reading: Reading) -> list[str]:

@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.config import Settings
 from maild.outbox import alert
-from maild.services.imap_poller.trouble import Trouble
+from maild.services.imap_poller.trouble import Step, Trouble
 from maild.services.imap_poller.wire import Pace
 from maild.store import queues
 from maild.store.engine import Database
@@ -218,23 +218,26 @@ ALERT_AFTER: Final = timedelta(minutes=5)
 
 def _trouble_words(name: str, state: State, trouble: Trouble) -> tuple[str, str]:
     since = f"{state.failing_since:%Y-%m-%d %H:%M} UTC" if state.failing_since else "just now"
+    what, rest = "cannot be read", "Mail that waits there is not lost."
+    if trouble.step is Step.AFTER:
+        what, rest = "keeps mails that are stored already", "All mail comes in as it should; only that is not done."
     lines = [
-        f"The mailbox {name} cannot be read since {since}.",
+        f"The mailbox {name} {what}, since {since}.",
         "",
         f"What fails: {trouble}",
         *([f"What may help: {trouble.fix}"] if trouble.fix else []),
         f"To see each step: maild mailbox test {name}",
         "",
-        "Mail that waits there is not lost. maild goes on trying, and tells you when it works again.",
+        f"{rest} maild goes on trying, and tells you when it works again.",
     ]
-    return f"Mailbox {name} cannot be read", "\n".join(lines) + "\n"
+    return f"Mailbox {name} {what}", "\n".join(lines) + "\n"
 
 
 def _over_words(name: str, since: datetime, now: datetime) -> tuple[str, str]:
     minutes = round((now - since).total_seconds() / 60)
     text = (
-        f"The mailbox {name} is read again.\n\n"
-        f"It could not be read from {since:%Y-%m-%d %H:%M} to {now:%Y-%m-%d %H:%M} UTC, {minutes} minutes.\n"
+        f"The mailbox {name} works again.\n\n"
+        f"It did not from {since:%Y-%m-%d %H:%M} to {now:%Y-%m-%d %H:%M} UTC, {minutes} minutes.\n"
         "What waited there is being fetched.\n"
     )
-    return f"Mailbox {name} is read again", text
+    return f"Mailbox {name} works again", text

@@ -274,13 +274,17 @@ class Worker:
                 self._complaint, self._refusals = None, 0
 
     def _catch_up(self, connection: Connection) -> bool:
-        """Do again what the server refused to do with stored mails, if it is time to; return whether it was tried."""
+        """Do again what the server refused to do with stored mails, if it is time to; return whether some is done."""
         now = self._now()
         if not self._undone or now < self._catch_up_at:
             return False
         self._refusals += 1
         self._catch_up_at = now + timedelta(seconds=min(self._pace.poll_s * 2 ** min(self._refusals, 6), 3600))
+        left = len(self._undone)
         self._apply(connection, self._undone[:BATCH_MAILS])
+        if len(self._undone) == left:
+            return False
+        self._catch_up_at = now
         return True
 
     def _fetch_missed(self, connection: Connection, mine: Progress) -> bool:
