@@ -1,9 +1,14 @@
 """`maild status`: how the desk stands, for people and for monitoring."""
 
+import os
+import shutil
+import sys
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -14,22 +19,42 @@ if TYPE_CHECKING:
     from maild.cli.answers.standing import Alarm
 
 
+WATCH_S: Final = 2.0  # between two looks
+
+
 @click.command(name="status", short_help="Show queues, waiting customers and failures.")
 @configured
 @answering_json
 @click.option("--check", is_flag=True, help="Answer as a monitoring plug-in: one line, exit status 0, 1 or 2")
-def command(config: Path | None, as_json: bool, check: bool) -> int:
+@click.option("--watch", is_flag=True, help="Look every two seconds until Ctrl-C; in a pipe a line for each look")
+def command(config: Path | None, as_json: bool, check: bool, watch: bool) -> int:
     """Show how the desk stands: queues by age, tickets, waiting customers, failures, when something last happened.
 
     With --check the exit status is 0 if all is well, 1 if something wants a look, 2 if it wants a person.
     """
+    if watch and check:
+        raise click.UsageError("Say one of --watch and --check; a plug-in is called again by its monitor.")
+    if watch:
+        _watch(config, as_json=as_json)
+        return 0
+    found, alarms = _look(config)
+    if as_json:
+        output.envelope("status", found)
+    elif check:
+        output.line(_in_a_line(found, alarms))
+    else:
+        output.line(_shown(found, alarms))
+    return int(max((each.level for each in alarms), default=0)) if check else 0
+
+
+def _look(config: Path | None) -> tuple[dict[str, Any], "list[Alarm]"]:
+    """Return how the desk stands, and what of it is not well, the worst first."""
     from maild import __version__
     from maild.cli.answers import standing
     from maild.store import schema
 
-    at = now()
     with desk_database(config) as (settings, database):
-        found = standing.standing(database, at)
+        found = standing.standing(database, now())
         journal = database.journal
         revision = schema.revisions(database).have
     alarms = standing.judge(found)
@@ -44,14 +69,38 @@ def command(config: Path | None, as_json: bool, check: bool) -> int:
         "level": worst.name.lower(),
         "alarms": [{"level": each.level.name.lower(), "text": each.text} for each in alarms],
     }
-    if as_json:
-        output.envelope("status", found)
-    elif check:
-        said = "; ".join(each.text for each in alarms) or _in_short(found)
-        output.line(output.printable(f"MAILD {worst.name} - {said}"))
-    else:
-        _print(found, alarms, at)
-    return int(worst) if check else 0
+    return found, alarms
+
+
+def _watch(config: Path | None, *, as_json: bool) -> None:
+    """Look again and again, each time as if for the first time: a database that was replaced is seen."""
+    drawn = sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not as_json
+    pause = threading.Event()
+    with suppress(KeyboardInterrupt):  # the way to end it
+        if drawn:
+            click.echo("\033[2J", nl=False)
+        while True:
+            found, alarms = _look(config)
+            if as_json:
+                output.json_line(found)
+            elif drawn:
+                _draw(f"maild status at {found['at']:%H:%M:%S} UTC, Ctrl-C ends\n\n{_shown(found, alarms)}")
+            else:
+                output.line(f"{output.instant(found['at'].replace(microsecond=0))} {_in_a_line(found, alarms)}")
+            pause.wait(WATCH_S)
+    if drawn:
+        output.line()
+
+
+def _draw(text: str) -> None:
+    """Show `text` from the top of the terminal, as much as fits, in one write: nothing flickers."""
+    rows = text.split("\n")[: max(3, shutil.get_terminal_size().lines - 1)]
+    click.echo("\033[H" + "\n".join(f"{row}\033[K" for row in rows) + "\033[J", nl=False)
+
+
+def _in_a_line(found: dict[str, Any], alarms: "list[Alarm]") -> str:
+    said = "; ".join(each.text for each in alarms) or _in_short(found)
+    return output.printable(f"MAILD {found['level'].upper()} - {said}")
 
 
 def _in_short(found: dict[str, Any]) -> str:
@@ -60,19 +109,20 @@ def _in_short(found: dict[str, Any]) -> str:
     return f"{waiting}; {mails} and {deliveries} due"
 
 
-def _print(found: dict[str, Any], alarms: "list[Alarm]", at: datetime) -> None:
+def _shown(found: dict[str, Any], alarms: "list[Alarm]") -> str:
+    """Return what people are shown."""
+    at: datetime = found["at"]
     running = {True: "running", False: "not running", None: "unknown (a server's database does not tell)"}
     journal = found["database"]["journal"]
     last = found["last"]
-    waiting = found["waiting"]
-    output.line(
+    parts = [
         output.pairs(
             [
                 *(("look" if each.level == 1 else "ALARM", each.text) for each in alarms),
                 ("daemon", running[found["daemon"]["running"]]),
                 ("database", f"{found['database']['url']}, schema {found['database']['schema']}"),
                 ("journal", journal and f"{journal['mode']}, synchronous {journal['synchronous']}"),
-                ("waiting", _waiting(waiting, at)),
+                ("waiting", _waiting(found["waiting"], at)),
                 ("tickets", _counts(found["tickets"])),
                 ("mails", _counts(found["mails"])),
                 ("deliveries", _counts(found["deliveries"])),
@@ -80,16 +130,14 @@ def _print(found: dict[str, Any], alarms: "list[Alarm]", at: datetime) -> None:
                 ("last mail out", _ago(last["delivery_sent_at"], at)),
             ]
         )
-    )
-    output.line()
+    ]
     rows = [(name, *_queue(found, name, at)) for name in found["queues"]]
     titles = ("queue", "due", "oldest", "scheduled", "5 min", "1 hour", "1 day", "older")
-    output.line(output.table(titles, rows, width=output.terminal_width()))
-    failures = [*_failures(found)]
+    parts.append(output.table(titles, rows, width=output.terminal_width()))
+    failures = [(what, each["id"], output.since(each["at"], at), each["reason"]) for what, each in _failures(found)]
     if failures:
-        output.line()
-        rows = [(what, each["id"], output.since(each["at"], at), each["reason"]) for what, each in failures]
-        output.line(output.table(("failure", "id", "age", "reason"), rows, width=output.terminal_width()))
+        parts.append(output.table(("failure", "id", "age", "reason"), failures, width=output.terminal_width()))
+    return "\n\n".join(parts)
 
 
 def _queue(found: dict[str, Any], name: str, at: datetime) -> tuple[object, ...]:
