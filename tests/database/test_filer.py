@@ -210,3 +210,66 @@ def test_the_database_agrees_with_what_was_told(desk: Desk) -> None:
     assert row.reason == "a new request"
     with desk.database.read() as connection:
         assert connection.scalar(select(func.count()).select_from(TicketRow)) == 1
+
+
+def test_an_answer_waits_for_the_older_mail_that_another_node_is_about_to_claim(desk: Desk, clock: FakeClock) -> None:
+    first = desk.mail(ADA, "Printer on fire", work=False)
+    with desk.database.write() as connection:  # to this node it looks as if nobody had it yet
+        connection.execute(update(MailRow).where(MailRow.id == first).values(due_at=clock() + timedelta(seconds=10)))
+    desk.mail(ADA, "Re: Printer on fire", headers="In-Reply-To: <mail-1@client.example>", work=False)
+
+    assert desk.works.filer.step() == 0.0
+    assert 0 < desk.works.filer.step() <= 1.0  # looked at again soon, not when a lease is over
+    desk.wait(seconds=12)
+
+    assert desk.tickets() == [1]
+    assert states(desk) == {"filed": 2}
+
+
+def test_a_mail_that_kills_the_process_is_begun_alone_and_set_aside_in_the_end(
+    desk: Desk, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = filing.Writer.write
+
+    def write(self, connection, filings, now):
+        if any("KILLER" in each.reading.message.subject for each in filings):
+            raise KeyboardInterrupt  # nothing is tidied up, as by a kill
+        written(self, connection, filings, now)
+
+    monkeypatch.setattr(filing.Writer, "write", write)
+    killer = desk.mail(BEN, "KILLER", work=False)
+    for number in range(5):
+        desk.mail(f"c{number}@customer.example", f"Request {number}", work=False)
+    deaths = 0
+    while desk.filed(killer).state is MailState.STORED:
+        try:
+            while desk.works.filer.step() == 0.0:
+                pass
+        except KeyboardInterrupt:
+            deaths += 1
+        assert deaths < 20
+        clock.advance(minutes=3)  # its lease is over
+
+    row = desk.filed(killer)
+    assert row.state is MailState.FAILED
+    assert "10 times" in row.reason
+    assert deaths == 10
+    assert states(desk) == {"filed": 5, "failed": 1}
+
+
+def test_a_mail_that_an_operator_takes_out_of_a_group_does_not_hold_up_the_others(
+    desk: Desk, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = desk.mail(ADA, "Taken out", work=False)
+    desk.mail(BEN, "Printer on fire", work=False)
+    read = filing.Filer.read
+
+    def meanwhile(self, mails, now):
+        with desk.database.write() as connection:
+            connection.execute(update(MailRow).where(MailRow.id == taken).values(due_at=now + timedelta(hours=1)))
+        return read(self, mails, now)
+
+    monkeypatch.setattr(filing.Filer, "read", meanwhile)
+    desk.works.filer.step()
+
+    assert states(desk) == {"filed": 1, "stored": 1}

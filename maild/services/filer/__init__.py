@@ -12,7 +12,7 @@ Nothing here talks to the network but `resolver`, which is asked before any tran
 the lease ends and the mail is filed again from its bytes. What becomes of a mail is said in `rules.routing`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -28,7 +28,7 @@ from maild.message.reading import Reading
 from maild.outbox.held import Questions
 from maild.outbox.replies import Replies
 from maild.rules import routing
-from maild.rules.retry import next_filing
+from maild.rules.retry import FILING_WAITS, next_filing
 from maild.rules.routing import Action
 from maild.services.filer.authenticating import Ask, Authenticator
 from maild.services.filer.examining import Examiner
@@ -47,6 +47,9 @@ GROUP: Final = 100  # mails
 GROUP_BYTES: Final = 8 << 20
 LEASE: Final = timedelta(minutes=2)  # must exceed the longest time that a group takes
 IDLE_S: Final = 30.0  # the bell makes it prompt, this makes it sure
+SHORTEST_S: Final = 0.05  # what is due and cannot be claimed is in other hands
+LOOK_AGAIN: Final = timedelta(seconds=1)  # at a mail that waits for another one
+MOST_BEGUN: Final = 10  # times; more than it may fail, since a power cut is no fault of the mail
 MOST_UNFILED: Final = 500  # of mails that others are filing, looked through for the ones that are answered
 MOST_OPENED: Final = routing.BURSTS[0][1]  # tickets of one sender in one transaction
 
@@ -77,10 +80,33 @@ class Filer:
         """File one group; return how long there is nothing to do, in seconds."""
         claim = queues.claim(self._database, MailRow, self._now(), LEASE, GROUP)
         if not claim:
-            return IDLE_S
-        for part in self._portions(claim):
+            return self._idle_s()
+        for part in self._portions(self._spare(claim)):
             self._file_or_split(part)
         return 0.0
+
+    def _idle_s(self) -> float:
+        """Return how long there is nothing to do: mails that wait or are to be tried again ring no bell."""
+        with self._database.read() as connection:
+            due_at = queues.next_due(connection, MailRow)
+        left_s = IDLE_S if due_at is None else (due_at - self._now()).total_seconds()
+        return min(max(left_s, SHORTEST_S), IDLE_S)
+
+    def _spare(self, claim: queues.Claim) -> queues.Claim:
+        """Return what of a claim is filed now: of the mails that may have killed the process one, and as the last.
+
+        A mail that was begun more often than it may fail was there when the process died. The others of the kind are
+        given back untried, so that only the guilty one is begun again and again; after MOST_BEGUN it is set aside.
+        """
+        suspects = sorted(mail_id for mail_id in claim.ids if claim.attempts[mail_id] > len(FILING_WAITS))
+        if not suspects:
+            return claim
+        guilty = [mail_id for mail_id in suspects if claim.attempts[mail_id] > MOST_BEGUN]
+        free = [mail_id for mail_id in suspects if mail_id not in guilty]
+        with self._database.write() as connection:
+            _give_back(connection, claim, dict.fromkeys(free[1:], self._now()))
+            _set_aside(connection, claim.only(guilty))
+        return claim.only([each for each in claim.ids if each not in suspects or each in free[:1]])
 
     def _portions(self, claim: queues.Claim) -> list[queues.Claim]:
         """Cut a claim so that no transaction holds more than GROUP_BYTES, one large mail excepted."""
@@ -89,9 +115,10 @@ class Filer:
             sizes = {row.id: row.size_bytes for row in rows}
         portions: list[list[int]] = []
         room = 0
-        for mail_id in sorted(claim.ids):
+        suspected = {mail_id: claim.attempts[mail_id] > len(FILING_WAITS) for mail_id in claim.ids}
+        for mail_id in sorted(claim.ids, key=lambda each: (suspected[each], each)):
             size = sizes.get(mail_id, 0)
-            if not portions or size > room:
+            if not portions or size > room or suspected[mail_id]:
                 portions.append([])
                 room = GROUP_BYTES
             portions[-1].append(mail_id)
@@ -102,7 +129,11 @@ class Filer:
         try:
             self._file(claim)
         except queues.LeaseLost:
-            log.warning("lease lost, another worker files these mails", mails=len(claim.ids))
+            if len(claim.ids) == 1:
+                log.warning("lease lost, another worker files this mail", mail=claim.ids[0])
+                return
+            for mail_id in claim.ids:  # one may have been changed by hand; the others must not wait for their lease
+                self._file_or_split(claim.only([mail_id]))
         except Exception:
             if len(claim.ids) == 1:
                 again = self._set_back(claim)
@@ -132,12 +163,15 @@ class Filer:
             mails = fetch(connection, claim.ids)
         readings = self.read(mails, now)
         with self._database.read() as connection:
+            # Before anything else is looked up: what is filed by another just then is found by the look-ups.
+            elsewhere = _unfiled(connection, claim.ids) if any(each.clues.message_ids for each in readings) else {}
             filings, later = _independent(self.examine(connection, mails, readings, now))
-            filings, waiting = self._in_order(connection, claim, filings)
+        filings, waiting = _in_order(filings, elsewhere, now)
         with self._database.write() as connection:
-            _postpone(connection, claim, waiting)
-            queues.hold(connection, claim.only([filing.mail.id for filing in filings]))
-            self._writer.write(connection, filings, now)
+            _give_back(connection, claim, waiting)
+            if filings:
+                queues.hold(connection, claim.only([filing.mail.id for filing in filings]))
+                self._writer.write(connection, filings, now)
         for filing in filings:
             log.info(
                 filing.route.action.value,
@@ -148,26 +182,6 @@ class Filer:
             )
         if later:
             self._file_or_split(claim.only([filing.mail.id for filing in later]))
-
-    def _in_order(
-        self, connection: Connection, claim: queues.Claim, filings: list[Filing]
-    ) -> tuple[list[Filing], dict[int, datetime]]:
-        """Part off the mails that answer one which another worker has, or which is to be tried again, with its time.
-
-        Filed first they would open a ticket beside the one that their conversation is about to get.
-        """
-        if not any(filing.route.action is Action.OPEN and filing.reading.clues.message_ids for filing in filings):
-            return filings, {}
-        elsewhere = _unfiled(connection, claim.ids)
-        now: list[Filing] = []
-        waiting: dict[int, datetime] = {}
-        for filing in filings:
-            awaited = [elsewhere[each] for each in filing.reading.clues.message_ids if each in elsewhere]
-            if filing.route.action is Action.OPEN and awaited:
-                waiting[filing.mail.id] = max(awaited)
-            else:
-                now.append(filing)
-        return now, waiting
 
     def read(self, mails: Sequence[Inbound], now: datetime) -> list[Reading]:
         """Return what `mails` say, and whether their From is genuine; may wait for the DNS, so in no transaction."""
@@ -208,24 +222,60 @@ def _independent(filings: Sequence[Filing]) -> tuple[list[Filing], list[Filing]]
     return now, later
 
 
-def _unfiled(connection: Connection, claimed: Collection[int]) -> dict[str, datetime]:
-    """Return the Message-IDs of mails that somebody else files, or that are tried again, with when they are due."""
+def _in_order(
+    filings: Sequence[Filing], elsewhere: Mapping[str, tuple[int, datetime]], now: datetime
+) -> tuple[list[Filing], dict[int, datetime]]:
+    """Part off the mails that answer an older one that is not filed yet, each with when to look at it again.
+
+    Filed first they would open a ticket beside the one that their conversation is about to get.
+    """
+    free: list[Filing] = []
+    waiting: dict[int, datetime] = {}
+    for filing in filings:
+        named = [elsewhere[each] for each in filing.reading.clues.message_ids if each in elsewhere]
+        awaited = [due_at for mail_id, due_at in named if mail_id < filing.mail.id]  # so none waits for each other
+        if filing.route.action is Action.OPEN and awaited:
+            leased = max(awaited) <= now + LEASE  # most likely by another worker, which is done at once
+            waiting[filing.mail.id] = (now if leased else max(awaited)) + LOOK_AGAIN
+            log.info("waits for the mail that it answers", mail=filing.mail.id, until=waiting[filing.mail.id])
+        else:
+            free.append(filing)
+    return free, waiting
+
+
+def _unfiled(connection: Connection, claimed: Sequence[int]) -> dict[str, tuple[int, datetime]]:
+    """Return the Message-IDs of older mails that others file, or that are tried again, with id and when due.
+
+    Also of those that seem to be free: another worker may be about to claim them.
+    """
     rows = connection.execute(
         select(MailRow.id, MailRow.due_at)
-        .where(MailRow.due_at.is_not(None), MailRow.attempts > 0, MailRow.id.not_in(claimed))
+        .where(MailRow.due_at.is_not(None), MailRow.id < max(claimed), MailRow.id.not_in(claimed))
         .limit(MOST_UNFILED)
     ).all()
     heads = queries.heads(connection, [row.id for row in rows])
-    found = ((parse(heads.get(row.id, b"")).message_id, row.due_at) for row in rows)
-    return {message_id: due_at for message_id, due_at in found if message_id and due_at is not None}
+    found = ((parse(heads.get(row.id, b"")).message_id, row.id, row.due_at) for row in rows)
+    return {message_id: (mail_id, due_at) for message_id, mail_id, due_at in found if message_id}
 
 
-def _postpone(connection: Connection, claim: queues.Claim, waiting: Mapping[int, datetime]) -> None:
+def _give_back(connection: Connection, claim: queues.Claim, until: Mapping[int, datetime]) -> None:
     """Give mails back untried until then."""
-    for mail_id, due_at in waiting.items():
+    for mail_id, due_at in until.items():
         connection.execute(
             update(MailRow)
             .where(MailRow.id == mail_id, MailRow.due_at == claim.until)
-            .values(due_at=due_at + timedelta(seconds=1), attempts=claim.attempts[mail_id] - 1)
+            .values(due_at=due_at, attempts=claim.attempts[mail_id] - 1)
         )
-        log.info("waits for the mail that it answers", mail=mail_id, until=due_at)
+
+
+def _set_aside(connection: Connection, claim: queues.Claim) -> None:
+    """Set mails aside that were begun too often, where an operator finds them."""
+    for mail_id in claim.ids:
+        begun = claim.attempts[mail_id] - 1
+        reason = f"filing was begun {begun} times and never ended: maild died of it; then: maild mail retry {mail_id}"
+        connection.execute(
+            update(MailRow)
+            .where(MailRow.id == mail_id, MailRow.due_at == claim.until)
+            .values(due_at=None, state=MailState.FAILED, reason=reason)
+        )
+        log.error("set aside", mail=mail_id, begun=begun)
