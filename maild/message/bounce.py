@@ -140,7 +140,7 @@ def _looks_like_report(message: Message) -> bool:
 
     People pass reports on, and write about them: from a mail program, as an answer or a forward, below a greeting.
     """
-    if not has_report_subject(message) or message.in_reply_to or _PASSED_ON.match(message.subject):
+    if message.in_reply_to or not has_report_subject(message) or _PASSED_ON.match(message.subject):
         return False
     return not any(
         _PROGRAM.search(message.header(name)) for name in ("x-mailer", "user-agent", "x-mimeole", "mime-version")

@@ -23,6 +23,15 @@ PLAIN, QUOTED, CITED, SIGNED, BELOW = "", "q", "c", "s", "x"
 
 _RUN = re.compile("[qae]+")  # of the kinds of lines
 
+#: What `phrases.ANSWERED_BELOW` says in one word, and of what it says in several the longest word behind a space:
+#: one search for these passes over most mails, a search for each phrase takes ten times as long.
+_SAID_IN_A_WORD = tuple(phrase for phrase in phrases.ANSWERED_BELOW if " " not in phrase)
+_MAY_SAY = re.compile(
+    " (?:"
+    + "|".join(sorted({max(phrase.split()[1:], key=len) for phrase in phrases.ANSWERED_BELOW if " " in phrase}))
+    + ")"
+)
+
 _PROOF_CHARACTERS = 16  # a shorter line of ours may be anybody's
 _SAID_CHARACTERS = 600  # within which it is said that the answers stand below
 _PASSAGE_CHARACTERS = 40  # less of ours than this is a phrase that anybody may repeat
@@ -152,7 +161,9 @@ def _announce(one: Announcement, kind: list[str], places: dict[int, tuple[int, i
 def _says_below(lines: Sequence[str]) -> bool:
     """Tell whether the author says that he answers inside the old text, as Outlook's users do."""
     words = " ".join(" ".join(lines)[:_SAID_CHARACTERS].casefold().split())
-    return any(phrase in words for phrase in phrases.ANSWERED_BELOW)
+    if any(word in words for word in _SAID_IN_A_WORD):
+        return True
+    return _MAY_SAY.search(words) is not None and any(phrase in words for phrase in phrases.ANSWERED_BELOW)
 
 
 def _answered_inside(kind: Sequence[str], places: dict[int, tuple[int, int]], start: int) -> bool:
@@ -203,11 +214,12 @@ def _with_rests(lines: Sequence[str], kind: str, cut: int) -> str:
 def _decide(lines: Sequence[str], kind: str, cut: int, *, answer: bool) -> list[bool]:
     """Apply the laws to the lines above `cut`; `kind` has one letter for each line."""
     size = len(lines)
-    end = signatures.start(lines, kind, cut)
-    end = _without_last_quote(lines, kind, end, answer=answer)
+    signed = signatures.start(lines, kind, cut)
+    end = _without_last_quote(lines, kind, signed, answer=answer)
     if end < size:
         end = _without_rules(lines, kind, end)
-    end = signatures.start(lines, kind, end)
+    if signed < cut or kind[end:signed].strip("e"):  # above what went there may be another one
+        end = signatures.start(lines, kind, end)
     if "t" not in kind[:end]:
         return [True] * size
     keep = [each != "s" for each in kind[:end]] + [False] * (size - end)
