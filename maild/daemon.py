@@ -234,6 +234,7 @@ class Daemon:
                 connections=section.max_connections,
                 connections_per_address=section.max_connections_per_address,
             ),
+            spool_directory=self._database.path.parent if self._database.is_sqlite else None,  # /tmp may be memory
             tls=tls_context(section.tls_certificate, section.tls_key) if section.tls_certificate else None,
             logins=Logins(
                 lambda: any(agent.logs_in for agent in self.works.settings.agents),

@@ -372,7 +372,7 @@ def _prepare_sqlite(engine: Engine, journal: Journal | None, *, begin: str) -> N
         else:
             cursor.execute(f"PRAGMA journal_mode={journal.mode}")
             cursor.execute(f"PRAGMA synchronous={journal.synchronous}")
-            cursor.execute("PRAGMA cache_size=-65536")
+            cursor.execute("PRAGMA cache_size=-16384")
         cursor.close()
 
     @event.listens_for(engine, "begin")

@@ -149,6 +149,13 @@ def _due_index(table: str) -> Index:
     return Index(f"ix_{table}_due", "due_at", "id", sqlite_where=due, postgresql_where=due)
 
 
+def _filed_index(column: str, *more: str) -> Index:
+    # Partial: a mail that was just stored has none of these yet, so its commit writes a page less for each.
+    known = sql_text(f"{column} IS NOT NULL")
+    name = "_".join(("ix_mail", column, *more))
+    return Index(name, column, *more, sqlite_where=known, postgresql_where=known)
+
+
 class MailRow(Due, Base):
     """A mail that came in or goes out. Its bytes are in `raw`; the second block of columns can be rebuilt from them."""
 
@@ -166,16 +173,16 @@ class MailRow(Due, Base):
     size_bytes: Mapped[int]
     old_since: Mapped[datetime | None]  # when it came to a mailbox that maild did not read yet: filed silently
 
-    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id", ondelete="CASCADE"), index=True)
+    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id", ondelete="CASCADE"))
     kind: Mapped[str | None] = mapped_column(String(16))  # message.classify.Kind
     purpose: Mapped[str | None] = mapped_column(
         String(24)
     )  # of ours: acknowledgement, answer ...; of theirs: note, answer ...
     reason: Mapped[str | None] = mapped_column(Text)  # why it is where it is, for an operator to read
-    message_id: Mapped[MessageId | None] = mapped_column(index=True)
+    message_id: Mapped[MessageId | None]
     references: Mapped[list[str] | None]  # In-Reply-To and References, newest first
-    thread_index: Mapped[str | None] = mapped_column(String(44), index=True)
-    from_address: Mapped[Email | None] = mapped_column(index=True)
+    thread_index: Mapped[str | None] = mapped_column(String(44))
+    from_address: Mapped[Email | None]
     from_name: Mapped[str | None] = mapped_column(String(320))
     subject: Mapped[str | None] = mapped_column(String(998))
     sent_at: Mapped[datetime | None]  # the mail's Date
@@ -185,7 +192,11 @@ class MailRow(Due, Base):
 
     __table_args__ = (
         _due_index("mail"),
-        Index("ix_mail_purpose_stored_at", "purpose", "stored_at"),
+        _filed_index("ticket_id"),
+        _filed_index("message_id"),
+        _filed_index("thread_index"),
+        _filed_index("from_address"),
+        _filed_index("purpose", "stored_at"),
         Index("ix_mail_state", "state", "id"),
         _NEVER_REUSED,
     )

@@ -228,12 +228,42 @@ def upgrade() -> None:
             sqlite_where=sa.text("due_at IS NOT NULL"),
             postgresql_where=sa.text("due_at IS NOT NULL"),
         )
-        batch_op.create_index(batch_op.f("ix_mail_from_address"), ["from_address"], unique=False)
-        batch_op.create_index(batch_op.f("ix_mail_message_id"), ["message_id"], unique=False)
-        batch_op.create_index("ix_mail_purpose_stored_at", ["purpose", "stored_at"], unique=False)
+        batch_op.create_index(
+            "ix_mail_from_address",
+            ["from_address"],
+            unique=False,
+            sqlite_where=sa.text("from_address IS NOT NULL"),
+            postgresql_where=sa.text("from_address IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_mail_message_id",
+            ["message_id"],
+            unique=False,
+            sqlite_where=sa.text("message_id IS NOT NULL"),
+            postgresql_where=sa.text("message_id IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_mail_purpose_stored_at",
+            ["purpose", "stored_at"],
+            unique=False,
+            sqlite_where=sa.text("purpose IS NOT NULL"),
+            postgresql_where=sa.text("purpose IS NOT NULL"),
+        )
         batch_op.create_index("ix_mail_state", ["state", "id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_mail_thread_index"), ["thread_index"], unique=False)
-        batch_op.create_index(batch_op.f("ix_mail_ticket_id"), ["ticket_id"], unique=False)
+        batch_op.create_index(
+            "ix_mail_thread_index",
+            ["thread_index"],
+            unique=False,
+            sqlite_where=sa.text("thread_index IS NOT NULL"),
+            postgresql_where=sa.text("thread_index IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_mail_ticket_id",
+            ["ticket_id"],
+            unique=False,
+            sqlite_where=sa.text("ticket_id IS NOT NULL"),
+            postgresql_where=sa.text("ticket_id IS NOT NULL"),
+        )
 
     op.create_table(
         "participant",
