@@ -150,3 +150,44 @@ def test_a_program_that_answers_in_an_agents_name_is_not_answered_for_ever(desk:
         answered = (desk.mails_to(ANNA) or [answered])[-1]
 
     assert len([each for each in desk.post_office.got if each.subject.startswith("Your desk")]) == PER_HOUR
+
+
+def test_tickets_are_found_by_what_was_written_in_any_script(desk: Desk, told: Received) -> None:
+    desk.mail(
+        BEN,
+        "打印机坏了",
+        "三楼的打印机冒烟。 100% sure\r\n",
+        headers="Content-Type: text/plain; charset=utf-8",
+        proven=True,
+    )
+    desk.mail(ANNA, told.subject, "Pull the PLUG.\r\n", answers=told)
+    desk.mails_to(ANNA)
+
+    assert "#4" in ask(desk, told, "search 打印").text
+    assert "#4" in ask(desk, told, "search 冒烟 sure").text
+    assert "#1 Printer on fire" in ask(desk, told, "search plug").text
+    assert "#1 Printer on fire" in ask(desk, told, "", "search FIRE work\r\n").text
+    assert "There is no such ticket." in ask(desk, told, "search plug 打印").text
+    assert "There is no such ticket." in ask(desk, told, "search much printer").text  # ticket 3 is not hers
+    assert "#4" in ask(desk, told, "search 100%").text
+    assert "#1 Printer" not in ask(desk, told, "search %").text
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "search '; DROP TABLE mail; --",
+        'search "',
+        "search * OR NEAR(",
+        "search _",
+        "search \\",
+        "search a\0b",
+        "search \ud800",
+    ],
+)
+def test_no_search_is_an_error(desk: Desk, told: Received, asked: str) -> None:
+    raw = asked.encode("utf-8", "surrogatepass").decode("latin-1")
+    mail = desk.mail(ANNA, "", f"{raw}\r\n", to=told.click("help")[0])
+
+    assert desk.filed(mail).state is MailState.NOTED
+    assert len(desk.mails_to(ANNA)) == 1

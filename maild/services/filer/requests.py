@@ -106,6 +106,12 @@ class Requests:
         due_at = each.due_at if each.waiting_since else None
         return Row(each.id, each.subject, each.status.value, customer, assignee.name if assignee else "", due_at)
 
+    def search(self, asking: _Asking) -> None:
+        """List the newest tickets in which something was written."""
+        text = str(asking.command.value)
+        rows = lists.found(asking.connection, asking.seen, text)
+        self._list(asking, f"search {text}", rows, len(rows))
+
     def get(self, asking: _Asking) -> None:
         """Send tickets, each as a mail whose reply answers its customer."""
         self._show(asking, _tickets(asking.command)[:MOST_SHOWN])
@@ -177,6 +183,7 @@ _REQUESTS: Final[Mapping[str, Callable[[Requests, _Asking], None]]] = {
     "pass": Requests.pass_on,
     "mine": Requests.mine,
     "list": Requests.list,
+    "search": Requests.search,
     "get": Requests.get,
     "why": Requests.why,
     "take": Requests.take,
