@@ -211,7 +211,8 @@ def _key(signature: Signature, lookup: Lookup) -> _Key | None:
 def _header_is_signed(mail: Mail, signature: Signature, key: _Key) -> bool:
     tags = {name: value for name, value in signature.tags.items() if name != b"bh"}  # the body was seen to
     work = dkim.DKIM(minkey=LEAST_RSA_BITS)
-    work.headers = list(mail.fields)
+    signed = set(_signed_fields(tags))
+    work.headers = [each for each in mail.fields if each[0].lower() in signed]  # dkimpy would look at all, each time
     work.pk, work.keysize, work.ktag = key.public, key.bits, key.kind
     verify: Callable[..., bool] = work.verify_sig_process
     try:

@@ -166,10 +166,10 @@ SPACES = b"a" + b" " * 2_000_000 + b"b\r\n"
 )
 def test_no_mail_takes_long_to_check(hostile: Callable[[], bytes]) -> None:
     raw = hostile()
-    began_s = time.perf_counter()
+    began_s = time.process_time()
     checked(raw, KEY | OURS, **POLLED)
 
-    assert time.perf_counter() - began_s < 2
+    assert time.process_time() - began_s < 2
 
 
 @given(st.lists(st.sampled_from([b" ", b"\t", b"\r\n", b"\r", b"a", b"b ", b" c"]), max_size=40), st.booleans())

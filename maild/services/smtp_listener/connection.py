@@ -105,6 +105,7 @@ class Connection(SMTP):
         self.peer = ""  # an address, "" for a socket of the file system
         self._turned_away = False
         self._over = False  # the last words are said
+        self._ended = asyncio.Event()  # for whoever waits inside the session
         self._receiving = False  # between 354 and the end of the mail
         self._busy = False  # between 354 and the reply to the mail
         self._mails = 0
@@ -141,6 +142,7 @@ class Connection(SMTP):
         if self._errors or not self._mails:  # what came of a good session, the inbox has told
             log.info("session ended", peer=self.peer, mails=self._mails, errors=self._errors)
         self._over = True
+        self._ended.set()
         super().connection_lost(error)
 
     def eof_received(self) -> bool | None:
@@ -187,6 +189,7 @@ class Connection(SMTP):
         if self._over or self.transport is None:
             return
         self._over = True
+        self._ended.set()
         _say_and_close(self.transport, reply)
         if self._timeout_handle is not None:
             self._timeout_handle.cancel()

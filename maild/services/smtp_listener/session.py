@@ -7,6 +7,7 @@ closes the connection. Our own trouble is 451 or 452 with a fixed text, never 5x
 
 import asyncio
 import re
+from contextlib import suppress
 from typing import ClassVar, Final, cast
 
 import structlog
@@ -182,7 +183,8 @@ class Session(Connection):
         self._failed_logins += 1
         gate.login_failed(self.peer, self.loop.time())
         log.warning("login failed", peer=self.peer, failures=self._failed_logins)
-        await asyncio.sleep(self._failed_logins * self._limits.login_delay_s)
+        with suppress(TimeoutError):  # the usual case; an end of the session ends the wait
+            await asyncio.wait_for(self._ended.wait(), self._failed_logins * self._limits.login_delay_s)
         if self._failed_logins >= login.MOST_FAILURES:
             self.end(login.TOO_MANY)
             raise Gone
