@@ -283,12 +283,9 @@ class Daemon:
                 log.error("reload refused: the database can only be changed by a restart")
                 return
             replaced, self.works = self.works, assemble(settings, self._database, self._now)
-            replaced.sender.close()
             if settings.smtp != old.smtp:
-                if self.listener is not None:
-                    self.listener.stop(GRACE_S)
-                    self.listener = None
-                self._listen([])
+                self._listen_anew(replaced)
+            replaced.sender.close()
             self._poller.start(settings)
             log.info("reloaded", configuration=str(self._path))
         except ConfigError as error:
@@ -297,6 +294,22 @@ class Daemon:
             log.exception("reload refused, the old configuration goes on")
         finally:
             systemd.notify("READY=1", self._status())
+
+    def _listen_anew(self, replaced: Works) -> None:
+        """Listen as the present settings say; where that fails, take back the works that were `replaced`.
+
+        Raises:
+            OSError: the new address cannot be had; the old one is listened on again.
+        """
+        if self.listener is not None:
+            self.listener.stop(GRACE_S)
+            self.listener = None
+        try:
+            self._listen([])
+        except Exception:  # the address may be taken, the certificate unreadable
+            self.works = replaced
+            self._listen([])
+            raise
 
     def stop(self) -> bool:
         """Stop all services; return whether all of them ended in time. Nothing is lost either way."""

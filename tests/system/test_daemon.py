@@ -113,6 +113,20 @@ def test_sighup_takes_a_valid_configuration_and_refuses_a_broken_one(daemon: Dae
     assert daemon.stop() == 0
 
 
+def test_a_reload_that_cannot_listen_goes_on_where_it_was(daemon: DaemonProcess) -> None:
+    daemon.start()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        written = daemon.config.read_text()
+        daemon.config.write_text(written.replace(f":{daemon.port}", f":{taken.getsockname()[1]}"))
+        daemon.signal(signal.SIGHUP)
+        assert daemon.wait_for("reload refused")
+
+    send(daemon.port, "still-served")
+    assert daemon.stop() == 0
+
+
 def test_a_second_daemon_on_the_same_file_is_refused_and_told_who_has_it(daemon: DaemonProcess, tmp_path: Path) -> None:
     daemon.start()
     second = subprocess.run(
