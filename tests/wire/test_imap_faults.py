@@ -205,6 +205,11 @@ def test_one_mail_at_which_the_server_breaks_holds_up_no_other(reading: Reading,
         reading.clock.advance(seconds=max(1.0, reading.worker.step()))
     assert reading.raws() == dict.fromkeys([each for each in mails if each is not mails[17]], 1)
     assert reading.row.missed is not None
+    reading.clock.advance(minutes=10)
+    connections = server.connections
+    for _ in range(60):
+        reading.clock.advance(seconds=max(1.0, reading.worker.step()))
+    assert server.connections <= connections + 2  # it is not tried all the time
 
     server.fault = lambda _number, _piece: None
     reading.clock.advance(days=2)
