@@ -48,6 +48,11 @@ _COLUMNS = (
 _JOINED = select(*_COLUMNS).join(AddressRow, AddressRow.person_id == PersonRow.id)
 _BY_ADDRESS = _JOINED.where(AddressRow.normal.in_(bindparam("normals", expanding=True)))
 _BY_ID = _JOINED.where(AddressRow.id.in_(bindparam("ids", expanding=True)))
+_TRUST_AGAIN = (
+    update(AddressRow)
+    .where(AddressRow.normal.in_(bindparam("normals", expanding=True)), AddressRow.suppressed_until.is_not(None))
+    .values(suppressed_until=None, suppressed_reason=None)
+)
 _ADD_PEOPLE = insert(PersonRow).returning(PersonRow.id, sort_by_parameter_order=True)
 
 
@@ -138,8 +143,5 @@ def suppress(connection: Connection, normals: Iterable[str], until: datetime, re
 
 def trust_again(connection: Connection, normals: Iterable[str]) -> None:
     """A mail arrived there: the address works."""
-    connection.execute(
-        update(AddressRow)
-        .where(AddressRow.normal.in_(set(normals)), AddressRow.suppressed_until.is_not(None))
-        .values(suppressed_until=None, suppressed_reason=None)
-    )
+    if wanted := list(normals):
+        connection.execute(_TRUST_AGAIN, {"normals": wanted})

@@ -62,20 +62,15 @@ class Words:
     def _to_customer(self, letter: Letter, common: dict[str, Any]) -> Mail:
         person, state = letter.to[0], letter.post.state
         values: dict[str, Any] = {**common, "zone": letter.department.timezone, "name": person.name}
-        actions: dict[str, Any] = {
-            "solved": self.sign(letter, Role.SOLVED, person),
-            "problem": self.sign(letter, Role.PROBLEM, person),
-        }
-        match letter.post.tell:
-            case Tell.REMINDER:
-                answered_at = state.answered_at or state.since
-                return mails.Reminder(**values, **actions, answered_at=answered_at, resolves_at=state.due_at)
-            case Tell.RESOLVED:
-                return mails.Resolved(**values, **actions, by_silence=letter.post.cause == "Tick")
-            case Tell.FOLLOW_UP:
-                return mails.FollowUp(**values)
-            case _:
-                return mails.Acknowledgement(**values, proven=letter.proven)
+        if letter.post.tell is Tell.ACKNOWLEDGEMENT:
+            return mails.Acknowledgement(**values, proven=letter.proven)
+        if letter.post.tell is Tell.FOLLOW_UP:
+            return mails.FollowUp(**values)
+        values["solved"] = self.sign(letter, Role.SOLVED, person)
+        values["problem"] = self.sign(letter, Role.PROBLEM, person)
+        if letter.post.tell is Tell.RESOLVED:
+            return mails.Resolved(**values, by_silence=letter.post.cause == "Tick")
+        return mails.Reminder(**values, answered_at=state.answered_at or state.since, resolves_at=state.due_at)
 
     def _answer(self, letter: Letter, common: dict[str, Any]) -> Mail:
         about = letter.post.about
