@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from maild.message import headers
 from maild.message.mime import Part
 from maild.message.parse import Message
-from maild.message.refusals import BAD_ADDRESS, BLAME, SUBJECT
+from maild.message.refusals import BAD_ADDRESS, BLAME, SUBJECT, SUBJECT_LOWER
 from maild.message.returned import original_message_id, report_text
 
 RECIPIENTS = 500  # of one report
@@ -149,7 +149,10 @@ def _looks_like_report(message: Message) -> bool:
 
 def has_report_subject(message: Message) -> bool:
     """Tell whether the subject is one that mail servers write."""
-    return SUBJECT.search(message.subject[:200]) is not None
+    subject = message.subject[:200]
+    if subject.isascii():  # only there is it the same to lower a letter and to disregard its case
+        return SUBJECT_LOWER.search(subject.lower()) is not None
+    return SUBJECT.search(subject) is not None
 
 
 # ---------------------------------------------------------------- RFC 3464

@@ -24,6 +24,9 @@ SUBJECT: Final = re.compile(
     re.IGNORECASE,
 )
 
+#: The same for subjects in lower case: a search that regards case takes a fifth of the time.
+SUBJECT_LOWER: Final = re.compile(SUBJECT.pattern)
+
 #: Reasons that lie in the address itself.
 BAD_ADDRESS: Final = re.compile(
     r"not known|unknown host|nosuchuser|not recogni[sz]ed|did not exactly match|final email delivery point|"

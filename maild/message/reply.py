@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
 #: Without one of these an HTML body holds no quote and no signature that could be told by its structure.
 _MAY_QUOTE = (
-    "<blockquote", "gmail_", "divrplyfwdmsg", "yahoo_quoted", "olk_src_body", "border-top", "stopspelling", "zwchr",
-    "_quote", "signature", "zmail_extra", "editor-reference", "moz-cite", "<hr",
+    "<blockquote", "divrplyfwdmsg", "border-top", "stopspelling", "zwchr", "signature", "editor-reference", "moz-cite",
+    "<hr",
 )  # fmt: skip
+_MAY_QUOTE_BY_UNDERSCORE = ("gmail_", "_quote", "olk_src_body", "zmail_extra")  # one character tells that none is there
 _TAGS = re.compile(r"^(?:\s?\[[^\[\]]{1,60}\])+\s?")
 _TAIL_LINES = 80  # of a text that quotes nothing: a signature is never longer
 
@@ -139,6 +140,8 @@ def _outlined(
 
 def _may_quote(source: str) -> bool:
     lower = source.lower()
+    if "_" in lower and any(tell in lower for tell in _MAY_QUOTE_BY_UNDERSCORE):
+        return True
     return any(tell in lower for tell in _MAY_QUOTE)
 
 
