@@ -1,5 +1,6 @@
 """The operator's commands. One module per noun; this one finds them, and turns every ending into an exit status.
 
+    init                   the first configuration
     run check demo status  the daemon
     ticket mail delivery   what it keeps
     mailbox                where it gets mail
@@ -30,6 +31,7 @@ from maild.cli import failures, output
 
 COMMANDS: Final = {  # name -> module of maild.cli, whose `command` it is
     "run": "run",
+    "init": "init",
     "check": "check",
     "demo": "demo",
     "status": "status",

@@ -1,0 +1,166 @@
+"""`maild init`: a configuration that is right, from few answers, and nothing written if it would be wrong."""
+
+import os
+import pty
+import stat
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from maild import config as configuration
+from tests.parts import free_port
+from tests.system.test_commands import run
+from tests.wire.sink import sink
+
+SMALL = ("--address", "support@acme.example", "--agent", "Anna=anna@acme.example")
+
+
+@pytest.fixture
+def password(tmp_path: Path) -> Path:
+    file = tmp_path / "password"
+    file.write_text("secret\n")
+    file.chmod(0o600)
+    return file
+
+
+def answering(config: Path, *answers: object) -> tuple[int, str]:
+    """Run it on a terminal whose user types `answers`; return the exit status and what he saw."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "maild", "init", "-c", str(config)], stdin=slave, stdout=slave, stderr=slave
+    )
+    os.close(slave)
+    os.write(master, "".join(f"{each}\n" for each in answers).encode())
+    seen = b""
+    while True:
+        try:
+            seen += os.read(master, 65536)
+        except OSError:  # it has ended
+            break
+    os.close(master)
+    return process.wait(30), seen.decode().replace("\r\n", "\n")
+
+
+def test_two_words_make_a_desk(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "config.toml"
+    done = run("init", "-c", file, *SMALL)
+    settings = configuration.load(file)
+
+    assert done.returncode == 0
+    assert tomllib.loads(file.read_text()) == {  # what is a default is not written
+        "maild": {"database": "maild.db"},
+        "smtp": {"listen": "127.0.0.1:2525"},
+        "department": [{"name": "support", "address": "support@acme.example"}],
+        "agent": [{"name": "Anna", "address": "anna@acme.example"}],
+    }
+    assert settings.maild.database == f"sqlite:///{file.parent}/maild.db"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    for line in (f"maild check --connect -c {file}", f"maild run -c {file}", "hand mail for support@acme.example"):
+        assert line in done.stdout.decode()
+    assert run("check", "-c", file).returncode == 0
+
+
+def test_a_file_that_is_there_is_not_touched(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("precious")
+    done = run("init", "-c", file, *SMALL)
+
+    assert done.returncode == 1
+    assert b"is there already" in done.stderr
+    assert file.read_text() == "precious"
+
+
+def test_a_relay_and_a_mailbox_share_a_login(tmp_path: Path, password: Path) -> None:
+    file = tmp_path / "config.toml"
+    login = ("--user", "desk", "--password-file", password)
+    done = run(
+        "init", "-c", file, *SMALL, "--agent", "bert.b@acme.example", "--relay", "smtp.acme.example:465", *login,
+        "--imap", "imap.acme.example",
+    )  # fmt: skip
+    settings = configuration.load(file)
+
+    assert done.returncode == 0
+    assert (settings.relay.host, settings.relay.port, settings.relay.security) == ("smtp.acme.example", 465, "tls")
+    assert settings.relay.user == settings.mailboxes[0].user == "desk"
+    assert (settings.mailboxes[0].host, settings.mailboxes[0].port) == ("imap.acme.example", 993)
+    assert [agent.name for agent in settings.agents] == ["Anna", "Bert B"]
+    assert settings.smtp is None
+    assert b"secret" not in file.read_bytes()
+
+
+def test_a_relay_of_this_machine_is_not_told_the_login_of_the_mailbox(tmp_path: Path, password: Path) -> None:
+    file = tmp_path / "config.toml"
+    run("init", "-c", file, *SMALL, "--user", "desk", "--password-file", password, "--imap", "[::1]:1143")
+
+    settings = configuration.load(file)
+    assert settings.relay.user is None
+    assert (settings.mailboxes[0].host, settings.mailboxes[0].port) == ("::1", 1143)
+
+
+def test_all_faults_are_told_and_nothing_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    done = run("init", "-c", file, "--address", "nonsense", "--agent", "Anna", "--user", "desk", "--listen", "here")
+
+    assert done.returncode == 78
+    for fault in (b"department[1].address", b"agent[1].address", b"smtp.listen", b"password"):
+        assert fault in done.stderr
+    assert not file.exists()
+
+
+def test_without_a_terminal_nobody_is_asked(tmp_path: Path) -> None:
+    done = run("init", "-c", tmp_path / "config.toml")
+
+    assert done.returncode == 2
+    assert b"--address and --agent" in done.stderr
+
+
+def test_a_person_is_asked_and_asked_again_after_a_wrong_answer(tmp_path: Path, password: Path) -> None:
+    file = tmp_path / "config.toml"
+    status, seen = answering(
+        file, "support", "support@acme.example", "Anna=anna@acme.example, bert@acme.example", "smtp.acme.example",
+        "imap.acme.example", "desk", tmp_path / "none", password,
+    )  # fmt: skip
+    settings = configuration.load(file)
+
+    assert status == 0, seen
+    assert "expected a mail address" in seen
+    assert "To make it: install -m 600" in seen
+    assert [agent.name for agent in settings.agents] == ["Anna", "Bert"]
+    assert (settings.relay.host, settings.mailboxes[0].host) == ("smtp.acme.example", "imap.acme.example")
+    assert settings.relay.password_file == password
+
+
+def test_enter_takes_what_suits_most(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    status, seen = answering(file, "support@acme.example", "anna@acme.example", "", "")
+
+    assert status == 0, seen
+    assert "[smtp]" in file.read_text()
+    assert "[relay]" not in file.read_text()
+
+
+def test_the_relay_is_tried_when_that_is_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    listen, nobody = free_port(), free_port()
+    done = run(
+        "init", "-c", file, *SMALL, "--relay", f"localhost:{nobody}", "--listen", f"127.0.0.1:{listen}", "--connect"
+    )
+
+    assert done.returncode == 78
+    assert f"fault: relay: localhost:{nobody}".encode() in done.stderr
+    assert b"ok: listener" in done.stdout
+    assert file.exists()
+
+
+def test_a_relay_that_answers_is_said_to(tmp_path: Path) -> None:
+    with sink() as smarthost:
+        words = ("--relay", f"127.0.0.1:{smarthost.port}", "--listen", f"127.0.0.1:{free_port()}", "--connect")
+        done = run("init", "-c", tmp_path / "config.toml", *SMALL, *words)
+
+    assert done.returncode == 0, done.stderr
+    assert b"ok: relay" in done.stdout
+    assert b"maild check --connect" not in done.stdout
+    assert smarthost.mails == []
