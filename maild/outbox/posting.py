@@ -205,7 +205,7 @@ class Outbox:
         if letter.agent:
             return (message_id(self._keys, letter.post.thread.ticket_id, AGENTS_THREAD, domain),)
         about = letter.post.about
-        if isinstance(about, FiledMail) and letter.post.tell is not Tell.ANSWER:
+        if isinstance(about, FiledMail) and letter.post.tell in _REPLIES:  # else it may be an agent's
             message = about.message
             return _thread((*message.references, *message.in_reply_to[:1], message.message_id))
         heard = next((each for each in said if each.with_customer and each.message_id), None)

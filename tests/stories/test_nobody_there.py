@@ -152,3 +152,15 @@ def test_the_history_says_from_when_on_a_ticket_is_silenced(desk: Desk) -> None:
     [silenced] = [each for each in desk.history(1) if each[0] == "silenced_until"]
     assert silenced[1] is None
     assert silenced[2] is not None
+
+
+def test_a_ticket_resolved_by_words_alone_stays_in_the_customers_conversation(desk: Desk) -> None:
+    desk.mail(ADA, "Printer on fire", proven=True)
+    told = desk.mails_to(ANNA)[-1]
+    desk.mails_to(ADA)
+
+    desk.mail(ANNA, told.subject, "#resolve\r\n", answers=told)
+
+    [resolved] = desk.mails_to(ADA)
+    assert resolved.message.references[0] == "mail-1@client.example"
+    assert not any("agents" in each or each == "mail-2@client.example" for each in resolved.message.references)
