@@ -289,3 +289,25 @@ def test_a_backup_that_lacks_a_row_is_not_kept(shell: Shell, tmp_path: Path, mon
     assert told.status == 1
     assert "raw has" in told.err
     assert not (tmp_path / "copy").exists()
+
+
+@sqlite_only
+@pytest.mark.skipif(os.geteuid() != 0, reason="not run: only root can make files for somebody else")
+def test_what_root_restores_belongs_to_the_daemons_user(shell: Shell, tmp_path: Path) -> None:
+    nobody = 65534
+    shell("db", "backup", tmp_path / "copy")
+    shell.desk.database.close()
+    path = shell.desk.database.path
+    os.chown(path, nobody, nobody)
+    there = restore(shell, tmp_path / "copy")
+    owner = path.stat().st_uid
+    state = tmp_path / "state"
+    state.mkdir()
+    os.chown(state, nobody, nobody)
+    shell.config.write_text(shell.config.read_text().replace(str(path), str(state / "maild.db")))
+    new = restore(shell, tmp_path / "copy")
+
+    assert (there.status, new.status) == (0, 0)
+    assert owner == nobody
+    assert {each.stat().st_uid for each in state.iterdir()} == {nobody}
+    assert sorted(each.name for each in state.iterdir()) == ["maild.db", "maild.db.lock", "maild.db.write-lock"]
