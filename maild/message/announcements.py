@@ -355,7 +355,7 @@ def unglued(text: str) -> str:
 
 def _in_lines_with(words: str, work: Callable[[str], str], text: str) -> str:
     """Return `text` with `work` done to the lines that hold `words`; a pattern tried on every line is far slower."""
-    at = text.find(words)
+    at = text.find(words) if words[-1] in text else -1  # one character is found ten times as fast as several
     if at < 0:
         return text
     done = 0

@@ -26,6 +26,7 @@ _RUN = re.compile("[qae]+")  # of the kinds of lines
 #: What `phrases.ANSWERED_BELOW` says in one word, and of what it says in several the longest word behind a space:
 #: one search for these passes over most mails, a search for each phrase takes ten times as long.
 _SAID_IN_A_WORD = tuple(phrase for phrase in phrases.ANSWERED_BELOW if " " not in phrase)
+_SAID_IN_ASCII = tuple(word for word in _SAID_IN_A_WORD if word.isascii())
 _MAY_SAY = re.compile(
     " (?:"
     + "|".join(sorted({max(phrase.split()[1:], key=len) for phrase in phrases.ANSWERED_BELOW if " " in phrase}))
@@ -161,9 +162,9 @@ def _announce(one: Announcement, kind: list[str], places: dict[int, tuple[int, i
 def _says_below(lines: Sequence[str]) -> bool:
     """Tell whether the author says that he answers inside the old text, as Outlook's users do."""
     words = " ".join(" ".join(lines)[:_SAID_CHARACTERS].casefold().split())
-    if any(word in words for word in _SAID_IN_A_WORD):
+    if _MAY_SAY.search(words) is not None and any(phrase in words for phrase in phrases.ANSWERED_BELOW):
         return True
-    return _MAY_SAY.search(words) is not None and any(phrase in words for phrase in phrases.ANSWERED_BELOW)
+    return any(word in words for word in (_SAID_IN_ASCII if words.isascii() else _SAID_IN_A_WORD))
 
 
 def _answered_inside(kind: Sequence[str], places: dict[int, tuple[int, int]], start: int) -> bool:
@@ -222,7 +223,9 @@ def _decide(lines: Sequence[str], kind: str, cut: int, *, answer: bool) -> list[
         end = signatures.start(lines, kind, end)
     if "t" not in kind[:end]:
         return [True] * size
-    keep = [each != "s" for each in kind[:end]] + [False] * (size - end)
+    keep = [True] * end + [False] * (size - end)
+    if "s" in kind:
+        keep[:end] = [each != "s" for each in kind[:end]]
     above = _quotes_above(kind, end)
     if len(above) == 1:
         start, stop = above[0]

@@ -156,6 +156,9 @@ def is_answer(message: Message) -> bool:
 
 def is_forward(message: Message) -> bool:
     """Tell whether the subject says that another mail was passed on."""
-    subject = _TAGS.sub("", message.subject[:200]).replace("：", ":")
+    subject = message.subject[:200].replace("：", ":")
+    if ":" not in subject:
+        return False
+    subject = _TAGS.sub("", subject)
     prefix, colon, _ = subject[:40].partition(":")
     return bool(colon) and prefix.strip(" []").casefold() in phrases.FORWARD_PREFIXES
