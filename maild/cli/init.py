@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -220,6 +221,11 @@ def _next(path: Path, settings: "Settings", *, tried: bool) -> list[str]:
     where = "" if path == SYSTEM_FILE else f" -c {output.printable(path)}"
     address = settings.departments[0].address
     lines = ["", "Next:"]
+    logins = (settings.relay, *settings.mailboxes)
+    files = sorted({each.password_file for each in logins if each.password_file is not None})
+    if os.geteuid() == 0:  # root can read what the daemon cannot
+        unread = (each for each in files if each.stat().st_uid == 0)
+        lines += [f"  chown {GROUP} {shlex.quote(output.printable(each))}" for each in unread]
     if not tried:
         lines.append(f"  maild check --connect{where}")
     if settings.mailboxes:

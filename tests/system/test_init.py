@@ -100,6 +100,14 @@ def test_a_relay_of_this_machine_is_not_told_the_login_of_the_mailbox(tmp_path: 
     assert (settings.mailboxes[0].host, settings.mailboxes[0].port) == ("::1", 1143)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="not run: only root has files that the daemon cannot read")
+def test_root_is_told_to_give_the_password_to_the_daemon(tmp_path: Path, password: Path) -> None:
+    login = ("--relay", "smtp.acme.example", "--user", "desk", "--password-file", password)
+    done = run("init", "-c", tmp_path / "config.toml", *SMALL, *login)
+
+    assert f"chown maild {password}" in done.stdout.decode()
+
+
 def test_all_faults_are_told_and_nothing_is_written(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     done = run("init", "-c", file, "--address", "nonsense", "--agent", "Anna", "--user", "desk", "--listen", "here")
