@@ -17,7 +17,6 @@ import hashlib
 import hmac
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -40,16 +39,17 @@ from maild.message.address import Keys, normalise, signed_part
 from maild.outbox import Outbox
 from maild.outbox.held import Questions
 from maild.outbox.replies import Replies
+from maild.services import scheduler
 from maild.services.filer import Ask, Authenticator, Filer
 from maild.services.imap_poller import Poller
 from maild.services.loop import Bell, Loop
 from maild.services.scheduler import Scheduler
-from maild.services.sender import Sender
+from maild.services.sender import Sender, sending
 from maild.services.smtp_listener import Limits, Logins, SmtpListener, tls_context
 from maild.store import keys as signing_keys
 from maild.store import schema
 from maild.store.engine import AlreadyRunning, Database
-from maild.store.models import MailRow
+from maild.store.models import DeliveryRow, MailRow, TicketRow
 from maild.templates import Templates
 
 log = structlog.get_logger("maild.daemon")
@@ -199,11 +199,11 @@ class Daemon:
         Raises:
             OSError: the listener's address cannot be had.
         """
-        given = systemd.listen_sockets()
+        self._given = systemd.listen_sockets()
         if self._database.is_sqlite:
             self._recover()
         self._inbox.start()
-        self._listen(given)
+        self._listen()
         for loop in self._loops:
             loop.start()
         self._poller.start(self.works.settings)
@@ -216,8 +216,15 @@ class Daemon:
                 .where(MailRow.due_at.is_not(None), MailRow.attempts > 0)
                 .values(due_at=MailRow.stored_at)
             )
+            now = self._now()
+            for table, lease in ((DeliveryRow, sending.LEASE), (TicketRow, scheduler.LEASE)):
+                connection.execute(
+                    update(table)
+                    .where(table.due_at > now, table.due_at <= now + lease, table.attempts > 0)
+                    .values(due_at=now)
+                )
 
-    def _listen(self, given: list[socket.socket]) -> None:
+    def _listen(self) -> None:
         section = self.works.settings.smtp
         if section is None:
             return
@@ -227,7 +234,7 @@ class Daemon:
             self._now,
             hostname=self.works.settings.maild.hostname,
             listen=section.listen,
-            sockets=given,
+            sockets=[each.dup() for each in self._given],  # ours outlive the listener: it may be replaced
             protocol=section.protocol,
             limits=Limits(
                 size_bytes=section.max_size_bytes,
@@ -305,10 +312,10 @@ class Daemon:
             self.listener.stop(GRACE_S)
             self.listener = None
         try:
-            self._listen([])
+            self._listen()
         except Exception:  # the address may be taken, the certificate unreadable
             self.works = replaced
-            self._listen([])
+            self._listen()
             raise
 
     def stop(self) -> bool:

@@ -124,14 +124,6 @@ def unite(connection: Connection, address: str, person: Person) -> None:
     connection.execute(update(AddressRow).where(AddressRow.normal == normalise(address)).values(person_id=person.id))
 
 
-def learn_language(connection: Connection, languages: dict[int, str]) -> None:
-    """Remember the language of people, by person id, who have none yet."""
-    for person_id, language in languages.items():
-        connection.execute(
-            update(PersonRow).where(PersonRow.id == person_id, PersonRow.language.is_(None)).values(language=language)
-        )
-
-
 def suppress(connection: Connection, normals: Iterable[str], until: datetime, reason: str) -> None:
     """Send nothing automatic to these addresses until then."""
     connection.execute(

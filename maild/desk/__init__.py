@@ -99,11 +99,14 @@ class Desk:
         post = Post(tell, card.thread, card.state, card.state, about, None, tell.value)
         record_withheld(connection, self._outbox.post(connection, [post], now), now)
 
-    def delivery_failed(self, connection: Connection, failures: Mapping[int, str], now: datetime) -> None:
+    def delivery_failed(
+        self, connection: Connection, failures: Mapping[int, str], now: datetime, *, proven: bool = True
+    ) -> None:
         """Note that deliveries (by id) failed for good, with the server's own words.
 
         An address that does not exist gets nothing automatic for a while. If it was the last public answer of a
-        ticket, the ticket opens again and the answer's author is told.
+        ticket, the ticket opens again and the answer's author is told. What is not `proven` came from somebody who
+        knows the mail's Message-ID, as all its recipients do: it silences no address.
         """
         rows = connection.execute(
             select(
@@ -124,7 +127,7 @@ class Desk:
             ended = {"state": DeliveryState.FAILED, "due_at": None, "ended_at": now, "reply": said}
             connection.execute(update(DeliveryRow).where(DeliveryRow.id == row.id).values(ended))
             # A full mailbox or a policy passes; and agents must hear of what waits.
-            if bounce.blames_address(said) and self._settings.agent_of(row.recipient) is None:
+            if proven and bounce.blames_address(said) and self._settings.agent_of(row.recipient) is None:
                 people.suppress(connection, [normalise(row.recipient)], now + _SUPPRESSED_FOR, said)
             log.warning("delivery failed for good", delivery=row.id, ticket=row.ticket_id, reply=said[:200])
         answers = [row for row in rows if row.purpose == Tell.ANSWER and row.ticket_id is not None]

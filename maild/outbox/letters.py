@@ -47,6 +47,7 @@ class FiledMail:
     trust: str = "none"  # message.authentication.Trust: is the author's address proven
     related: tuple[int, ...] = ()
     note: bool = False  # from an agent to agents
+    also_for: tuple[str, ...] = ()  # further departments to whom it was addressed: one ticket, all are told
     block: str = ""  # the words on top of an agent's mail, which `reply` has no more
 
     @property

@@ -128,7 +128,9 @@ class Outbox:
             return [agent] if agent else []
         assignee = self._settings.agent_of(post.state.assignee) if post.state.assignee else None
         told = [assignee] if assignee else list(self._settings.agents_of(department.name))
-        return [agent for agent in told if normalise(agent.address) != normalise(author)]
+        if post.tell is Tell.NOTIFICATION and isinstance(post.about, FiledMail) and post.before.waiting_since is None:
+            told += [agent for name in post.about.also_for for agent in self._settings.agents_of(name)]
+        return [agent for agent in dict.fromkeys(told) if normalise(agent.address) != normalise(author)]
 
     def _enrol_agents(self, connection: Connection, letters: Sequence[Letter], now: datetime) -> None:
         agents = [Address(letter.agent.name, letter.agent.address) for letter in letters if letter.agent]

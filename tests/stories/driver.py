@@ -158,6 +158,7 @@ class Desk:
         envelope_from: str | None = None,
         cc: str = "",
         work: bool = True,
+        rcpt: tuple[str, ...] = (),
     ) -> int:
         """Let somebody write; return the id of the stored mail. Without `work` the desk does not look at it yet."""
         self._number += 1
@@ -179,7 +180,7 @@ class Desk:
             domain = parse(lines[0].encode()).from_.address.split("@")[1]
             lines.insert(0, f"Authentication-Results: {MX}; dmarc=pass header.from={domain}")
         raw = ("\r\n".join([*lines, *headers.splitlines()]) + "\r\n\r\n" + text).encode()
-        return self.deliver(raw, sender if envelope_from is None else envelope_from, to, work=work)
+        return self.deliver(raw, sender if envelope_from is None else envelope_from, *(rcpt or (to,)), work=work)
 
     def deliver(self, raw: bytes, envelope_from: str, *recipients: str, work: bool = True) -> int:
         """Store a mail as the listener would, and let the desk work."""

@@ -133,6 +133,33 @@ def test_who_was_in_cc_of_the_first_mail_gets_the_answer_too(desk: Desk) -> None
     assert desk.ticket(1).requester_id == 1
 
 
+def test_a_mail_to_two_departments_is_one_ticket_of_which_both_are_told(desk: Desk) -> None:
+    desk.mail(ADA, "Offer and repair", to=f"{SUPPORT}, sales@acme.example", rcpt=(SUPPORT, "sales@acme.example"))
+
+    assert desk.tickets() == [1]
+    assert len(desk.mails_to(BERT)) == 1  # of both departments, and told once
+    assert len(desk.mails_to(ANNA)) == 1
+
+
+def test_a_report_that_only_knows_the_message_id_silences_no_address(desk: Desk) -> None:
+    answer = answered(desk)
+    report = (
+        "From: mailer-daemon@somewhere.example\r\nTo: support@acme.example\r\nSubject: Undelivered\r\n"
+        'MIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n\r\n'
+        "--b\r\nContent-Type: text/plain\r\n\r\nsorry\r\n"
+        "--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; somewhere.example\r\n\r\n"
+        f"Final-Recipient: rfc822; {ADA}\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n"
+        f"--b\r\nContent-Type: text/rfc822-headers\r\n\r\nMessage-ID: <{answer.message.message_id}>\r\n\r\n--b--\r\n"
+    )
+    desk.deliver(report.encode(), "", SUPPORT)
+    assert desk.ticket(1).undelivered
+
+    [told] = desk.mails_to(ANNA)[-1:]
+    desk.mail(ANNA, told.subject, "Once more.\r\n", answers=told)
+    desk.wait(days=8)
+    assert not [entry for entry in desk.history(1) if entry[0] == "withheld"]
+
+
 def test_an_answer_that_cannot_be_delivered_opens_the_ticket_and_tells_its_author(desk: Desk) -> None:
     desk.mail(ADA, "Printer on fire", proven=True)
     [told] = desk.mails_to(ANNA)

@@ -94,7 +94,8 @@ class Examiner:
             known_texts = [one.text for one in said.get(verdict.ticket_id or 0, ()) if one.text]
             new = reply.new_text(each.message, known_texts)
             ticket = None if chosen.action is Action.OPEN else facts.ticket_id or facts.burst_ticket_id
-            filings.append(Filing(mail, each, verdict, chosen, new, self._department(mail, each), failed, ticket))
+            first, *others = self._departments(mail, each)
+            filings.append(Filing(mail, each, verdict, chosen, new, first, tuple(others), failed, ticket))
         self._commander.read(connection, filings, now)
         guard(connection, filings)
         return filings
@@ -154,10 +155,11 @@ class Examiner:
         list_id = each.message.header("list-id").rpartition("<")[2].strip("> ").lower()
         return bool(list_id) and any(list_id == ours.replace("@", ".", 1) for ours in self._known.ours)
 
-    def _department(self, mail: Inbound, each: Reading) -> str:
+    def _departments(self, mail: Inbound, each: Reading) -> list[str]:
+        """Return the departments to which a mail is addressed; the ticket is the first one's."""
         named = [*mail.recipients, *(one.address for one in (*each.message.to, *each.message.cc))]
         found = (self._settings.department_of(address) for address in named)
-        return next((department.name for department in found if department), self._usual_department(mail))
+        return list(dict.fromkeys(each.name for each in found if each)) or [self._usual_department(mail)]
 
     def _usual_department(self, mail: Inbound) -> str:
         """Return whose mail it is if no address says so: that of its mailbox, else the first."""

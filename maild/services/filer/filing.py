@@ -59,6 +59,7 @@ class Filing:
     route: Route
     reply: Reply
     department: str
+    also_for: tuple[str, ...] = ()  # further departments to whom the mail was addressed
     deliveries: Sequence[int] = ()  # of ours that its report says failed for good
     ticket: int | Opening | None = None
     notes: list[str] = field(default_factory=list)

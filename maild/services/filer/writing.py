@@ -85,14 +85,16 @@ class Writer:
             filing.ticket = outcome.ticket_id
             if outcome.refused:
                 filing.notes.append(f"refused: {outcome.refused}")
-        failures = {
-            delivery: _server_words(filing.reading)
-            for filing in filings
-            if filing.route.action is Action.BOUNCE and _failed_for_good(filing.reading)
-            for delivery in filing.deliveries
-        }
-        if failures:
-            self._desk.delivery_failed(connection, failures, now)
+        for proven in (True, False):
+            failures = {
+                delivery: _server_words(filing.reading)
+                for filing in filings
+                if filing.route.action is Action.BOUNCE and _failed_for_good(filing.reading)
+                if bool(filing.reading.bounced) is proven
+                for delivery in filing.deliveries
+            }
+            if failures:
+                self._desk.delivery_failed(connection, failures, now, proven=proven)
         connection.execute(
             update(MailRow).where(MailRow.id == bindparam("mail_id")), [self._columns(filing) for filing in filings]
         )
@@ -185,6 +187,7 @@ class Writer:
             related=filing.verdict.related,
             note=filing.route.action is Action.NOTE,
             block=filing.orders.block,
+            also_for=filing.also_for,
         )
 
     def _columns(self, filing: Filing) -> dict[str, Any]:
