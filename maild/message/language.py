@@ -80,10 +80,10 @@ def _same(one: str, other: str) -> bool:
 def guess(text: str) -> str | None:
     """Return the language of `text`, None if it is not clear."""
     prose = _NOT_PROSE.sub(" ", text[: 2 * _TEXT_CHARACTERS])[:_TEXT_CHARACTERS].lower()
-    letters = sum(character.isalpha() for character in prose)
+    letters = sum(map(str.isalpha, prose))
     if letters < 4:
         return None
-    for language, pattern in _SCRIPTS:
+    for language, pattern in () if prose.isascii() else _SCRIPTS:
         share = len(pattern.findall(prose)) / letters
         if share >= _SCRIPT_SHARE.get(language, 0.5):
             return "fa" if language == "ar" and any(letter in prose for letter in LETTERS["fa"]) else language
@@ -99,7 +99,7 @@ def _by_words(prose: str) -> str | None:
         hits += bool(owners)
         for language in owners:
             scores[language] = scores.get(language, 0.0) + 1 / len(owners) ** 0.5
-        for letter in set(word):
+        for letter in () if word.isascii() else set(word):
             if letter in _LETTER_OWNERS:
                 language = _LETTER_OWNERS[letter]
                 scores[language] = scores.get(language, 0.0) + 0.5

@@ -43,19 +43,14 @@ class Attachment:
         return self._load()
 
     @cached_property
-    def _measures(self) -> tuple[int, str]:
-        content = self._load()
-        return len(content), hashlib.sha256(content).hexdigest()
-
-    @property
     def size_bytes(self) -> int:
         """Return how long the file is."""
-        return self._measures[0]
+        return len(self._load())
 
-    @property
+    @cached_property
     def sha256(self) -> str:
-        """Return the SHA-256 of the file, as hexadecimal digits."""
-        return self._measures[1]
+        """Return the SHA-256 of the file, as hexadecimal digits; a list of files needs their sizes only."""
+        return hashlib.sha256(self._load()).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)

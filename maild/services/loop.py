@@ -31,14 +31,24 @@ class Loop(threading.Thread):
     """A thread that calls `step` until it is stopped.
 
     A step returns the seconds that it may sleep when it found nothing to do (the bell ends that early), or 0 to be
-    called again at once. A step that raises is logged and tried again after a pause that doubles up to
-    LONGEST_PAUSE_S, so a database that is away is asked seldom and a service never dies.
+    called again, after `rest_s`: what comes meanwhile is then done at one go. A step that raises is logged and tried
+    again after a pause that doubles up to LONGEST_PAUSE_S, so a database that is away is asked seldom and a service
+    never dies.
     """
 
-    def __init__(self, name: str, step: Callable[[], float], bell: Bell | None = None, *, pause_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        name: str,
+        step: Callable[[], float],
+        bell: Bell | None = None,
+        *,
+        pause_s: float = 1.0,
+        rest_s: float = 0.0,
+    ) -> None:
         super().__init__(name=name, daemon=True)
         self._step = step
         self._pause_s = pause_s
+        self._rest_s = rest_s
         self._halt = threading.Event()
         self.bell = bell or Bell()
         self.steps = 0  # for the watchdog: counts up as long as the loop turns
@@ -67,6 +77,8 @@ class Loop(threading.Thread):
             pause_s = self._pause_s
             if idle_s > 0 and not self._halt.is_set():
                 self.bell.wait(idle_s)
+            elif self._rest_s:
+                self._halt.wait(self._rest_s)
 
     def stop(self) -> None:
         """Ask the loop to end after its present step; `join` waits for it."""

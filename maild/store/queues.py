@@ -9,9 +9,10 @@ progress" state and no heartbeat: a lease that runs out makes the row due again.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, Executable, bindparam, func, select, update
 
 from maild.store.engine import Database
 from maild.store.models import DeliveryRow, JobRow, MailboxRow, MailRow, TicketRow
@@ -40,24 +41,53 @@ class Claim:
         return Claim(self.table, tuple(ids), self.attempts, self.until)
 
 
+# The statements of each queue are built once: every service asks them at every step.
+
+
+@cache
+def _is_due(table: QueueTable) -> Executable:
+    return select(table.id).where(table.due_at <= bindparam("now")).limit(1)
+
+
+@cache
+def _lock_due(table: QueueTable) -> Executable:
+    due = select(table.id).where(table.due_at <= bindparam("now")).order_by(table.due_at, table.id)
+    return due.limit(bindparam("most")).with_for_update(skip_locked=True)
+
+
+@cache
+def _lease(table: QueueTable) -> Executable:
+    chosen = table.id.in_(bindparam("ids", expanding=True))
+    leased = update(table).where(chosen).values(due_at=bindparam("until"), attempts=table.attempts + 1)
+    return leased.returning(table.id, table.attempts)
+
+
+@cache
+def _lock_leased(table: QueueTable) -> Executable:
+    ours = (table.id.in_(bindparam("ids", expanding=True))) & (table.due_at == bindparam("until"))
+    return select(table.id).where(ours).order_by(table.id).with_for_update()
+
+
+@cache
+def _next_due(table: QueueTable) -> Executable:
+    return select(func.min(table.due_at)).where(table.due_at.is_not(None))
+
+
 def claim(database: Database, table: QueueTable, now: datetime, lease: timedelta, limit: int) -> Claim:
     """Claim up to `limit` rows of `table`, those due longest first; an empty claim if none is due.
 
     On SQLite a look that finds nothing takes no lock; on PostgreSQL rows that another node is claiming are skipped.
     """
     with database.read() as connection:
-        if connection.scalar(select(table.id).where(table.due_at <= now).limit(1)) is None:
+        if connection.scalar(_is_due(table), {"now": now}) is None:
             return Claim(table, (), {}, now)
     until = now + lease
-    due = select(table.id).where(table.due_at <= now).order_by(table.due_at, table.id).limit(limit)
     with database.write() as connection:
-        ids = connection.scalars(due.with_for_update(skip_locked=True)).all()
+        ids = connection.scalars(_lock_due(table), {"now": now, "most": limit}).all()
         if not ids:
             return Claim(table, (), {}, now)
-        connection.execute(update(table).where(table.id.in_(ids)).values(due_at=until, attempts=table.attempts + 1))
-        counted = connection.execute(select(table.id, table.attempts).where(table.id.in_(ids))).all()
-    attempts = {row.id: row.attempts for row in counted}
-    return Claim(table, tuple(ids), attempts, until)
+        leased = connection.execute(_lease(table), {"ids": ids, "until": until}).all()
+    return Claim(table, tuple(ids), {row.id: row.attempts for row in leased}, until)
 
 
 def hold(connection: Connection, claimed: Claim) -> None:
@@ -69,12 +99,7 @@ def hold(connection: Connection, claimed: Claim) -> None:
         LeaseLost: at least one row was claimed by another or changed by hand meanwhile; nothing may be written.
     """
     table = claimed.table
-    held = connection.scalars(
-        select(table.id)
-        .where(table.id.in_(claimed.ids), table.due_at == claimed.until)
-        .order_by(table.id)
-        .with_for_update()
-    ).all()
+    held = connection.scalars(_lock_leased(table), {"ids": claimed.ids, "until": claimed.until}).all()
     if len(held) != len(claimed.ids):
         raise LeaseLost(f"{table.__tablename__} {sorted(set(claimed.ids) - set(held))}")
 
@@ -90,7 +115,8 @@ def release(database: Database, claimed: Claim, due_at: datetime) -> None:
 
 def next_due(connection: Connection, table: QueueTable) -> datetime | None:
     """Return the earliest `due_at` of `table`, None if nothing waits."""
-    return connection.scalar(select(func.min(table.due_at)).where(table.due_at.is_not(None)))
+    due_at: datetime | None = connection.scalar(_next_due(table))
+    return due_at
 
 
 def waiting(connection: Connection, table: QueueTable, now: datetime) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from maild.config import Settings
 from maild.desk import Desk
@@ -52,6 +52,9 @@ LOOK_AGAIN: Final = timedelta(seconds=1)  # at a mail that waits for another one
 MOST_BEGUN: Final = 10  # times; more than it may fail, since a power cut is no fault of the mail
 MOST_UNFILED: Final = 500  # of mails that others are filing, looked through for the ones that are answered
 MOST_OPENED: Final = routing.BURSTS[0][1]  # tickets of one sender in one transaction
+
+
+_SIZES: Final = select(MailRow.id, MailRow.size_bytes).where(MailRow.id.in_(bindparam("ids", expanding=True)))
 
 
 class Filer:
@@ -111,7 +114,7 @@ class Filer:
     def _portions(self, claim: queues.Claim) -> list[queues.Claim]:
         """Cut a claim so that no transaction holds more than GROUP_BYTES, one large mail excepted."""
         with self._database.read() as connection:
-            rows = connection.execute(select(MailRow.id, MailRow.size_bytes).where(MailRow.id.in_(claim.ids)))
+            rows = connection.execute(_SIZES, {"ids": claim.ids})
             sizes = {row.id: row.size_bytes for row in rows}
         portions: list[list[int]] = []
         room = 0

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from maild.desk import Opening
 from maild.message.address import Address
@@ -67,24 +67,27 @@ class Filing:
     collision: Collision | None = None  # why his answer is held
 
 
+_FETCH: Final = (
+    select(
+        MailRow.id,
+        MailRow.envelope_from,
+        MailRow.recipients,
+        MailRow.stored_at,
+        MailRow.attempts,
+        MailRow.source,
+        MailRow.old_since,
+        MailRow.helo,
+        MailRow.login,
+        MailRow.released_by,
+    )
+    .where(MailRow.id.in_(bindparam("ids", expanding=True)))
+    .order_by(MailRow.id)
+)
+
+
 def fetch(connection: Connection, mail_ids: Sequence[int]) -> list[Inbound]:
     """Return stored mails with their bytes, in the order in which they were stored."""
-    rows = connection.execute(
-        select(
-            MailRow.id,
-            MailRow.envelope_from,
-            MailRow.recipients,
-            MailRow.stored_at,
-            MailRow.attempts,
-            MailRow.source,
-            MailRow.old_since,
-            MailRow.helo,
-            MailRow.login,
-            MailRow.released_by,
-        )
-        .where(MailRow.id.in_(mail_ids))
-        .order_by(MailRow.id)
-    ).all()
+    rows = connection.execute(_FETCH, {"ids": mail_ids}).all()
     raws = queries.raws(connection, [row.id for row in rows])
     return [
         Inbound(

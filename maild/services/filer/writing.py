@@ -38,6 +38,7 @@ log = structlog.get_logger("maild.filer")
 
 TEXT_KEPT: Final = 64_000  # characters of the new text that are kept beside the bytes
 ADDRESSES_KEPT: Final = 50  # people of a first mail's Cc who take part
+_UPDATE: Final = update(MailRow).where(MailRow.id == bindparam("mail_id"))
 _STATES: Final = {
     Action.NOTED: MailState.NOTED,
     Action.RELEASE: MailState.NOTED,
@@ -95,9 +96,7 @@ class Writer:
             }
             if failures:
                 self._desk.delivery_failed(connection, failures, now, proven=proven)
-        connection.execute(
-            update(MailRow).where(MailRow.id == bindparam("mail_id")), [self._columns(filing) for filing in filings]
-        )
+        connection.execute(_UPDATE, [self._columns(filing) for filing in filings])
         _record_released(connection, filings, now)
         self._release(connection, filings, now)
         self._requests.answer(connection, filings, now)
