@@ -1,6 +1,6 @@
 """What was read from a mail, as a value that JSON can hold: the answer of `maild mail parse --json`.
 
-The names are a promise to operators (DESIGN of the command line): they may grow, not change. `file` is added by the
+The names are a promise to operators (docs/operate.md): they may grow, not change. `file` is added by the
 command, which alone knows files.
 """
 
