@@ -49,7 +49,7 @@ LEASE: Final = timedelta(minutes=2)  # must exceed the longest time that a group
 IDLE_S: Final = 30.0  # the bell makes it prompt, this makes it sure
 SHORTEST_S: Final = 0.05  # what is due and cannot be claimed is in other hands
 LOOK_AGAIN: Final = timedelta(seconds=1)  # at a mail that waits for another one
-MOST_BEGUN: Final = 10  # times; more than it may fail, since a power cut is no fault of the mail
+MOST_BEGUN: Final = 30  # times, of a mail that is there when the process dies; many kills in a row are no fault of it
 MOST_UNFILED: Final = 500  # of mails that others are filing, looked through for the ones that are answered
 MOST_OPENED: Final = routing.BURSTS[0][1]  # tickets of one sender in one transaction
 
