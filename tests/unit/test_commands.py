@@ -161,10 +161,10 @@ def test_a_note_may_begin_on_the_line_of_its_word() -> None:
 @pytest.mark.parametrize(
     ("line", "fault"),
     [
-        ("#reslove", Fault("#reslove is no word that I know, did you mean #resolve?", "#resolve")),
-        ("#Solved", Fault("#Solved is no word that I know, did you mean #resolve?", "#resolve")),
-        ("#snooze 3h", Fault("#snooze is no word that I know, did you mean #postpone?", "#postpone 3h")),
-        ("#xyzzy", Fault("#xyzzy is no word that I know")),
+        ("#reslove", Fault("#reslove is no word that I know.", "#resolve")),
+        ("#Solved", Fault("#Solved is no word that I know.", "#resolve")),
+        ("#snooze 3h", Fault("#snooze is no word that I know.", "#postpone 3h")),
+        ("#xyzzy", Fault("#xyzzy is no word that I know.")),
         (
             "#resolve Thank you",
             Fault("#resolve: it takes nothing behind it; put your answer on a line of its own", "#resolve"),
@@ -196,7 +196,7 @@ def test_a_note_may_begin_on_the_line_of_its_word() -> None:
         ("#cc a@x.example Bob <b@x.example>", Fault('#cc: "Bob" is no address', "#cc bob@customer.example")),
         (
             "#assign anna #prioriti high",
-            Fault("#prioriti is no word that I know, did you mean #priority?", "#priority high"),
+            Fault("#prioriti is no word that I know.", "#priority high"),
         ),
         ("#merge 1 2", Fault("#merge: it needs one ticket", "#merge 1042")),
         ("#merge it", Fault('#merge: "it" is no ticket; write its number, like 1042', "#merge 1042")),

@@ -167,9 +167,8 @@ class _Reading:
                 line = self._command(WORDS[name], found[2], written)
             else:
                 meant = nearest_word(name)
-                like = f", did you mean #{meant}?" if meant else ""
                 suggestion = f"#{meant} {found[2][:80]}".strip() if meant else ""
-                self.faults.append(Fault(f"#{found[1][:40]} is no word that I know{like}", suggestion, line[:80]))
+                self.faults.append(Fault(f"#{found[1][:40]} is no word that I know.", suggestion, line[:80]))
                 line = ""
         return True
 
