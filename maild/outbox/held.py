@@ -4,25 +4,24 @@ An agent who writes from a new program gets his mail through with one click; one
 most `PER_AGENT` an hour: whoever forges his name must not be able to flood him, and what is held is listed in any case.
 """
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import structlog
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from maild import people
 from maild.config import Settings
 from maild.config.settings import Agent, Department
 from maild.message.address import Address, Keys, message_id, normalise, release_address
-from maild.message.compose import Automatic, Draft, compose
+from maild.message.compose import Automatic, Draft
 from maild.message.subject import base_subject
-from maild.outbox.posting import PIECE_BYTES, SOURCE
+from maild.outbox.ticketless import write
 from maild.people import Person
-from maild.store.models import DeliveryRow, DeliveryState, Direction, MailRow, MailState, RawRow
+from maild.store.models import DeliveryRow, Direction, MailRow
 from maild.templates import Templates, mails
 from maild.templates.mails import Who
 
@@ -87,17 +86,7 @@ class Questions:
     def _write(self, connection: Connection, question: Question, person: Person, now: datetime) -> None:
         department = self._settings.department(question.department) or self._settings.departments[0]
         draft = self._draft(question, person, department, now)
-        raw = compose(draft)
-        mail_id = connection.scalars(insert(MailRow).returning(MailRow.id), [_mail(draft, raw, person)]).one()
-        pieces = range(0, len(raw), PIECE_BYTES)
-        connection.execute(
-            insert(RawRow),
-            [
-                {"mail_id": mail_id, "number": number, "content": raw[start : start + PIECE_BYTES]}
-                for number, start in enumerate(pieces)
-            ],
-        )
-        connection.execute(insert(DeliveryRow), [_delivery(mail_id, person, department, now)])
+        mail_id = write(connection, draft, person, mails.Purpose.HELD.value, reply_to=department.address)
         log.info("agent asked whether it is his", mail=question.mail_id, asked_by=mail_id)
 
     def _draft(self, question: Question, person: Person, department: Department, now: datetime) -> Draft:
@@ -127,38 +116,3 @@ class Questions:
             date=now,
             automatic=Automatic.GENERATED,
         )
-
-
-def _mail(draft: Draft, raw: bytes, person: Person) -> dict[str, Any]:
-    return {
-        "direction": Direction.OUT,
-        "state": MailState.OUT,
-        "fingerprint": hashlib.sha256(b"out\0" + draft.message_id.encode()).digest(),
-        "stored_at": draft.date,
-        "source": SOURCE,
-        "envelope_from": None,
-        "recipients": [person.address],
-        "size_bytes": len(raw),
-        "purpose": mails.Purpose.HELD.value,
-        "message_id": draft.message_id,
-        "from_address": normalise(draft.from_.address),
-        "from_name": draft.from_.name,
-        "subject": draft.subject[:998],
-        "sent_at": draft.date,
-        "attempts": 0,
-    }
-
-
-def _delivery(mail_id: int, person: Person, department: Department, now: datetime) -> dict[str, Any]:
-    return {
-        "mail_id": mail_id,
-        "ticket_id": None,
-        "address_id": person.address_id,
-        "recipient": person.address,
-        "reply_to": department.address,
-        "automatic": True,
-        "state": DeliveryState.QUEUED,
-        "created_at": now,
-        "due_at": now,
-        "attempts": 0,
-    }

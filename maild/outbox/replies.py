@@ -3,23 +3,22 @@
 At most `PER_HOUR`: a program that answers them under his address must not be answered for ever.
 """
 
-import hashlib
 import secrets
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, select
 
 from maild import people
 from maild.config import Settings
 from maild.config.settings import Agent, Department
 from maild.message.address import Address, Keys, Role, Token, message_id, normalise, reply_address, sign
-from maild.message.compose import Automatic, Draft, compose
+from maild.message.compose import Automatic, Draft
 from maild.message.parse import Message
-from maild.outbox.posting import PIECE_BYTES, SOURCE
+from maild.outbox.ticketless import write
 from maild.people import Person
-from maild.store.models import DeliveryRow, DeliveryState, Direction, MailRow, MailState, RawRow
+from maild.store.models import DeliveryRow, Direction, MailRow
 from maild.templates import Templates, mails
 
 log = structlog.get_logger("maild.outbox")
@@ -63,17 +62,7 @@ class Replies:
             references=(asked.message_id,) if asked.message_id else (),
             automatic=Automatic.REPLIED,
         )
-        raw = compose(draft)
-        mail_id = connection.scalars(insert(MailRow).returning(MailRow.id), [_mail(draft, raw, person)]).one()
-        connection.execute(
-            insert(RawRow),
-            [
-                {"mail_id": mail_id, "number": number, "content": raw[start : start + PIECE_BYTES]}
-                for number, start in enumerate(range(0, len(raw), PIECE_BYTES))
-            ],
-        )
-        connection.execute(insert(DeliveryRow), [_delivery(mail_id, person, desk, now)])
-        return mail_id
+        return write(connection, draft, person, mails.Purpose.DESK.value, reply_to=desk)
 
     def _sent(self, connection: Connection, person: Person, since: datetime) -> int:
         return (
@@ -94,38 +83,3 @@ class Replies:
     def _desk(self, department: Department, person: Person) -> str:
         token = sign(self._keys, Token(0, Role.DESK, person.address_id))
         return reply_address(department.address, token, self._settings.maild.reply_form)
-
-
-def _mail(draft: Draft, raw: bytes, person: Person) -> dict[str, Any]:
-    return {
-        "direction": Direction.OUT,
-        "state": MailState.OUT,
-        "fingerprint": hashlib.sha256(b"out\0" + draft.message_id.encode()).digest(),
-        "stored_at": draft.date,
-        "source": SOURCE,
-        "envelope_from": None,
-        "recipients": [person.address],
-        "size_bytes": len(raw),
-        "purpose": mails.Purpose.DESK.value,
-        "message_id": draft.message_id,
-        "from_address": normalise(draft.from_.address),
-        "from_name": draft.from_.name,
-        "subject": draft.subject[:998],
-        "sent_at": draft.date,
-        "attempts": 0,
-    }
-
-
-def _delivery(mail_id: int, person: Person, desk: str, now: datetime) -> dict[str, Any]:
-    return {
-        "mail_id": mail_id,
-        "ticket_id": None,
-        "address_id": person.address_id,
-        "recipient": person.address,
-        "reply_to": desk,
-        "automatic": True,
-        "state": DeliveryState.QUEUED,
-        "created_at": now,
-        "due_at": now,
-        "attempts": 0,
-    }
