@@ -125,9 +125,11 @@ def _wait_until_filed(daemon: DaemonProcess, seconds: float = 240.0) -> None:
     with daemon.database() as database:
         while time.monotonic() < deadline:
             with database.write() as connection:
-                # As if the leases of the killed ones were over, which takes minutes.
+                # As if the leases of the killed ones were over, which takes minutes; what the daemon has is left to it.
+                free = select(MailRow.id).where(MailRow.state == MailState.STORED).order_by(MailRow.id)
+                ids = connection.scalars(free.with_for_update(skip_locked=True)).all()
                 connection.execute(
-                    MailRow.__table__.update().where(MailRow.state == MailState.STORED).values(due_at=MailRow.stored_at)
+                    MailRow.__table__.update().where(MailRow.id.in_(ids)).values(due_at=MailRow.stored_at)
                 )
             pause.wait(0.5)
             with database.read() as connection:
