@@ -21,7 +21,7 @@ from typing import Final
 from sqlalchemy import select
 
 from maild import config
-from maild.config.settings import Relay as RelaySettings
+from maild.config.connections import Relay as RelaySettings
 from maild.daemon import Works, accepts, assemble
 from maild.inbox import GroupCommit, Incoming, Stored
 from maild.message.address import Address, normalise

@@ -15,7 +15,7 @@ from maild.cli.failures import CONFIGURATION, FAILED, OK, UNAVAILABLE, Failure
 
 if TYPE_CHECKING:
     from maild.config import Settings
-    from maild.config.settings import Mailbox
+    from maild.config.connections import Mailbox
     from maild.oauth import Tokens
     from maild.services.imap_poller.probe import Probe
     from maild.store.engine import Database

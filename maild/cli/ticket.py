@@ -14,7 +14,7 @@ from maild.cli.output import printable
 if TYPE_CHECKING:
     from maild.cli.answers.operator import Wish
 
-# The words of `rules.ticket.Status`, here so that help and usage errors need no rules; a test compares.
+# The words of `rules.tickets.Status`, here so that help and usage errors need no rules; a test compares.
 STATUSES = ("new", "open", "answered", "postponed", "resolved", "closed", "spam", "deleted", "merged")
 _INSTANT = re.compile(r"\A(\d{4}-\d\d-\d\d)T(\d\d:\d\d)[\d:.]*\+00:00\Z", re.ASCII)
 WANTED = ("open", "resolved", "closed", "spam", "deleted")
@@ -48,7 +48,7 @@ def list_(
 ) -> None:
     """List tickets: those first in which a customer has been waiting longest."""
     from maild.cli.answers import tickets
-    from maild.rules.ticket import Status
+    from maild.rules.tickets import Status
 
     wanted = tuple(Status) if "all" in statuses else tuple(map(Status, statuses)) or tickets.IN_USE
     with desk_database(config) as (settings, database):

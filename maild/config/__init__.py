@@ -24,8 +24,11 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from maild.config import toml_lines
+from maild.config.connections import Mailbox, Relay, Smtp
+from maild.config.desks import Agent, Department
+from maild.config.service_levels import OpeningHours, Sla, Targets
 from maild.config.setting_types import NAME, TITLE, is_loopback, nearest
-from maild.config.settings import Agent, Department, Mailbox, Maild, OpeningHours, Relay, Settings, Sla, Smtp, Targets
+from maild.config.settings import Maild, Settings
 
 __all__ = [
     "Agent",

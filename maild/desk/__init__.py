@@ -25,7 +25,8 @@ from maild.desk.rows import last_answers, load, purge, record_withheld, write
 from maild.message import bounce
 from maild.message.address import normalise
 from maild.outbox import About, FiledMail, Outbox, Post, Undelivered, Withheld
-from maild.rules.ticket import DeliveryFailed, Policy, Tell
+from maild.rules.events import DeliveryFailed
+from maild.rules.tickets import Policy, Tell
 from maild.store.models import DeliveryRow, DeliveryState, MailRow
 
 __all__ = ["MAILD", "Desk", "Happening", "Opening", "Outcome"]

@@ -13,26 +13,20 @@ from maild.desk.rows import Card, changes, load
 from maild.message.commands import Fault
 from maild.outbox import FiledMail, Post, Thread
 from maild.people import Person
-from maild.rules.ticket import (
+from maild.rules.events import (
     Admit,
     AgentWrote,
     CustomerWrote,
-    Decision,
     DeliveryFailed,
     Event,
     KnowAs,
     Merge,
     MoveTo,
-    Policy,
-    Refused,
     Solved,
-    Status,
     StillAProblem,
-    Tell,
-    Ticket,
-    decide,
-    opened,
 )
+from maild.rules.ticket import decide
+from maild.rules.tickets import Decision, Policy, Refused, Status, Tell, Ticket, opened
 from maild.store.models import TicketRow
 
 _OF_THREAD: Final = ("subject", "department", "requester", "participants")

@@ -6,7 +6,8 @@ from typing import Final
 from maild.message.commands import Fault
 from maild.outbox import About
 from maild.people import Person
-from maild.rules.ticket import Event, Status
+from maild.rules.events import Event
+from maild.rules.tickets import Status
 
 MAILD: Final = "maild"  # the actor where time alone acts
 

@@ -16,7 +16,8 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from maild import people
 from maild.desk.happenings import MAILD, Happening, Opening
 from maild.outbox import Thread, Withheld
-from maild.rules.ticket import FIELDS, PEOPLE, KnowAs, Tell, Ticket
+from maild.rules.events import KnowAs
+from maild.rules.tickets import FIELDS, PEOPLE, Tell, Ticket
 from maild.store.models import AddressRow, Direction, HistoryRow, MailRow, ParticipantRow, TicketRow
 
 log = structlog.get_logger("maild.desk")

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, func, select
 from maild.outbox.letters import Letter
 from maild.rules import limits
 from maild.rules.limits import Refusal, Sent
-from maild.rules.ticket import Tell
+from maild.rules.tickets import Tell
 from maild.store.models import DeliveryRow, MailRow
 from maild.store.queries import UNPROVEN_ACKNOWLEDGEMENT
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 
 from maild import people
 from maild.config import Settings
-from maild.config.settings import Agent, Department
+from maild.config.desks import Agent, Department
 from maild.message.address import Address, Keys, message_id, normalise, release_address
 from maild.message.compose import Automatic, Draft
 from maild.message.subject import base_subject

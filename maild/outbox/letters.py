@@ -4,14 +4,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from maild.config.settings import Agent, Department
+from maild.config.desks import Agent, Department
 from maild.message.address import Address, normalise
 from maild.message.commands import Fault
 from maild.message.compose import File
 from maild.message.parse import Message
 from maild.message.reply import Reply
 from maild.people import Person
-from maild.rules.ticket import Tell, Ticket
+from maild.rules.tickets import Tell, Ticket
 from maild.store.queries import UNPROVEN_ACKNOWLEDGEMENT, Newer
 from maild.templates.mails import Change
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert
 
 from maild import people
 from maild.config import Settings
-from maild.config.settings import Agent, Department
+from maild.config.desks import Agent, Department
 from maild.message.address import (
     Address,
     Keys,
@@ -29,7 +29,7 @@ from maild.outbox.letters import TO_AGENTS, Asked, Collision, FiledMail, Letter,
 from maild.outbox.words import Words
 from maild.people import Person
 from maild.rules.limits import Refusal
-from maild.rules.ticket import Tell
+from maild.rules.tickets import Tell
 from maild.store import queries
 from maild.store.models import DeliveryRow, DeliveryState, Direction, MailRow, MailState, RawRow
 from maild.templates import Templates

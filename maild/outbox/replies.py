@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 
 from maild import people
 from maild.config import Settings
-from maild.config.settings import Agent, Department
+from maild.config.desks import Agent, Department
 from maild.message.address import Address, Keys, Role, Token, message_id, normalise, reply_address, sign
 from maild.message.compose import Automatic, Draft
 from maild.message.parse import Message

@@ -7,12 +7,12 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from maild.config import Settings
-from maild.config.settings import Agent
+from maild.config.desks import Agent
 from maild.message.address import Address, Role, normalise
 from maild.message.subject import base_subject
 from maild.outbox.letters import Asked, Collision, FiledMail, Letter, Thread, Undelivered
 from maild.people import Person
-from maild.rules.ticket import Status, Tell
+from maild.rules.tickets import Status, Tell
 from maild.store.models import Direction
 from maild.store.queries import Said
 from maild.templates import mails

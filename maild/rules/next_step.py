@@ -1,6 +1,6 @@
 """What happens next to a ticket if nobody does anything, and when: the life cycle's own words, for people to read.
 
-It says of a ticket what `rules.ticket` will do at the tick of `due_at`; a test lives through tickets and compares.
+It says of a ticket what `rules.waiting` will do at the tick of `due_at`; a test lives through tickets and compares.
 Nothing here decides anything.
 """
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from maild.rules.ticket import Status, Ticket
+from maild.rules.tickets import Status, Ticket
 
 
 class Step(StrEnum):

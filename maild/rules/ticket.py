@@ -1,8 +1,9 @@
 """The life of a ticket: its statuses, what can happen to it, and what follows.
 
-Everything that may change a ticket is in this file (`rules.events` lists what can happen), and nothing here reads a
-clock, a database or a mail. `decide` takes a ticket, one event and the policy of its department, and returns the
-ticket afterwards together with the mails that must be sent. `maild.desk` is its only caller in the daemon.
+Everything that may change a ticket is in this file and, for what time alone does, in `rules.waiting`; `rules.events`
+lists what can happen, `rules.tickets` what a ticket is. Nothing here reads a clock, a database or a mail. `decide`
+takes a ticket, one event and the policy of its department, and returns the ticket afterwards together with the mails
+that must be sent. `maild.desk` is its only caller in the daemon.
 
                     new        open       answered   postponed  resolved   closed     spam       deleted
     CustomerWrote   new        open       open       return_to  open       follow-up  spam       follow-up
@@ -34,13 +35,11 @@ ticket afterwards together with the mails that must be sent. `maild.desk` is its
 
 A merged ticket is an alias: whoever finds one goes on to the ticket that it names, so every event but a note is
 refused there. `waiting_since` is the OLDEST customer mail without a public answer, so more mails never move a due
-time later. `due_at` is the earliest of all that time alone will do, computed after every event by `_due`: there are
-no timers to cancel. All instants are aware UTC; spans become instants by the department's calendars.
+time later. All instants are aware UTC.
 """
 
-from dataclasses import dataclass, field, fields, replace
-from datetime import datetime, timedelta
-from enum import StrEnum
+from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from maild.rules.events import (
@@ -72,147 +71,8 @@ from maild.rules.events import (
     Tick,
     Undelete,
 )
-from maild.rules.sla import ALWAYS, Calendar, Span
-
-__all__ = [
-    "AFTER_REMINDER",
-    "DELETED_KEPT",
-    "FIELDS",
-    "SPAM_KEPT",
-    "TELL_AGAIN",
-    "TO_SOLVE",
-    "Admit",
-    "AgentWrote",
-    "Assign",
-    "Close",
-    "CustomerWrote",
-    "Decision",
-    "Delete",
-    "DeliveryFailed",
-    "Dismiss",
-    "Event",
-    "KnowAs",
-    "MachineWrote",
-    "MarkSpam",
-    "Merge",
-    "MoveTo",
-    "NotSpam",
-    "NoteWritten",
-    "Offer",
-    "Policy",
-    "Postpone",
-    "Refused",
-    "Reopen",
-    "Resolve",
-    "Retitle",
-    "SetPriority",
-    "SetRequester",
-    "Solved",
-    "Status",
-    "StillAProblem",
-    "Tell",
-    "Tick",
-    "Ticket",
-    "Undelete",
-    "decide",
-    "opened",
-]
-
-
-class Status(StrEnum):
-    """Where a ticket stands; the value is what the database, the commands and the mails say."""
-
-    NEW = "new"  # no public answer yet
-    OPEN = "open"  # the customer waits again
-    ANSWERED = "answered"  # we wait for the customer
-    POSTPONED = "postponed"  # hidden until `wake_at`
-    RESOLVED = "resolved"  # believed solved; a customer's mail reopens it
-    CLOSED = "closed"  # final; a customer's mail begins a linked ticket
-    SPAM = "spam"  # put aside, purged later
-    DELETED = "deleted"  # put aside, purged later
-    MERGED = "merged"  # alias of another ticket
-
-
-TO_SOLVE: Final = frozenset({Status.NEW, Status.OPEN})
-
-
-class Refused(Exception):  # noqa: N818 - a rule says no; nothing went wrong
-    """The event makes no sense for this ticket; the text is a sentence for whoever asked."""
-
-
-class Tell(StrEnum):
-    """A mail that must follow; the value is the purpose of that mail and the name of its template."""
-
-    ACKNOWLEDGEMENT = "acknowledgement"  # to the requester: we have your mail
-    NOTIFICATION = "notification"  # to the agents: somebody wrote
-    ANSWER = "answer"  # to requester and participants: an agent's words
-    REMINDER = "reminder"  # to the requester: we wait for you
-    RESOLVED = "resolved"  # to the requester: we believe it solved
-    FOLLOW_UP = "follow_up"  # to the requester: your mail began a new ticket
-    WAITING = "waiting"  # to the agents: a customer waits
-    HANDED_OVER = "handed_over"  # to the agents who have it from now on
-    SHOWN = "shown"  # to the agent who asked for it
-    COLLISION = "collision"  # to an agent: your answer waits, something newer was said
-    UNDELIVERED = "undelivered"  # to the author: your answer did not arrive
-    RETURNED = "returned"  # to the agent who asked: it was refused
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """What the rules need to know of a ticket, and all that they may change."""
-
-    status: Status
-    since: datetime  # when the present status began
-    waiting_since: datetime | None = None  # the oldest customer mail without a public answer
-    answered_at: datetime | None = None  # the last public answer
-    reminded_at: datetime | None = None  # the customer's reminder in the present silence
-    told_at: datetime | None = None  # when the agents were last told that the customer waits
-    return_to: Status | None = None  # where a postponed, spam or deleted ticket comes back to
-    wake_at: datetime | None = None  # set while postponed
-    merged_into: int | None = None  # set while merged
-    undelivered: bool = False  # the last public answer did not arrive
-    assignee: str | None = None  # an agent's address
-    offered_to: str | None = None  # the agent who has it before him, or had it last
-    offered_until: datetime | None = None
-    due_at: datetime | None = None  # when time alone will next change it
-    priority: str = "normal"
-    subject: str = ""
-    department: str = ""
-    requester: str = ""  # the normalised address that he writes from
-    participants: frozenset[str] = frozenset()  # normalised addresses, without the requester's
-
-
-PEOPLE: Final = ("requester", "participants")  # what is kept in tables of its own
-FIELDS: Final = tuple(each.name for each in fields(Ticket) if each.name not in PEOPLE)
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What a department promises and how patient it is."""
-
-    respond_after: Span = field(default_factory=lambda: Span.parse("7d"))  # the customer waits: tell the agents again
-    remind_after: Span = field(default_factory=lambda: Span.parse("5d"))  # we wait: remind the customer
-    resolve_after: Span = field(default_factory=lambda: Span.parse("10d"))  # we wait: believe it solved
-    close_after: Span = field(default_factory=lambda: Span.parse("14d"))  # resolved: close
-    calendar: Calendar = ALWAYS  # counts the spans
-    office: Calendar = ALWAYS  # when a customer may be reminded
-
-
-AFTER_REMINDER: Final = timedelta(days=3)  # a reminded customer has at least this long to answer
-TELL_AGAIN: Final = timedelta(days=1)  # a breach is repeated at most daily
-SPAM_KEPT: Final = timedelta(days=90)
-DELETED_KEPT: Final = timedelta(days=30)
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The ticket afterwards and the mails that follow, in order."""
-
-    after: Ticket
-    tells: tuple[Tell, ...] = ()
-    follow_up: bool = False  # the event belongs on a new ticket that follows this one
-    purge: bool = False  # the ticket and its mails are to be removed
-
+from maild.rules.tickets import Decision, Policy, Refused, Status, Tell, Ticket, entered
+from maild.rules.waiting import due, tick
 
 _RETURN: Final = "return_to"
 _FOLLOW_UP: Final = "follow-up"
@@ -278,11 +138,6 @@ _WORDS: Final[dict[type[Event], str]] = {
 }
 
 
-def opened(at: datetime, assignee: str | None = None) -> Ticket:
-    """Return a ticket as it is the instant before its first mail is filed."""
-    return Ticket(Status.NEW, at, assignee=assignee)
-
-
 def decide(ticket: Ticket, event: Event, policy: Policy) -> Decision:
     """Return what `event` does to `ticket`.
 
@@ -290,17 +145,17 @@ def decide(ticket: Ticket, event: Event, policy: Policy) -> Decision:
         Refused: the event makes no sense in the ticket's status; nothing may be written.
     """
     if isinstance(event, Tick):
-        due_at = _due(ticket, policy)  # not the ticket's own, which a worker may have leased forward
+        due_at = due(ticket, policy)  # not the ticket's own, which a worker may have leased forward
         if due_at is None or event.at < due_at:
             return Decision(replace(ticket, due_at=due_at))
         if ticket.status is Status.ANSWERED and ticket.reminded_at is None and not policy.office.is_open(event.at):
             return Decision(replace(ticket, due_at=policy.office.next_open(event.at)))  # late; the reminder waits still
-        decision = _tick(ticket, event.at)
+        decision = tick(ticket, event.at)
     elif ticket.status is Status.MERGED:
         decision = _on_an_alias(ticket, event)
     else:
         decision = _happen(ticket, event)
-    return replace(decision, after=replace(decision.after, due_at=_due(decision.after, policy)))
+    return replace(decision, after=replace(decision.after, due_at=due(decision.after, policy)))
 
 
 def _on_an_alias(ticket: Ticket, event: Event) -> Decision:
@@ -318,7 +173,7 @@ def _happen(ticket: Ticket, event: Event) -> Decision:
         return Decision(ticket, follow_up=True)
     status = (ticket.return_to or Status.OPEN) if to == _RETURN else Status(to)
     before = ticket
-    after = _enter(ticket, status, event.at)
+    after = entered(ticket, status, event.at)
     match event:
         case CustomerWrote() | StillAProblem():
             after = _customer_waits(after, event.at)
@@ -348,23 +203,6 @@ def _happen(ticket: Ticket, event: Event) -> Decision:
         ):
             pass
     return Decision(after, _tells(before, after, event))
-
-
-def _enter(ticket: Ticket, status: Status, at: datetime) -> Ticket:
-    """Return `ticket` in `status`, without what belonged to the status that it leaves."""
-    if status is ticket.status:
-        return ticket
-    kept_waiting = status not in (Status.ANSWERED, Status.RESOLVED, Status.CLOSED)
-    return replace(
-        ticket,
-        status=status,
-        since=at,
-        waiting_since=ticket.waiting_since if kept_waiting else None,
-        reminded_at=None,
-        told_at=ticket.told_at if kept_waiting else None,
-        return_to=None,
-        wake_at=None,
-    )
 
 
 def _customer_waits(ticket: Ticket, at: datetime) -> Ticket:
@@ -475,46 +313,3 @@ def _tells(before: Ticket, after: Ticket, event: Event) -> tuple[Tell, ...]:
             | Tick()
         ):
             return ()
-
-
-def _tick(ticket: Ticket, at: datetime) -> Decision:
-    """Return what the passing of time does to a ticket that is due."""
-    match ticket.status:
-        case Status.NEW | Status.OPEN:
-            return Decision(replace(ticket, told_at=at), (Tell.WAITING,))
-        case Status.ANSWERED:
-            if ticket.reminded_at is None:
-                return Decision(replace(ticket, reminded_at=at), (Tell.REMINDER,))
-            return Decision(_enter(ticket, Status.RESOLVED, at), (Tell.RESOLVED,))
-        case Status.POSTPONED:
-            back = _enter(ticket, ticket.return_to or Status.OPEN, at)
-            return Decision(replace(back, told_at=at), (Tell.WAITING,))
-        case Status.RESOLVED:
-            return Decision(_enter(ticket, Status.CLOSED, at))
-        case Status.SPAM | Status.DELETED:
-            return Decision(ticket, purge=True)
-        case Status.CLOSED | Status.MERGED:
-            return Decision(ticket)
-
-
-def _due(ticket: Ticket, policy: Policy) -> datetime | None:
-    """Return when time alone next changes `ticket`, None for never."""
-    match ticket.status:
-        case Status.NEW | Status.OPEN:
-            target = policy.calendar.add(ticket.waiting_since or ticket.since, policy.respond_after)
-            return target if ticket.told_at is None else max(target, ticket.told_at + TELL_AGAIN)
-        case Status.ANSWERED:
-            quiet_since = ticket.answered_at or ticket.since
-            if ticket.reminded_at is None:
-                return policy.office.next_open(policy.calendar.add(quiet_since, policy.remind_after))
-            return max(policy.calendar.add(quiet_since, policy.resolve_after), ticket.reminded_at + AFTER_REMINDER)
-        case Status.POSTPONED:
-            return ticket.wake_at
-        case Status.RESOLVED:
-            return policy.calendar.add(ticket.since, policy.close_after)
-        case Status.SPAM:
-            return ticket.since + SPAM_KEPT
-        case Status.DELETED:
-            return ticket.since + DELETED_KEPT
-        case Status.CLOSED | Status.MERGED:
-            return None

@@ -21,7 +21,7 @@ import schedule
 import structlog
 
 from maild.desk import MAILD, Desk, Happening
-from maild.rules.ticket import Tick
+from maild.rules.events import Tick
 from maild.store import queues
 from maild.store.engine import Database
 from maild.store.models import TicketRow

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 
-from maild.rules.ticket import Status
+from maild.rules.tickets import Status
 from maild.store.models import AddressRow, HistoryRow, MailRow, PersonRow, TicketRow
 
 MOST_ROWS: Final = 50  # a mail with more is nothing to read on a phone

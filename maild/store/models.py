@@ -38,7 +38,7 @@ from sqlalchemy import text as sql_text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from maild.rules.ticket import Status
+from maild.rules.tickets import Status
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -239,7 +239,7 @@ class AddressRow(Base):
 
 
 class TicketRow(Due, Base):
-    """A request of a customer; `rules.ticket.Ticket` is what the rules see of it. Only `desk` writes here."""
+    """A request of a customer; `rules.tickets.Ticket` is what the rules see of it. Only `desk` writes here."""
 
     __tablename__ = "ticket"
 

@@ -13,7 +13,7 @@ from sqlalchemy import BindParameter, Connection, Executable, and_, bindparam, f
 
 from maild.message.match import Known, KnownTicket
 from maild.rules.routing import Action
-from maild.rules.ticket import Status, Tell
+from maild.rules.tickets import Status, Tell
 from maild.store.models import (
     AddressRow,
     DeliveryRow,

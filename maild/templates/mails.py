@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 
 class Purpose(StrEnum):
-    """Which mail; the value is the name of its template, and of `rules.ticket.Tell` where time or events ask for it."""
+    """Which mail; the value is the name of its template, and of `rules.tickets.Tell` where time or events ask for it."""
 
     ACKNOWLEDGEMENT = "acknowledgement"  # to the requester: we have your mail
     NOTIFICATION = "notification"  # to an agent: somebody wrote
@@ -136,7 +136,7 @@ class _ToCustomer(_Mail):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ToAgent(_Mail):
     ticket_id: int
-    status: str  # rules.ticket.Status
+    status: str  # rules.tickets.Status
     customer: Who
     due_at: datetime | None = None  # when the customer should have heard from us
     assignee: str = ""  # name of an agent, "" for nobody

@@ -19,7 +19,7 @@ from sqlalchemy import func, insert, select
 
 from maild import config, logs
 from maild.daemon import assemble
-from maild.rules.ticket import Status
+from maild.rules.tickets import Status
 from maild.services.scheduler import Scheduler
 from maild.store import schema
 from maild.store.engine import Database

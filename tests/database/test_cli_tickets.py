@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from maild.rules.ticket import Status
+from maild.rules.tickets import Status
 from tests.clock import NOON
 from tests.database.commands import HOSTILE, OBEYED, Shell
 from tests.stories.driver import ADA, ANNA, BEN

@@ -9,7 +9,7 @@ from maild import config, people
 from maild.desk import Desk, Happening, Opening
 from maild.message.address import Address
 from maild.outbox import Withheld
-from maild.rules.ticket import (
+from maild.rules.events import (
     AgentWrote,
     Close,
     CustomerWrote,
@@ -19,9 +19,9 @@ from maild.rules.ticket import (
     NoteWritten,
     Reopen,
     Resolve,
-    Status,
     Tick,
 )
+from maild.rules.tickets import Status
 from maild.store.engine import Database
 from maild.store.models import AddressRow, HistoryRow, MailRow, ParticipantRow, TicketRow
 from tests.clock import FakeClock

@@ -7,7 +7,8 @@ import time_machine
 from sqlalchemy import func, select, update
 
 from maild.desk import Desk, Happening
-from maild.rules.ticket import CustomerWrote, Resolve, Status, Tick
+from maild.rules.events import CustomerWrote, Resolve, Tick
+from maild.rules.tickets import Status
 from maild.services import scheduler
 from maild.services.scheduler import Scheduler
 from maild.store.engine import Database

@@ -2,7 +2,7 @@
 
 import pytest
 
-from maild.rules.ticket import Status
+from maild.rules.tickets import Status
 from tests.stories.driver import ADA, ANNA, BEN, BERT, Desk, Received
 
 

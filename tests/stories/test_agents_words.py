@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from maild.message.commands import WORDS
-from maild.rules.ticket import Status
+from maild.rules.tickets import Status
 from maild.services.filer.commanding import AVAILABLE
 from maild.store.models import MailState
 from tests.stories.driver import ADA, ANNA, BEN, BERT, Desk, Received

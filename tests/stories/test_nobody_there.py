@@ -3,7 +3,8 @@
 import pytest
 
 from maild.desk import Happening
-from maild.rules.ticket import Merge, Reopen, Resolve, Status
+from maild.rules.events import Merge, Reopen, Resolve
+from maild.rules.tickets import Status
 from maild.store.models import MailState
 from tests.stories.driver import ADA, ANNA, BEN, BERT, MX, SUPPORT, Desk, Received
 

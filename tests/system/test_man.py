@@ -11,8 +11,11 @@ import click
 import pytest
 
 from maild import cli
+from maild.config.connections import Mailbox, Relay, Smtp
+from maild.config.desks import Agent, Department
 from maild.config.login import OAuth
-from maild.config.settings import Agent, Department, Mailbox, Maild, OpeningHours, Relay, Sla, Smtp
+from maild.config.service_levels import OpeningHours, Sla
+from maild.config.settings import Maild
 from tests.parts import missing
 from tests.system.test_commands import on_terminal, run
 

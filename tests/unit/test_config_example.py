@@ -10,9 +10,12 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from maild.config import Settings, load, parse
+from maild.config.connections import Mailbox, Relay, Smtp
+from maild.config.desks import Agent, Department
 from maild.config.login import OAuth
+from maild.config.service_levels import OpeningHours, Sla, Targets
 from maild.config.setting_types import Section
-from maild.config.settings import Agent, Department, Mailbox, Maild, OpeningHours, Relay, Sla, Smtp, Targets
+from maild.config.settings import Maild
 from maild.resources import resource
 
 EXAMPLE = resource("config.example.toml")

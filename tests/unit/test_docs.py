@@ -9,7 +9,7 @@ import pytest
 
 from maild import cli
 from maild.rules.routing import Action
-from maild.rules.ticket import Status
+from maild.rules.tickets import Status
 from maild.services.filer.commanding import AVAILABLE
 from maild.services.filer.requests import ANSWERED
 from maild.store.models import DeliveryState, MailState

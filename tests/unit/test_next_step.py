@@ -3,8 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maild.rules.events import Tick
 from maild.rules.next_step import Step, next_step
-from maild.rules.ticket import Decision, Status, Tell, Tick, Ticket, decide
+from maild.rules.ticket import decide
+from maild.rules.tickets import Decision, Status, Tell, Ticket
 from tests.clock import NOON
 from tests.unit.tickets import HOUR, IN_STATUS, KINDS, POLICY, happens, outcome
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maild.rules.ticket import Status, Tell
+from maild.rules.tickets import Status, Tell
 from maild.templates import (
     Acknowledgement,
     Answer,

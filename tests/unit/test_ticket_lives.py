@@ -15,15 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maild.rules.sla import Calendar, Span
-from maild.rules.ticket import (
-    AFTER_REMINDER,
-    TELL_AGAIN,
-    TO_SOLVE,
+from maild.rules.events import (
     AgentWrote,
     Assign,
     CustomerWrote,
-    Decision,
     Delete,
     Event,
     MachineWrote,
@@ -31,16 +26,13 @@ from maild.rules.ticket import (
     MoveTo,
     NoteWritten,
     NotSpam,
-    Policy,
-    Status,
     StillAProblem,
-    Tell,
     Tick,
-    Ticket,
     Undelete,
-    decide,
-    opened,
 )
+from maild.rules.sla import Calendar, Span
+from maild.rules.ticket import decide
+from maild.rules.tickets import AFTER_REMINDER, TELL_AGAIN, TO_SOLVE, Decision, Policy, Status, Tell, Ticket, opened
 from tests.clock import NOON
 from tests.unit.tickets import DAY, FACTS, HOUR, KINDS, MAILS, MOMENT, POLICY, happens, outcome
 

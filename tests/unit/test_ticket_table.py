@@ -5,7 +5,29 @@ import itertools
 import pytest
 
 from maild.rules import ticket as rules
-from maild.rules.ticket import AgentWrote, CustomerWrote, Event, MarkSpam, Postpone, Refused, Resolve, Status, Tick
+from maild.rules.events import (
+    Admit,
+    AgentWrote,
+    Assign,
+    CustomerWrote,
+    Delete,
+    Dismiss,
+    Event,
+    MachineWrote,
+    MarkSpam,
+    MoveTo,
+    NoteWritten,
+    NotSpam,
+    Postpone,
+    Reopen,
+    Resolve,
+    SetRequester,
+    StillAProblem,
+    Tick,
+    Undelete,
+)
+from maild.rules.ticket import decide
+from maild.rules.tickets import Decision, Refused, Status, Tell, Ticket
 from tests.clock import NOON
 from tests.unit.tickets import ANNA, DAY, FIRST, HOUR, IN_STATUS, KINDS, MAILS, POLICY, after, happens, outcome
 
@@ -59,19 +81,19 @@ def test_what_time_alone_does_is_what_the_table_says(name: str, status: Status, 
     ticket = IN_STATUS[status]
     if status is Status.ANSWERED:
         assert ticket.due_at is not None
-        ticket = rules.decide(ticket, Tick(ticket.due_at), POLICY).after
+        ticket = decide(ticket, Tick(ticket.due_at), POLICY).after
     if cell == "-":
         assert ticket.due_at is None
-        assert rules.decide(ticket, Tick(NOON + 10_000 * DAY), POLICY) == rules.Decision(ticket)
+        assert decide(ticket, Tick(NOON + 10_000 * DAY), POLICY) == Decision(ticket)
         return
     assert ticket.due_at is not None
 
-    decision = rules.decide(ticket, Tick(ticket.due_at), POLICY)
+    decision = decide(ticket, Tick(ticket.due_at), POLICY)
 
     expected = {
-        "reminders": (status, (rules.Tell.WAITING,), False),
-        "resolved": (Status.RESOLVED, (rules.Tell.RESOLVED,), False),
-        "return_to": (ticket.return_to, (rules.Tell.WAITING,), False),
+        "reminders": (status, (Tell.WAITING,), False),
+        "resolved": (Status.RESOLVED, (Tell.RESOLVED,), False),
+        "return_to": (ticket.return_to, (Tell.WAITING,), False),
         "closed": (Status.CLOSED, (), False),
         "purged": (status, (), True),
     }[cell]
@@ -83,29 +105,29 @@ def test_a_merged_ticket_is_an_alias(kind: type[Event]) -> None:
     merged = IN_STATUS[Status.MERGED]
     event = happens(kind, LATER)
 
-    if kind in (rules.NoteWritten, rules.MachineWrote, Tick):
-        assert rules.decide(merged, event, POLICY) == rules.Decision(merged)
+    if kind in (NoteWritten, MachineWrote, Tick):
+        assert decide(merged, event, POLICY) == Decision(merged)
     else:
         with pytest.raises(Refused, match=r"merged into #7\b"):
-            rules.decide(merged, event, POLICY)
+            decide(merged, event, POLICY)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in MAILS if kind is not AgentWrote])
 def test_no_mail_changes_a_closed_ticket(kind: type[Event]) -> None:
     closed = IN_STATUS[Status.CLOSED]
 
-    decision = rules.decide(closed, happens(kind, LATER), POLICY)
+    decision = decide(closed, happens(kind, LATER), POLICY)
 
     assert decision.after == closed
-    assert decision.follow_up is (kind in (CustomerWrote, rules.StillAProblem))
+    assert decision.follow_up is (kind in (CustomerWrote, StillAProblem))
 
 
 @pytest.mark.parametrize("status", [Status.POSTPONED, Status.SPAM, Status.DELETED])
 @pytest.mark.parametrize("before", [Status.NEW, Status.OPEN, Status.ANSWERED])
 def test_a_ticket_that_comes_back_is_new_or_open_as_it_was(before: Status, status: Status) -> None:
-    away = {Status.POSTPONED: Postpone, Status.SPAM: MarkSpam, Status.DELETED: rules.Delete}[status]
+    away = {Status.POSTPONED: Postpone, Status.SPAM: MarkSpam, Status.DELETED: Delete}[status]
 
-    ticket = rules.decide(IN_STATUS[before], happens(away, LATER), POLICY).after
+    ticket = decide(IN_STATUS[before], happens(away, LATER), POLICY).after
 
     assert ticket.status is status
     assert ticket.return_to is (Status.NEW if before is Status.NEW else Status.OPEN)
@@ -120,26 +142,26 @@ def test_an_open_ticket_without_an_answer_comes_back_open() -> None:
     ).return_to is (Status.OPEN)
 
 
-@pytest.mark.parametrize("away", [MarkSpam, rules.Delete, Postpone])
+@pytest.mark.parametrize("away", [MarkSpam, Delete, Postpone])
 def test_a_postponed_ticket_comes_back_to_where_it_was_before(away: type[Event]) -> None:
     postponed = after(
         FIRST, AgentWrote(NOON + HOUR, ANNA), CustomerWrote(NOON + 2 * HOUR), Postpone(LATER, LATER + DAY)
     )
-    again = rules.decide(postponed, happens(away, LATER + HOUR), POLICY).after
+    again = decide(postponed, happens(away, LATER + HOUR), POLICY).after
 
     assert again.return_to is postponed.return_to is Status.OPEN
 
 
 def test_spam_that_is_deleted_and_had_back_is_what_it_was_before_it_was_spam() -> None:
-    deleted = after(FIRST, MarkSpam(NOON + HOUR), rules.Delete(NOON + 2 * HOUR))
+    deleted = after(FIRST, MarkSpam(NOON + HOUR), Delete(NOON + 2 * HOUR))
 
-    assert rules.decide(deleted, rules.Undelete(LATER), POLICY).after.status is Status.NEW
+    assert decide(deleted, Undelete(LATER), POLICY).after.status is Status.NEW
 
 
 @pytest.mark.parametrize("until", [LATER, LATER - HOUR])
 def test_nobody_postpones_to_the_past(until: object) -> None:
     with pytest.raises(Refused, match="instant that is past"):
-        rules.decide(IN_STATUS[Status.NEW], Postpone(LATER, until), POLICY)  # type: ignore[arg-type]  # parametrized
+        decide(IN_STATUS[Status.NEW], Postpone(LATER, until), POLICY)  # type: ignore[arg-type]  # parametrized
 
 
 @pytest.mark.parametrize(
@@ -147,47 +169,47 @@ def test_nobody_postpones_to_the_past(until: object) -> None:
     [
         (AgentWrote, Status.CLOSED, "Cannot answer a ticket that is closed."),
         (Postpone, Status.RESOLVED, "Cannot postpone a ticket that is resolved."),
-        (rules.Undelete, Status.NEW, "Cannot undelete a ticket that is new."),
-        (rules.NotSpam, Status.OPEN, "Cannot take out of spam a ticket that is open."),
-        (rules.Reopen, Status.SPAM, "Cannot reopen a ticket that is spam."),
+        (Undelete, Status.NEW, "Cannot undelete a ticket that is new."),
+        (NotSpam, Status.OPEN, "Cannot take out of spam a ticket that is open."),
+        (Reopen, Status.SPAM, "Cannot reopen a ticket that is spam."),
     ],
 )
 def test_a_refusal_is_a_sentence_for_whoever_asked(kind: type[Event], status: Status, sentence: str) -> None:
     with pytest.raises(Refused) as refused:
-        rules.decide(IN_STATUS[status], happens(kind, LATER), POLICY)
+        decide(IN_STATUS[status], happens(kind, LATER), POLICY)
 
     assert str(refused.value) == sentence
 
 
-def changed(event: Event, ticket: rules.Ticket = IN_STATUS[Status.OPEN]) -> rules.Decision:
-    return rules.decide(ticket, event, POLICY)
+def changed(event: Event, ticket: Ticket = IN_STATUS[Status.OPEN]) -> Decision:
+    return decide(ticket, event, POLICY)
 
 
 def test_whoever_is_given_a_ticket_is_told_unless_he_took_it_himself() -> None:
-    given = changed(rules.Assign(LATER, "bert@desk.example", ANNA))
+    given = changed(Assign(LATER, "bert@desk.example", ANNA))
 
     assert given.after.assignee == "bert@desk.example"
-    assert given.tells == (rules.Tell.HANDED_OVER,)
-    assert changed(rules.Assign(LATER, "bert@desk.example", "bert@desk.example")).tells == ()
-    assert changed(rules.Assign(LATER, "bert@desk.example", ANNA), given.after).tells == ()
-    assert changed(rules.Assign(LATER, None, ANNA)).after.assignee is None
+    assert given.tells == (Tell.HANDED_OVER,)
+    assert changed(Assign(LATER, "bert@desk.example", "bert@desk.example")).tells == ()
+    assert changed(Assign(LATER, "bert@desk.example", ANNA), given.after).tells == ()
+    assert changed(Assign(LATER, None, ANNA)).after.assignee is None
 
 
 def test_an_assignee_who_works_in_the_new_department_keeps_the_ticket() -> None:
-    assert changed(rules.MoveTo(LATER, "sales", frozenset({ANNA}))).after.assignee == ANNA
-    assert changed(rules.MoveTo(LATER, "sales", frozenset({"bert@desk.example"}))).after.assignee is None
+    assert changed(MoveTo(LATER, "sales", frozenset({ANNA}))).after.assignee == ANNA
+    assert changed(MoveTo(LATER, "sales", frozenset({"bert@desk.example"}))).after.assignee is None
 
 
 def test_the_requester_is_no_participant_and_nobody_leaves_who_takes_no_part() -> None:
-    opened = changed(rules.SetRequester(LATER, "ada@customer.example")).after
-    joined = changed(rules.Admit(LATER, frozenset({"ada@customer.example", "ben@customer.example"})), opened).after
+    opened = changed(SetRequester(LATER, "ada@customer.example")).after
+    joined = changed(Admit(LATER, frozenset({"ada@customer.example", "ben@customer.example"})), opened).after
 
     assert joined.participants == {"ben@customer.example"}
-    assert changed(rules.SetRequester(LATER, "ben@customer.example"), joined).after.participants == frozenset()
+    assert changed(SetRequester(LATER, "ben@customer.example"), joined).after.participants == frozenset()
     with pytest.raises(Refused, match=r"ada@customer\.example does not take part"):
-        changed(rules.Dismiss(LATER, frozenset({"ada@customer.example"})), joined)
+        changed(Dismiss(LATER, frozenset({"ada@customer.example"})), joined)
 
 
 def test_a_silent_resolution_tells_nobody() -> None:
     assert changed(Resolve(LATER, silent=True)).tells == ()
-    assert changed(Resolve(LATER)).tells == (rules.Tell.RESOLVED,)
+    assert changed(Resolve(LATER)).tells == (Tell.RESOLVED,)

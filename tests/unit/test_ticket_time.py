@@ -6,29 +6,28 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from maild.rules import ticket as rules
-from maild.rules.sla import Calendar, Span
-from maild.rules.ticket import (
+from maild.rules.events import (
     AgentWrote,
     Close,
     CustomerWrote,
+    Delete,
     DeliveryFailed,
     Event,
     MachineWrote,
+    MarkSpam,
     NoteWritten,
-    Policy,
+    NotSpam,
     Postpone,
     Reopen,
     Resolve,
     Solved,
-    Status,
     StillAProblem,
-    Tell,
     Tick,
-    Ticket,
-    decide,
-    opened,
+    Undelete,
 )
+from maild.rules.sla import Calendar, Span
+from maild.rules.ticket import decide
+from maild.rules.tickets import TO_SOLVE, Decision, Policy, Status, Tell, Ticket, opened
 from tests.clock import NOON
 from tests.unit.tickets import ANNA, DAY, FIRST, HOUR, IN_STATUS, MOMENT, POLICY, after, happens
 
@@ -42,7 +41,7 @@ def due(ticket: Ticket) -> datetime:
     return ticket.due_at
 
 
-def tick(ticket: Ticket, late: timedelta = timedelta(), policy: Policy = POLICY) -> rules.Decision:
+def tick(ticket: Ticket, late: timedelta = timedelta(), policy: Policy = POLICY) -> Decision:
     """Return what happens to `ticket` when it is due, or `late` by so much."""
     return decide(ticket, Tick(due(ticket) + late), policy)
 
@@ -86,7 +85,7 @@ class TestWaiting:
         assert told.tells == (Tell.WAITING,)
         assert due(told.after) == NOON + 38 * DAY
 
-    @pytest.mark.parametrize("detour", [[Reopen], [Postpone, Reopen], [rules.MarkSpam, rules.NotSpam]])
+    @pytest.mark.parametrize("detour", [[Reopen], [Postpone, Reopen], [MarkSpam, NotSpam]])
     def test_no_detour_makes_the_agents_be_told_twice_a_day(self, detour: list[type[Event]]) -> None:
         told = tick(after(FIRST)).after
         assert told.told_at is not None
@@ -94,7 +93,7 @@ class TestWaiting:
         for minutes, kind in enumerate(detour, start=1):
             told = decide(told, happens(kind, told.told_at + timedelta(minutes=minutes)), POLICY).after
 
-        assert told.status in rules.TO_SOLVE
+        assert told.status in TO_SOLVE
         assert due(told) == NOON + 8 * DAY
 
     def test_a_reopened_ticket_waits_from_the_reopening(self) -> None:
@@ -237,16 +236,16 @@ class TestPutAside:
         assert due(IN_STATUS[Status.DELETED]) == NOON + HOUR + 30 * DAY
 
     def test_deleting_spam_counts_from_the_deletion(self) -> None:
-        assert due(after(FIRST, rules.MarkSpam(NOON), rules.Delete(NOON + DAY))) == NOON + 31 * DAY
+        assert due(after(FIRST, MarkSpam(NOON), Delete(NOON + DAY))) == NOON + 31 * DAY
 
     def test_who_was_waiting_waits_still(self) -> None:
-        back = after(FIRST, rules.Delete(NOON + DAY), rules.Undelete(NOON + 2 * DAY))
+        back = after(FIRST, Delete(NOON + DAY), Undelete(NOON + 2 * DAY))
 
         assert back.waiting_since == NOON
         assert due(back) == NOON + 7 * DAY
 
     def test_nobody_waits_by_writing_into_spam(self) -> None:
-        ticket = after(rules.MarkSpam(NOON), CustomerWrote(NOON + HOUR), StillAProblem(NOON + 2 * HOUR))
+        ticket = after(MarkSpam(NOON), CustomerWrote(NOON + HOUR), StillAProblem(NOON + 2 * HOUR))
 
         assert ticket.waiting_since is None
 
@@ -337,4 +336,4 @@ class TestMails:
 def test_a_tick_that_comes_early_does_nothing(status: Status) -> None:
     ticket = IN_STATUS[status]
 
-    assert decide(ticket, Tick(due(ticket) - MOMENT), POLICY) == rules.Decision(ticket)
+    assert decide(ticket, Tick(due(ticket) - MOMENT), POLICY) == Decision(ticket)

@@ -3,13 +3,12 @@
 from datetime import datetime, timedelta
 from typing import Final, get_args
 
-from maild.rules.ticket import (
+from maild.rules.events import (
     Admit,
     AgentWrote,
     Assign,
     Close,
     CustomerWrote,
-    Decision,
     Delete,
     DeliveryFailed,
     Dismiss,
@@ -21,20 +20,16 @@ from maild.rules.ticket import (
     MoveTo,
     NoteWritten,
     Offer,
-    Policy,
     Postpone,
-    Refused,
     Resolve,
     Retitle,
     SetPriority,
     SetRequester,
     Solved,
-    Status,
     StillAProblem,
-    Ticket,
-    decide,
-    opened,
 )
+from maild.rules.ticket import decide
+from maild.rules.tickets import Decision, Policy, Refused, Status, Ticket, opened
 from tests.clock import NOON
 
 HOUR: Final = timedelta(hours=1)

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from maild import oauth
 from maild.cli import main as commands
 from maild.config import Settings
-from maild.config.settings import Relay as RelaySettings
+from maild.config.connections import Relay as RelaySettings
 from maild.oauth import NoToken, Tokens
 from maild.services.sender.relay import Relay, RelayTrouble
 from maild.store.engine import Database

@@ -12,7 +12,7 @@ from maild.config import parse as parse_settings
 from maild.daemon import assemble
 from maild.message.address import Address, read_bounce_address
 from maild.message.compose import Draft, compose
-from maild.rules.ticket import Status, Tell
+from maild.rules.tickets import Status, Tell
 from maild.services.sender import Sender, relay, sending
 from maild.store.engine import Database
 from maild.store.models import (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from maild.config.settings import Relay as RelaySettings
+from maild.config.connections import Relay as RelaySettings
 from maild.services.sender import Outcome, Relay, RelayTrouble, Result, relay
 from tests.parts import free_port
 from tests.wire.sink import DROP, STALL, Sink, certificate, sink

@@ -15,22 +15,9 @@ from maild.config import Settings
 from maild.daemon import assemble
 from maild.desk import Happening
 from maild.message.commands.when import UnclearTimeError, instant
+from maild.rules.events import Close, Delete, Event, MarkSpam, Merge, NotSpam, Postpone, Reopen, Resolve, Undelete
 from maild.rules.sla import Span
-from maild.rules.ticket import (
-    Close,
-    Delete,
-    Event,
-    MarkSpam,
-    Merge,
-    NotSpam,
-    Postpone,
-    Refused,
-    Reopen,
-    Resolve,
-    Status,
-    Ticket,
-    Undelete,
-)
+from maild.rules.tickets import Refused, Status, Ticket
 from maild.store.engine import Database
 from maild.store.models import TicketRow
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, func, select
 
-from maild.rules.ticket import Status
+from maild.rules.tickets import Status
 from maild.store import schema
 from maild.store.engine import Database
 from maild.store.models import DeliveryRow, DeliveryState, Direction, MailRow, MailState, RawRow, TicketRow

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
-from maild.rules.ticket import Status
+from maild.rules.tickets import Status
 from maild.store import queues
 from maild.store.engine import Database
 from maild.store.models import (

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from maild.message.address import normalise
 from maild.rules.next_step import next_step
-from maild.rules.ticket import FIELDS, Status, Ticket
+from maild.rules.tickets import FIELDS, Status, Ticket
 from maild.store.models import (
     AddressRow,
     HistoryRow,

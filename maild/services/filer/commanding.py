@@ -19,15 +19,13 @@ from typing import Final, cast
 from sqlalchemy import Connection
 
 from maild.config import Settings
-from maild.config.settings import Agent, Department
+from maild.config.desks import Agent, Department
 from maild.message import commands, html
 from maild.message.address import Address, normalise
 from maild.message.commands import WORDS, Circumstances, Command, Fault
 from maild.message.parse import Attachment
 from maild.message.reply import Reply
-from maild.rules.routing import OPERATOR, Action
-from maild.rules.sla import Span
-from maild.rules.ticket import (
+from maild.rules.events import (
     Admit,
     AgentWrote,
     Assign,
@@ -49,6 +47,8 @@ from maild.rules.ticket import (
     SetRequester,
     Undelete,
 )
+from maild.rules.routing import OPERATOR, Action
+from maild.rules.sla import Span
 from maild.services.filer.filing import Filing, Orders
 from maild.store import queries
 

@@ -14,8 +14,8 @@ from maild.message.match import Verdict
 from maild.message.reading import Reading
 from maild.message.reply import Reply
 from maild.outbox import Collision
+from maild.rules.events import Event
 from maild.rules.routing import Route
-from maild.rules.ticket import Event
 from maild.store import queries
 from maild.store.models import MailRow
 

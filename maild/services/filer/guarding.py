@@ -12,8 +12,8 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from maild.outbox import Collision
+from maild.rules.events import AgentWrote
 from maild.rules.routing import Action
-from maild.rules.ticket import AgentWrote
 from maild.services.filer.filing import Filing
 from maild.store import queries
 from maild.store.queries import Newer

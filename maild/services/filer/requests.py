@@ -12,15 +12,16 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from maild.config import Settings
-from maild.config.settings import Agent
+from maild.config.desks import Agent
 from maild.desk import Desk, Happening
 from maild.message import commands
 from maild.message.address import normalise
 from maild.message.commands import WORDS, Block, Circumstances, Command, Fault
 from maild.outbox import Asked
 from maild.outbox.replies import Replies
+from maild.rules.events import Assign, Event, Offer
 from maild.rules.routing import Action
-from maild.rules.ticket import Assign, Event, Offer, Status, Tell
+from maild.rules.tickets import Status, Tell
 from maild.services.filer.commanding import AVAILABLE
 from maild.services.filer.filing import Filing
 from maild.store import lists

@@ -19,17 +19,9 @@ from maild.message.reading import Reading
 from maild.outbox import FiledMail
 from maild.outbox.held import Question, Questions
 from maild.people import Person
+from maild.rules.events import AgentWrote, CustomerWrote, Event, MachineWrote, NoteWritten, Solved, StillAProblem
 from maild.rules.routing import Action
-from maild.rules.ticket import (
-    AgentWrote,
-    CustomerWrote,
-    Event,
-    MachineWrote,
-    NoteWritten,
-    Solved,
-    StillAProblem,
-    Tell,
-)
+from maild.rules.tickets import Tell
 from maild.services.filer.filing import Filing, evidence
 from maild.services.filer.requests import Requests
 from maild.store.models import HistoryRow, MailRow, MailState

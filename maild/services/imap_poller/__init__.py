@@ -32,7 +32,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from maild.config import Settings
-from maild.config.settings import Mailbox
+from maild.config.connections import Mailbox
 from maild.services.imap_poller import progress
 from maild.services.imap_poller.connection import Connection
 from maild.services.imap_poller.fetching import Submit

@@ -26,7 +26,7 @@ from typing import Any, Final
 import imapclient
 from imapclient.exceptions import CapabilityError, LoginError
 
-from maild.config.settings import Mailbox
+from maild.config.connections import Mailbox
 from maild.services.imap_poller.protocol import BUDGET_BYTES, Client, XOAuth2
 from maild.services.imap_poller.trouble import Step, Trouble, unencrypted, words_of
 from maild.services.imap_poller.wire import READ_S, Lever, Pace, Watchdog, dial, tls_context

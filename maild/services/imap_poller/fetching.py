@@ -16,7 +16,7 @@ from typing import BinaryIO, Final, cast
 
 import structlog
 
-from maild.config.settings import Mailbox
+from maild.config.connections import Mailbox
 from maild.inbox import Incoming, QueueFullError, Spooled, StoppedError, Stored
 from maild.message.identity import Fingerprint
 from maild.message.parse import parse

@@ -1,7 +1,7 @@
 """Logging in to a mailbox: by its password, or by a token that its provider gives."""
 
+from maild.config.connections import Mailbox
 from maild.config.passwords import NoPassword
-from maild.config.settings import Mailbox
 from maild.oauth import NoToken, Tokens
 from maild.services.imap_poller.connection import Connection
 from maild.services.imap_poller.trouble import Step, Trouble

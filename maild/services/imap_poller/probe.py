@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 
-from maild.config.settings import Mailbox
+from maild.config.connections import Mailbox
 from maild.oauth import Tokens
 from maild.services.imap_poller.connection import Connection
 from maild.services.imap_poller.login import log_in

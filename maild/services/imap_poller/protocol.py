@@ -6,7 +6,7 @@ from typing import Final
 
 import imapclient
 
-from maild.config.settings import Mailbox
+from maild.config.connections import Mailbox
 from maild.message.compose import clean
 from maild.services.imap_poller.trouble import WORDS_LIMIT
 from maild.services.imap_poller.wire import READ_S

@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 from sqlalchemy import func, select
 
-from maild.config.settings import Mailbox
+from maild.config.connections import Mailbox
 from maild.message.parse import parse
 from maild.services.imap_poller.connection import Connection, Seen
 from maild.services.imap_poller.fetching import Fetcher

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from maild.config.settings import Mailbox
+from maild.config.connections import Mailbox
 from maild.services.imap_poller.trouble import Step, Trouble, unencrypted, unreachable, unresolved
 
 READ_S: Final = 60.0  # a single wait

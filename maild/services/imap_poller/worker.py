@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 
 from maild.config import Settings
-from maild.config.settings import Mailbox
+from maild.config.connections import Mailbox
 from maild.oauth import Tokens
 from maild.services.imap_poller import progress
 from maild.services.imap_poller.connection import Connection, Seen, Selected

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from maild.config.connections import Relay as RelaySettings
 from maild.config.passwords import NoPassword
-from maild.config.settings import Relay as RelaySettings
 from maild.message.compose import clean, needs_utf8
 from maild.oauth import NoToken, Tokens
 

@@ -1,0 +1,80 @@
+"""Who works here: the sections `[[department]]` and `[[agent]]`."""
+
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, SecretStr, StrictBool, model_validator
+
+from maild.config.login import secret
+from maild.config.setting_types import (
+    Command,
+    Credential,
+    Language,
+    MailAddress,
+    Name,
+    PrivateFile,
+    Section,
+    SpanText,
+    Title,
+    Zone,
+)
+from maild.rules.sla import Span
+
+
+class Department(Section):
+    """`[[department]]`: who customers write to, and how patient it is."""
+
+    name: Name
+    address: MailAddress
+    aliases: tuple[MailAddress, ...] = ()
+    title: Title  # default: the name with a capital
+    language: Language = "en"
+    timezone: Zone = ZoneInfo("UTC")
+    sla: Name | None = None
+    assign: Literal["none", "round-robin", "least-open"] = "none"
+    acknowledge: StrictBool = True
+    remind_after: SpanText = Span.parse("5d")
+    resolve_after: SpanText = Span.parse("10d")
+    close_after: SpanText = Span.parse("14d")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _title_after_the_name(cls, written: Any) -> Any:
+        if not isinstance(written, dict):
+            return written
+        name = str(written.get("name", "")).replace("-", " ").replace("_", " ")
+        return {"title": name.capitalize()[:40].strip() or "-", **written}
+
+
+class Agent(Section):
+    """`[[agent]]`: who answers; his From address is one half of what makes him one."""
+
+    address: MailAddress
+    name: Title
+    departments: tuple[Name, ...] = Field(min_length=1)  # default: all of them
+    language: Language | None = None  # None: his first department's
+    timezone: Zone | None = None  # None: his first department's
+    inline_password: SecretStr | None = Field(None, alias="password")  # with one he may log in to the listener
+    password_file: PrivateFile | None = None
+    password_command: Command | None = None
+    password_credential: Credential | None = None
+
+    @property
+    def logs_in(self) -> bool:
+        """Whether he may log in to the listener."""
+        return any((self.inline_password, self.password_file, self.password_command, self.password_credential))
+
+    def password(self) -> SecretStr | None:
+        """Return the password that he logs in with, None if he may not; a command may take half a minute.
+
+        Raises:
+            NoPassword: it cannot be had now; the text says why.
+        """
+        return secret(self.password_file, self.password_command, self.password_credential) or self.inline_password
+
+    @model_validator(mode="after")
+    def _one_password(self) -> "Agent":
+        ways = (self.inline_password, self.password_file, self.password_command, self.password_credential)
+        if sum(way is not None for way in ways) > 1:
+            raise ValueError("expected one of password, password_file, password_command, password_credential")
+        return self

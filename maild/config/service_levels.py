@@ -1,0 +1,84 @@
+"""What is promised and when it is worked: the sections `[sla.NAME]` and `[calendar.NAME]`."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from maild.config.setting_types import (
+    Country,
+    Day,
+    HoursOfDay,
+    Name,
+    Percent,
+    Section,
+    SpanText,
+    Week,
+    Zone,
+    holidays_of,
+)
+from maild.rules.sla import OFFICE_WEEK, Calendar, Hours, Span
+
+
+class Targets(Section):
+    """How long one clock may run, by priority; the others take that of the next priority towards normal."""
+
+    low: SpanText | None = None
+    normal: SpanText
+    high: SpanText | None = None
+    urgent: SpanText | None = None
+
+    def of(self, priority: str) -> Span:
+        """Return the target of "low", "normal", "high" or "urgent"; any other priority is taken as normal."""
+        match priority:
+            case "low":
+                return self.low or self.normal
+            case "high":
+                return self.high or self.normal
+            case "urgent":
+                return self.urgent or self.high or self.normal
+            case _:
+                return self.normal
+
+
+class Sla(Section):
+    """`[sla.NAME]`: a level of service; a clock left out has no target."""
+
+    calendar: Name | None = None  # None: the clocks run always
+    first_response: Targets | None = None
+    next_response: Targets | None = None
+    resolution: Targets | None = None
+    warn_at: tuple[Percent, ...] = (75, 100)
+
+
+class OpeningHours(Section):
+    """`[calendar.NAME]`: when a desk works."""
+
+    timezone: Zone  # default: the first department's
+    hours: Week = OFFICE_WEEK
+    holidays: Country | None = None
+    closed_days: tuple[Day, ...] = Field((), alias="closed")
+    open_days: Mapping[Day, HoursOfDay] = Field({}, alias="open")
+
+    @cached_property
+    def calendar(self) -> Calendar:
+        """The calendar for `maild.rules`."""
+        country = self.holidays
+        special: dict[Any, Hours] = dict(self.open_days)
+        if country is None:
+            return Calendar(self.timezone, self.hours, closed=frozenset(self.closed_days), special=special)
+        return Calendar(
+            self.timezone,
+            self.hours,
+            holidays=lambda year: holidays_of(country, year),
+            closed=frozenset(self.closed_days),
+            special=special,
+        )
+
+    @model_validator(mode="after")
+    def _makes_a_calendar(self) -> "OpeningHours":
+        if both := set(self.closed_days) & set(self.open_days):
+            raise ValueError(f"{min(both)} is both closed and open")
+        Calendar(self.timezone, self.hours, special=dict(self.open_days))
+        return self

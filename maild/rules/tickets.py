@@ -1,0 +1,128 @@
+"""What a ticket is to the rules: its statuses and facts, what a department promises, and what a decision may say.
+
+`rules.ticket` says what happens to it; nothing here decides anything.
+"""
+
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from maild.rules.sla import ALWAYS, Calendar, Span
+
+
+class Status(StrEnum):
+    """Where a ticket stands; the value is what the database, the commands and the mails say."""
+
+    NEW = "new"  # no public answer yet
+    OPEN = "open"  # the customer waits again
+    ANSWERED = "answered"  # we wait for the customer
+    POSTPONED = "postponed"  # hidden until `wake_at`
+    RESOLVED = "resolved"  # believed solved; a customer's mail reopens it
+    CLOSED = "closed"  # final; a customer's mail begins a linked ticket
+    SPAM = "spam"  # put aside, purged later
+    DELETED = "deleted"  # put aside, purged later
+    MERGED = "merged"  # alias of another ticket
+
+
+TO_SOLVE: Final = frozenset({Status.NEW, Status.OPEN})
+
+
+class Refused(Exception):  # noqa: N818 - a rule says no; nothing went wrong
+    """The event makes no sense for this ticket; the text is a sentence for whoever asked."""
+
+
+class Tell(StrEnum):
+    """A mail that must follow; the value is the purpose of that mail and the name of its template."""
+
+    ACKNOWLEDGEMENT = "acknowledgement"  # to the requester: we have your mail
+    NOTIFICATION = "notification"  # to the agents: somebody wrote
+    ANSWER = "answer"  # to requester and participants: an agent's words
+    REMINDER = "reminder"  # to the requester: we wait for you
+    RESOLVED = "resolved"  # to the requester: we believe it solved
+    FOLLOW_UP = "follow_up"  # to the requester: your mail began a new ticket
+    WAITING = "waiting"  # to the agents: a customer waits
+    HANDED_OVER = "handed_over"  # to the agents who have it from now on
+    SHOWN = "shown"  # to the agent who asked for it
+    COLLISION = "collision"  # to an agent: your answer waits, something newer was said
+    UNDELIVERED = "undelivered"  # to the author: your answer did not arrive
+    RETURNED = "returned"  # to the agent who asked: it was refused
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What the rules need to know of a ticket, and all that they may change."""
+
+    status: Status
+    since: datetime  # when the present status began
+    waiting_since: datetime | None = None  # the oldest customer mail without a public answer
+    answered_at: datetime | None = None  # the last public answer
+    reminded_at: datetime | None = None  # the customer's reminder in the present silence
+    told_at: datetime | None = None  # when the agents were last told that the customer waits
+    return_to: Status | None = None  # where a postponed, spam or deleted ticket comes back to
+    wake_at: datetime | None = None  # set while postponed
+    merged_into: int | None = None  # set while merged
+    undelivered: bool = False  # the last public answer did not arrive
+    assignee: str | None = None  # an agent's address
+    offered_to: str | None = None  # the agent who has it before him, or had it last
+    offered_until: datetime | None = None
+    due_at: datetime | None = None  # when time alone will next change it
+    priority: str = "normal"
+    subject: str = ""
+    department: str = ""
+    requester: str = ""  # the normalised address that he writes from
+    participants: frozenset[str] = frozenset()  # normalised addresses, without the requester's
+
+
+PEOPLE: Final = ("requester", "participants")  # what is kept in tables of its own
+FIELDS: Final = tuple(each.name for each in fields(Ticket) if each.name not in PEOPLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a department promises and how patient it is."""
+
+    respond_after: Span = field(default_factory=lambda: Span.parse("7d"))  # the customer waits: tell the agents again
+    remind_after: Span = field(default_factory=lambda: Span.parse("5d"))  # we wait: remind the customer
+    resolve_after: Span = field(default_factory=lambda: Span.parse("10d"))  # we wait: believe it solved
+    close_after: Span = field(default_factory=lambda: Span.parse("14d"))  # resolved: close
+    calendar: Calendar = ALWAYS  # counts the spans
+    office: Calendar = ALWAYS  # when a customer may be reminded
+
+
+AFTER_REMINDER: Final = timedelta(days=3)  # a reminded customer has at least this long to answer
+TELL_AGAIN: Final = timedelta(days=1)  # a breach is repeated at most daily
+SPAM_KEPT: Final = timedelta(days=90)
+DELETED_KEPT: Final = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The ticket afterwards and the mails that follow, in order."""
+
+    after: Ticket
+    tells: tuple[Tell, ...] = ()
+    follow_up: bool = False  # the event belongs on a new ticket that follows this one
+    purge: bool = False  # the ticket and its mails are to be removed
+
+
+def opened(at: datetime, assignee: str | None = None) -> Ticket:
+    """Return a ticket as it is the instant before its first mail is filed."""
+    return Ticket(Status.NEW, at, assignee=assignee)
+
+
+def entered(ticket: Ticket, status: Status, at: datetime) -> Ticket:
+    """Return `ticket` in `status`, without what belonged to the status that it leaves."""
+    if status is ticket.status:
+        return ticket
+    kept_waiting = status not in (Status.ANSWERED, Status.RESOLVED, Status.CLOSED)
+    return replace(
+        ticket,
+        status=status,
+        since=at,
+        waiting_since=ticket.waiting_since if kept_waiting else None,
+        reminded_at=None,
+        told_at=ticket.told_at if kept_waiting else None,
+        return_to=None,
+        wake_at=None,
+    )
