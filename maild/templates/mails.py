@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 
 class Purpose(StrEnum):
-    """Which mail; the value is the name of its template, and of `rules.tickets.Tell` where time or events ask for it."""
+    """Which mail; the value is the name of its template, and of `rules.tickets.Tell` where events ask for it."""
 
     ACKNOWLEDGEMENT = "acknowledgement"  # to the requester: we have your mail
     NOTIFICATION = "notification"  # to an agent: somebody wrote
