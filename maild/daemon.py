@@ -5,23 +5,21 @@
     imap-NAME          a folder of a mailbox -> stored mails
     filer              stored mails -> tickets            bell: a mail was stored
     scheduler          time -> tickets                    bell: a ticket may have become due earlier
+    keeper             what keeps the database in order, a little at a time
     sender-N           deliveries -> smarthost            bell: a mail was posted
 
-`assemble` joins the parts without threads, for commands, the demo and tests. Start-up is recovery: there is nothing
+`works` joins the parts without threads. Start-up is recovery: there is nothing
 to repair after a kill, only leases to wait for. SIGTERM: the listener takes nothing new, what is inside DATA is
 finished, every thread ends after its present step. SIGHUP: a valid configuration is taken, a broken one is refused
 and told, and the old one goes on.
 """
 
-import hashlib
-import hmac
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -32,29 +30,18 @@ from sqlalchemy import update
 
 from maild import config, systemd
 from maild.config import ConfigError, Settings
-from maild.desk import Desk
 from maild.inbox import GroupCommit
-from maild.message import reading
-from maild.message.address import Keys, normalise, signed_part
-from maild.outbox import Outbox
-from maild.outbox.held import Questions
-from maild.outbox.replies import Replies
 from maild.services import scheduler
-from maild.services.filer import Ask, Authenticator, Filer
 from maild.services.imap_poller import Poller
 from maild.services.loop import Bell, Loop
-from maild.services.scheduler import Scheduler
-from maild.services.sender import Sender, sending
+from maild.services.sender import sending
 from maild.services.smtp_listener import Limits, Logins, SmtpListener, tls_context
-from maild.store import keys as signing_keys
 from maild.store import schema
 from maild.store.engine import AlreadyRunning, Database
 from maild.store.models import DeliveryRow, MailRow, TicketRow
-from maild.templates import Templates
+from maild.works import Clock, Works, accepts, agent_login, assemble
 
 log = structlog.get_logger("maild.daemon")
-
-Clock = Callable[[], datetime]
 
 SENDERS: Final = 3  # threads; each keeps a connection to the smarthost
 GRACE_S: Final = 8.0  # for clients inside DATA, and for the present step of each thread
@@ -71,88 +58,6 @@ EX_CONFIG: Final = 78
 def utc_now() -> datetime:
     """Return the present instant. The daemon's clock; everything else is given one."""
     return datetime.now(UTC)
-
-
-@dataclass(frozen=True)
-class Works:
-    """A desk put together, without threads."""
-
-    settings: Settings
-    database: Database
-    keys: Keys
-    templates: Templates
-    desk: Desk
-    filer: Filer
-    scheduler: Scheduler
-    sender: Sender
-
-
-def assemble(settings: Settings, database: Database, now: Clock, ask: Ask | None = None) -> Works:
-    """Put a desk together on a migrated database; `ask` stands for the DNS in tests.
-
-    Raises:
-        maild.templates.BrokenTemplatesError: a template cannot be used.
-    """
-    keys = signing_keys.load(database, now())
-    templates = Templates(settings.maild.templates)
-    desk = Desk(settings, Outbox(settings, templates, keys))
-    organisation = _organisation()
-    known = reading.Known(keys, settings.ours, settings.maild.authserv_id, organisation)
-    senders = Authenticator(settings, organisation, ask or _dns())
-    questions = Questions(settings, templates, keys)
-    replies = Replies(settings, templates, keys)
-    return Works(
-        settings,
-        database,
-        keys,
-        templates,
-        desk,
-        Filer(database, settings, desk, known, now, senders, questions, replies, languages=templates.languages),
-        Scheduler(database, desk, now),
-        Sender(database, settings, desk, keys, now),
-    )
-
-
-def _dns() -> Ask | None:
-    """Return what asks the DNS, None without the extra `auth`."""
-    try:
-        import dkim  # noqa: F401, PLC0415 - an extra; without it there is nothing to ask for
-
-        from maild.services.filer.resolver import Resolver  # noqa: PLC0415 - as above
-    except ImportError:
-        return None
-    return Resolver().ask
-
-
-def _organisation() -> Callable[[str], str | None] | None:
-    """Return what tells the organisation of a domain, None without the extra `auth`."""
-    try:
-        from publicsuffixlist import PublicSuffixList  # noqa: PLC0415 - an extra
-    except ImportError:
-        return None
-    organisation: Callable[[str], str | None] = PublicSuffixList().privatesuffix
-    return organisation
-
-
-def accepts(settings: Settings, address: str) -> bool:
-    """Return whether mail to `address` is ours: a department, a signed form of it, or its domain's postmaster."""
-    if settings.department_of(address) is not None or signed_part(address, settings.ours) is not None:
-        return True
-    local, _, domain = normalise(address).rpartition("@")  # RFC 5321 4.5.1: postmaster is always there
-    return local == "postmaster" and any(each.endswith("@" + domain) for each in settings.ours)
-
-
-def agent_login(settings: Settings, user: str, password: str) -> str | None:
-    """Return the address, normalised, of the agent whose name and password these are; None if they are nobody's.
-
-    Raises:
-        maild.config.passwords.NoPassword: his password cannot be had now.
-    """
-    agent = settings.agent_of(user)
-    wanted = agent.password() if agent else None
-    expected = wanted.get_secret_value().encode() if wanted else os.urandom(32)
-    genuine = hmac.compare_digest(hashlib.sha256(password.encode()).digest(), hashlib.sha256(expected).digest())
-    return normalise(agent.address) if agent and genuine else None
 
 
 class Daemon:
@@ -173,6 +78,7 @@ class Daemon:
         self._loops = [
             Loop("filer", self._file, self._filed, rest_s=GATHERING_S),
             Loop("scheduler", self._tick, self._ticked),
+            Loop("keeper", self._keep),
             *(Loop(f"sender-{number}", self._send, self._posted) for number in range(1, SENDERS + 1)),
         ]
         self._progress: dict[str, tuple[int, float]] = {}
@@ -193,6 +99,9 @@ class Daemon:
 
     def _send(self) -> float:
         return self.works.sender.step()
+
+    def _keep(self) -> float:
+        return self.works.keeper.step()
 
     def start(self) -> None:
         """Start all services.

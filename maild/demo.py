@@ -22,7 +22,6 @@ from sqlalchemy import select
 
 from maild import config
 from maild.config.connections import Relay as RelaySettings
-from maild.daemon import Works, accepts, assemble
 from maild.inbox import GroupCommit, Incoming, Stored
 from maild.message.address import Address, normalise
 from maild.message.compose import Automatic, Draft, compose
@@ -32,6 +31,7 @@ from maild.services.smtp_listener import SmtpListener
 from maild.store import queues, schema
 from maild.store.engine import Database
 from maild.store.models import DeliveryRow, HistoryRow, MailRow, TicketRow
+from maild.works import Works, accepts, assemble
 
 ADA: Final = Address("Ada Lovelace", "ada@customer.example")
 ANNA: Final = Address("Anna", "anna@acme.example")

@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import BinaryIO, Final, NamedTuple
 
 from maild.message.identity import Fingerprint
-
-PIECE_BYTES: Final = 1 << 20  # of a row of `raw`
+from maild.store.raw import PIECE_BYTES, cut
 
 
 class Spooled:
@@ -54,8 +53,7 @@ class Incoming:
         if isinstance(self.content, Spooled):
             yield from self.content.pieces()
             return
-        for start in range(0, len(self.content) or 1, PIECE_BYTES):  # an empty mail is one empty piece
-            yield self.content[start : start + PIECE_BYTES]
+        yield from cut(self.content)
 
     def close(self) -> None:
         """Close the mail's file, if it has one."""

@@ -14,11 +14,12 @@ from sqlalchemy import Connection, Dialect, bindparam, select, update
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError
 
-from maild.inbox.mail import PIECE_BYTES, Incoming, Stored
-from maild.store.models import Direction, MailRow, MailState, RawRow
+from maild.inbox.mail import Incoming, Stored
+from maild.store import raw
+from maild.store.models import Direction, MailRow, MailState
+from maild.store.raw import PIECE_BYTES
 
 _MAIL: Final[Any] = MailRow.__table__
-_RAW: Final[Any] = RawRow.__table__
 _ALIKE: Final = ("direction", "state", "stored_at", "due_at", "attempts")  # in all rows of a group
 _OWN: Final = ("fingerprint", "source", "envelope_from", "recipients", "size_bytes", "old_since", "helo", "login")
 _COLUMNS: Final = _ALIKE + _OWN
@@ -155,7 +156,7 @@ def raw_of(connection: Connection, mail_id: int) -> bytes:
     Raises:
         LookupError: there is no such mail.
     """
-    pieces = connection.scalars(select(_RAW.c.content).where(_RAW.c.mail_id == mail_id).order_by(_RAW.c.number)).all()
-    if not pieces:
+    found = raw.of(connection, [mail_id])
+    if mail_id not in found:
         raise LookupError(f"no mail {mail_id}")
-    return b"".join(map(bytes, pieces))
+    return found[mail_id]

@@ -30,17 +30,15 @@ from maild.outbox.words import Words
 from maild.people import Person
 from maild.rules.limits import Refusal
 from maild.rules.tickets import Tell
-from maild.store import queries
-from maild.store.models import DeliveryRow, DeliveryState, Direction, MailRow, MailState, RawRow
+from maild.store import queries, raw
+from maild.store.models import DeliveryRow, DeliveryState, Direction, MailRow, MailState
 from maild.templates import Templates
 
 AGENTS_THREAD: Final = "agents"  # nonce of the id that all mails of a ticket to agents refer to; no mail bears it
 REFERENCES_KEPT: Final = 30
 SOURCE: Final = "maild"  # of mails that no person wrote
 FILES_BYTES: Final = 20 << 20  # of a mail's files that are passed on; what is larger stays with the mail in the store
-PIECE_BYTES: Final = 1 << 20  # must equal inbox.PIECE_BYTES, which see
 _INSERT_MAIL: Final = insert(MailRow).returning(MailRow.id, sort_by_parameter_order=True)
-_INSERT_RAW: Final = insert(RawRow)
 _INSERT_DELIVERY: Final = insert(DeliveryRow)
 _REPLIES: Final = frozenset({Tell.ACKNOWLEDGEMENT, Tell.FOLLOW_UP, Tell.RETURNED})
 
@@ -155,12 +153,7 @@ class Outbox:
         for letter in letters:
             self._make(letter, said.get(letter.post.thread.ticket_id, ()), now)
         mail_ids = connection.scalars(_INSERT_MAIL, [_mail(each, now) for each in letters]).all()
-        pieces = [
-            {"mail_id": mail_id, "number": number, "content": letter.raw[start : start + PIECE_BYTES]}
-            for mail_id, letter in zip(mail_ids, letters, strict=True)
-            for number, start in enumerate(range(0, len(letter.raw), PIECE_BYTES))
-        ]
-        connection.execute(_INSERT_RAW, pieces)
+        raw.write(connection, zip(mail_ids, (letter.raw for letter in letters), strict=True))
         deliveries = [
             _delivery(mail_id, letter, person, now)
             for mail_id, letter in zip(mail_ids, letters, strict=True)

@@ -7,9 +7,10 @@ from sqlalchemy import Connection, insert
 
 from maild.message.address import normalise
 from maild.message.compose import Draft, compose
-from maild.outbox.posting import PIECE_BYTES, SOURCE
+from maild.outbox.posting import SOURCE
 from maild.people import Person
-from maild.store.models import DeliveryRow, DeliveryState, Direction, MailRow, MailState, RawRow
+from maild.store import raw
+from maild.store.models import DeliveryRow, DeliveryState, Direction, MailRow, MailState
 
 _OUT: Final = b"out\0"  # as for mails of tickets: our own mail that comes back is a row of its own
 
@@ -21,7 +22,7 @@ def write(
 
     Without `reply_to` answers go to its From. `text` is kept beside the bytes where commands show it.
     """
-    raw = compose(draft)
+    composed = compose(draft)
     row = {
         "direction": Direction.OUT,
         "state": MailState.OUT,
@@ -30,7 +31,7 @@ def write(
         "source": SOURCE,
         "envelope_from": None,
         "recipients": [person.address],
-        "size_bytes": len(raw),
+        "size_bytes": len(composed),
         "purpose": purpose,
         "message_id": draft.message_id,
         "from_address": normalise(draft.from_.address),
@@ -41,11 +42,7 @@ def write(
         "attempts": 0,
     }
     mail_id = connection.scalars(insert(MailRow).returning(MailRow.id), [row]).one()
-    pieces = [
-        {"mail_id": mail_id, "number": number, "content": raw[start : start + PIECE_BYTES]}
-        for number, start in enumerate(range(0, len(raw), PIECE_BYTES))
-    ]
-    connection.execute(insert(RawRow), pieces)
+    raw.write(connection, [(mail_id, composed)])
     delivery = {
         "mail_id": mail_id,
         "ticket_id": None,

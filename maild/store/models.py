@@ -1,7 +1,7 @@
 """The tables. They say what is kept; nothing here decides.
 
     mail         bytes received or sent, once, with what was read from them      queue of the filer
-    raw          the bytes themselves, in pieces of at most 1 MiB
+    raw          the bytes themselves, in pieces of at most 1 MiB, compressed (`store.raw`)
     ticket       a status and a few instants                                     queue of the scheduler
     history      old and new of every field of a ticket that ever changed
     delivery     one mail to one recipient                                       queue of the sender
@@ -210,6 +210,7 @@ class RawRow(Base):
     mail_id: Mapped[int] = mapped_column(ForeignKey("mail.id", ondelete="CASCADE"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     content: Mapped[bytes] = mapped_column(LargeBinary)
+    unpacked_bytes: Mapped[int | None]  # its length once it is unpacked (`store.raw`); null: it is not packed
 
 
 class PersonRow(Base):
@@ -363,6 +364,7 @@ class JobRow(Due, Base):
 
     name: Mapped[str] = mapped_column(String(80), unique=True)
     done_at: Mapped[datetime | None]
+    mark: Mapped[str | None] = mapped_column(String(80))  # how far it got; only the job understands it
 
 
 class SigningKeyRow(Base):

@@ -6,7 +6,6 @@ The statements are built once, as constants: building one anew costs five times 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from io import BytesIO
 from typing import Final, NamedTuple
 
 from sqlalchemy import BindParameter, Connection, Executable, and_, bindparam, func, or_, select
@@ -21,7 +20,6 @@ from maild.store.models import (
     HistoryRow,
     MailRow,
     ParticipantRow,
-    RawRow,
     TicketRow,
 )
 
@@ -33,21 +31,6 @@ LATEST: Final = 8  # mails of a ticket that are quoted, referred to and recognis
 def _some(name: str) -> BindParameter[list[object]]:
     """Return what stands for a list in a statement."""
     return bindparam(name, expanding=True)
-
-
-_RAWS: Final = (
-    select(RawRow.mail_id, RawRow.content)
-    .where(RawRow.mail_id.in_(_some("mails")))
-    .order_by(RawRow.mail_id, RawRow.number)
-)
-
-
-def raws(connection: Connection, mail_ids: Collection[int]) -> dict[int, bytes]:
-    """Return the bytes of mails."""
-    gathered: dict[int, BytesIO] = {}  # which gives its bytes without a second copy of a large mail
-    for mail_id, content in connection.execute(_RAWS, {"mails": list(mail_ids)}):
-        gathered.setdefault(mail_id, BytesIO()).write(content)
-    return {mail_id: each.getvalue() for mail_id, each in gathered.items()}
 
 
 class Opened(NamedTuple):
@@ -142,17 +125,6 @@ def _grouped(pairs: Iterable[tuple[int, str]]) -> dict[int, frozenset[str]]:
     for key, value in pairs:
         gathered.setdefault(key, set()).add(value)
     return {key: frozenset(values) for key, values in gathered.items()}
-
-
-_HEADS: Final = select(RawRow.mail_id, RawRow.content).where(RawRow.mail_id.in_(_some("mails")), RawRow.number == 0)
-
-
-def heads(connection: Connection, mail_ids: Collection[int]) -> dict[int, bytes]:
-    """Return the first piece of mails, which holds their header fields."""
-    if not mail_ids:
-        return {}
-    rows = connection.execute(_HEADS, {"mails": list(mail_ids)})
-    return {row.mail_id: row.content for row in rows}
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,12 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from maild import config, logs
-from maild.daemon import assemble
 from maild.rules.tickets import Status
 from maild.services.scheduler import Scheduler
 from maild.store import schema
 from maild.store.engine import Database
 from maild.store.models import AddressRow, Direction, MailRow, MailState, PersonRow, TicketRow
+from maild.works import assemble
 from tests.benchmarks import servers
 from tests.benchmarks.figures import Figure, table
 from tests.clock import NOON, FakeClock

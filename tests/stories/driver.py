@@ -15,7 +15,6 @@ from sqlalchemy import select
 
 from maild import inbox
 from maild.config import parse as parse_settings
-from maild.daemon import accepts, assemble
 from maild.message.address import normalise
 from maild.message.parse import Message, parse
 from maild.rules.tickets import Status
@@ -24,6 +23,7 @@ from maild.services.sender import Outcome, RelayTrouble, Result, sending
 from maild.store import queues
 from maild.store.engine import Database
 from maild.store.models import DeliveryRow, HistoryRow, MailRow, TicketRow
+from maild.works import accepts, assemble
 from tests.clock import FakeClock
 
 ADA = "ada@customer.example"

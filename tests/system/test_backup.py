@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from maild.store.models import Direction, MailRow, RawRow
+from maild.store import raw
+from maild.store.models import Direction, MailRow
 from tests.postgresql import programs
 from tests.system.daemon import DaemonProcess
 from tests.system.test_kill import Customer
@@ -56,9 +57,10 @@ def wait_for_more(customers: list[Customer], count: int) -> None:
 
 def stored(daemon: DaemonProcess) -> set[str]:
     """The subjects of what came in, from the bytes: columns are filled when a mail is filed."""
-    asked = select(RawRow.content).join(MailRow, MailRow.id == RawRow.mail_id).where(MailRow.direction == Direction.IN)
+    asked = select(MailRow.id).where(MailRow.direction == Direction.IN)
     with daemon.database() as database, database.read() as connection:
-        found = (re.search(rb"^Subject: (\S+)", content, re.MULTILINE) for content in connection.scalars(asked))
+        contents = raw.of(connection, connection.scalars(asked).all()).values()
+        found = (re.search(rb"^Subject: (\S+)", content, re.MULTILINE) for content in contents)
         return {each[1].decode() for each in found if each}
 
 

@@ -9,7 +9,6 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import OperationalError
 
 from maild.config import parse as parse_settings
-from maild.daemon import assemble
 from maild.message.address import Address, read_bounce_address
 from maild.message.compose import Draft, compose
 from maild.rules.tickets import Status, Tell
@@ -26,6 +25,7 @@ from maild.store.models import (
     RawRow,
     TicketRow,
 )
+from maild.works import assemble
 from tests.clock import FakeClock
 from tests.parts import free_port
 from tests.wire.sink import DROP, Sink, sink

@@ -8,7 +8,6 @@ from sqlalchemy import Connection, select
 
 from maild.cli.answers import parsed, tickets
 from maild.config import Settings
-from maild.daemon import accepts, assemble
 from maild.message.address import valid
 from maild.message.identity import fingerprint
 from maild.message.parse import Message, parse
@@ -16,6 +15,7 @@ from maild.rules.routing import Action
 from maild.services.filer import Filing, Inbound, evidence
 from maild.store.engine import Database
 from maild.store.models import MailRow, MailState
+from maild.works import accepts, assemble
 
 # Where servers write down whom a mail was for, before the fields that its author wrote.
 _RECIPIENT_FIELDS: Final = ("x-original-to", "delivered-to", "envelope-to")

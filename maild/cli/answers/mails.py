@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select, update
 from maild.cli.answers import deliveries, parsed
 from maild.inbox import held
 from maild.rules.routing import OPERATOR
-from maild.store import queries
+from maild.store import raw as stored
 from maild.store.models import Direction, MailRow, MailState
 
 _COLUMNS: Final = (
@@ -93,7 +93,7 @@ def shown(connection: Connection, mail_id: int) -> dict[str, Any] | None:
 
 def raw(connection: Connection, mail_id: int) -> bytes | None:
     """Return a mail's bytes, None if there is no such mail."""
-    return queries.raws(connection, [mail_id]).get(mail_id)
+    return stored.of(connection, [mail_id]).get(mail_id)
 
 
 def newest(connection: Connection) -> int | None:

@@ -12,7 +12,6 @@ from sqlalchemy import Connection, select
 
 from maild.cli.answers import tickets
 from maild.config import Settings
-from maild.daemon import assemble
 from maild.desk import Happening
 from maild.message.commands.when import UnclearTimeError, instant
 from maild.rules.events import Close, Delete, Event, MarkSpam, Merge, NotSpam, Postpone, Reopen, Resolve, Undelete
@@ -20,6 +19,7 @@ from maild.rules.sla import Span
 from maild.rules.tickets import Refused, Status, Ticket
 from maild.store.engine import Database
 from maild.store.models import TicketRow
+from maild.works import assemble
 
 OPERATOR: Final = "operator"
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, func, select
 
 from maild.rules.tickets import Status
-from maild.store import schema
+from maild.store import raw, schema
 from maild.store.engine import Database
 from maild.store.models import DeliveryRow, DeliveryState, Direction, MailRow, MailState, RawRow, TicketRow
 
@@ -24,6 +24,7 @@ def faults(database: Database) -> Iterator[str]:
         if database.is_sqlite:
             yield from _of_sqlite(connection)
         yield from _incomplete_mails(connection)
+        yield from _damaged_mails(connection)
         yield from _stranded(connection)
 
 
@@ -37,7 +38,7 @@ def _of_sqlite(connection: Connection) -> Iterator[str]:
 
 def _incomplete_mails(connection: Connection) -> Iterator[str]:
     """Find mails whose bytes are not all there."""
-    kept = func.coalesce(func.sum(func.length(RawRow.content)), 0)
+    kept = func.coalesce(func.sum(raw.LENGTH), 0)
     rows = connection.execute(
         select(MailRow.id, MailRow.size_bytes, kept.label("kept"))
         .outerjoin(RawRow, RawRow.mail_id == MailRow.id)
@@ -48,6 +49,20 @@ def _incomplete_mails(connection: Connection) -> Iterator[str]:
     )
     for row in rows:
         yield f"mail {row.id}: {row.kept} of its {row.size_bytes} bytes are there; {_FROM_HERE}"
+
+
+def _damaged_mails(connection: Connection) -> Iterator[str]:
+    """Find mails whose bytes are not what was written; one piece at a time is in memory."""
+    packed = select(RawRow.mail_id, RawRow.content, RawRow.unpacked_bytes).where(RawRow.unpacked_bytes.is_not(None))
+    found = 0
+    for row in connection.execution_options(yield_per=4).execute(packed.order_by(RawRow.mail_id, RawRow.number)):
+        try:
+            raw.unpack(row.content, row.unpacked_bytes)
+        except raw.DamagedError as error:
+            yield f"mail {row.mail_id}: {error}; {_FROM_HERE}"
+            found += 1
+            if found == MOST_FAULTS:
+                return
 
 
 def _stranded(connection: Connection) -> Iterator[str]:

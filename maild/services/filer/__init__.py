@@ -35,7 +35,7 @@ from maild.services.filer.examining import Examiner
 from maild.services.filer.filing import Filing, Inbound, evidence, fetch
 from maild.services.filer.requests import Requests
 from maild.services.filer.writing import Writer
-from maild.store import queries, queues
+from maild.store import queues, raw
 from maild.store.engine import Database
 from maild.store.models import MailRow, MailState
 
@@ -256,7 +256,7 @@ def _unfiled(connection: Connection, claimed: Sequence[int]) -> dict[str, tuple[
         .where(MailRow.due_at.is_not(None), MailRow.id < max(claimed), MailRow.id.not_in(claimed))
         .limit(MOST_UNFILED)
     ).all()
-    heads = queries.heads(connection, [row.id for row in rows])
+    heads = raw.heads(connection, [row.id for row in rows])
     found = ((parse(heads.get(row.id, b"")).message_id, row.id, row.due_at) for row in rows)
     return {message_id: (mail_id, due_at) for message_id, mail_id, due_at in found if message_id}
 

@@ -16,7 +16,7 @@ from maild.message.reply import Reply
 from maild.outbox import Collision
 from maild.rules.events import Event
 from maild.rules.routing import Route
-from maild.store import queries
+from maild.store import raw
 from maild.store.models import MailRow
 
 
@@ -88,7 +88,7 @@ _FETCH: Final = (
 def fetch(connection: Connection, mail_ids: Sequence[int]) -> list[Inbound]:
     """Return stored mails with their bytes, in the order in which they were stored."""
     rows = connection.execute(_FETCH, {"ids": mail_ids}).all()
-    raws = queries.raws(connection, [row.id for row in rows])
+    raws = raw.of(connection, [row.id for row in rows])
     return [
         Inbound(
             *row[:5],

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, update
 
 from maild.config import Settings
 from maild.desk import Desk
@@ -30,9 +30,9 @@ from maild.rules.retry import SENDING_LASTS, SENDING_WAITS, next_try
 from maild.services.sender import queue
 from maild.services.sender.queue import Conversation, Letter
 from maild.services.sender.relay import IDLE_S, Outcome, Relay, RelayTrouble, Result
-from maild.store import queues
+from maild.store import queues, raw
 from maild.store.engine import Database
-from maild.store.models import DeliveryRow, DeliveryState, RawRow
+from maild.store.models import DeliveryRow, DeliveryState
 
 log = structlog.get_logger("maild.sender")
 
@@ -280,12 +280,8 @@ class Sender:
             )
 
     def _bytes(self, mail_ids: Collection[int]) -> dict[int, bytes]:
-        pieces: dict[int, list[bytes]] = {}
-        wanted = select(RawRow.mail_id, RawRow.content).where(RawRow.mail_id.in_(mail_ids))
         with self._database.read() as connection:
-            for row in connection.execute(wanted.order_by(RawRow.mail_id, RawRow.number)):
-                pieces.setdefault(row.mail_id, []).append(row.content)
-        return {mail_id: b"".join(parts) for mail_id, parts in pieces.items()}
+            return raw.of(connection, mail_ids)
 
     def _sleep_s(self, *, connected: bool) -> float:
         with self._database.read() as connection:

@@ -1,0 +1,112 @@
+"""A desk put together: configuration and database become services that can be stepped; no threads.
+
+The daemon runs it, and commands, the demo and the tests use it as it is.
+"""
+
+import hashlib
+import hmac
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from maild.config import Settings
+from maild.desk import Desk
+from maild.message import reading
+from maild.message.address import Keys, normalise, signed_part
+from maild.outbox import Outbox
+from maild.outbox.held import Questions
+from maild.outbox.replies import Replies
+from maild.services.filer import Ask, Authenticator, Filer
+from maild.services.keeper import Keeper
+from maild.services.scheduler import Scheduler
+from maild.services.sender import Sender
+from maild.store import keys as signing_keys
+from maild.store.engine import Database
+from maild.templates import Templates
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True)
+class Works:
+    """A desk put together, without threads."""
+
+    settings: Settings
+    database: Database
+    keys: Keys
+    templates: Templates
+    desk: Desk
+    filer: Filer
+    scheduler: Scheduler
+    sender: Sender
+    keeper: Keeper
+
+
+def assemble(settings: Settings, database: Database, now: Clock, ask: Ask | None = None) -> Works:
+    """Put a desk together on a migrated database; `ask` stands for the DNS in tests.
+
+    Raises:
+        maild.templates.BrokenTemplatesError: a template cannot be used.
+    """
+    keys = signing_keys.load(database, now())
+    templates = Templates(settings.maild.templates)
+    desk = Desk(settings, Outbox(settings, templates, keys))
+    organisation = _organisation()
+    known = reading.Known(keys, settings.ours, settings.maild.authserv_id, organisation)
+    senders = Authenticator(settings, organisation, ask or _dns())
+    questions = Questions(settings, templates, keys)
+    replies = Replies(settings, templates, keys)
+    return Works(
+        settings,
+        database,
+        keys,
+        templates,
+        desk,
+        Filer(database, settings, desk, known, now, senders, questions, replies, languages=templates.languages),
+        Scheduler(database, desk, now),
+        Sender(database, settings, desk, keys, now),
+        Keeper(database, now),
+    )
+
+
+def _dns() -> Ask | None:
+    """Return what asks the DNS, None without the extra `auth`."""
+    try:
+        import dkim  # noqa: F401, PLC0415 - an extra; without it there is nothing to ask for
+
+        from maild.services.filer.resolver import Resolver  # noqa: PLC0415 - as above
+    except ImportError:
+        return None
+    return Resolver().ask
+
+
+def _organisation() -> Callable[[str], str | None] | None:
+    """Return what tells the organisation of a domain, None without the extra `auth`."""
+    try:
+        from publicsuffixlist import PublicSuffixList  # noqa: PLC0415 - an extra
+    except ImportError:
+        return None
+    organisation: Callable[[str], str | None] = PublicSuffixList().privatesuffix
+    return organisation
+
+
+def accepts(settings: Settings, address: str) -> bool:
+    """Return whether mail to `address` is ours: a department, a signed form of it, or its domain's postmaster."""
+    if settings.department_of(address) is not None or signed_part(address, settings.ours) is not None:
+        return True
+    local, _, domain = normalise(address).rpartition("@")  # RFC 5321 4.5.1: postmaster is always there
+    return local == "postmaster" and any(each.endswith("@" + domain) for each in settings.ours)
+
+
+def agent_login(settings: Settings, user: str, password: str) -> str | None:
+    """Return the address, normalised, of the agent whose name and password these are; None if they are nobody's.
+
+    Raises:
+        maild.config.passwords.NoPassword: his password cannot be had now.
+    """
+    agent = settings.agent_of(user)
+    wanted = agent.password() if agent else None
+    expected = wanted.get_secret_value().encode() if wanted else os.urandom(32)
+    genuine = hmac.compare_digest(hashlib.sha256(password.encode()).digest(), hashlib.sha256(expected).digest())
+    return normalise(agent.address) if agent and genuine else None
