@@ -3,13 +3,18 @@
 The only witness heard here is `Authentication-Results` (RFC 8601) of the one host that the operator named. Anybody can
 write such a header into a mail before he sends it, so it is believed by who wrote it and by where it stands:
 
-  * its authserv-id is the named one (a version number behind it is allowed); a header without one (Microsoft 365) or
-    with an instance number in its place (ARC's `i=1;`) is somebody else's;
+  * its authserv-id is the named one (a version number behind it is allowed); a header without one, or with an
+    instance number in its place (ARC's `i=1;`), is somebody else's;
   * headers grow upwards: the first header of another host, reading from the top, ends the belief, and so does the first
     Received below the first header of the named host, since all below it was in the mail when that host took it;
   * where two of the host's headers speak of one method, the upper is heard; two different dmarc results prove nothing.
 
 The host itself must strip headers that pretend to be its own (RFC 8601 5); the rules above are for hosts that forget.
+
+Microsoft 365 writes no authserv-id. Where the operator names `MICROSOFT`, the topmost header is believed, if it has no
+id and stands where only that host writes: below nothing but Received lines of its inner hosts, and directly above the
+first line by which one of its gates (`*.mail.protection.outlook.com`) took the mail from outside. So such a header is
+believed in mailboxes that are read there, and in no mail that reached us by any other host.
 
     dmarc=fail                                                -> FAIL
     dmarc=pass, of the domain in From                         -> PASS
@@ -31,6 +36,7 @@ from maild.message.address import ascii_domain, normalise
 from maild.message.headers import plain
 from maild.message.parse import Message
 
+MICROSOFT = "protection.outlook.com"  # what an operator names whose mailbox is at Microsoft 365
 MOST_HEADERS = 50
 MOST_HEADER_CHARS = 8192
 
@@ -132,6 +138,9 @@ def _believed(message: Message, authserv_id: str) -> Iterator[Finding]:
 
     Where two of its headers speak of one method, only the upper one is heard.
     """
+    if authserv_id == MICROSOFT:
+        yield from _believed_of_microsoft(message)
+        return
     headers = iter(message.head.raws("authentication-results")[:MOST_HEADERS])
     spoken: set[str] = set()
     heard = False
@@ -147,6 +156,37 @@ def _believed(message: Message, authserv_id: str) -> Iterator[Finding]:
         heard = True
         yield from (finding for finding in findings if finding.method not in spoken)
         spoken.update(finding.method for finding in findings)
+
+
+def _believed_of_microsoft(message: Message) -> Iterator[Finding]:
+    """Yield the findings of Microsoft 365, if they stand where only it could write them."""
+    received = iter(message.head.raws("received")[:MOST_HEADERS])
+    for name in message.head.names:
+        if name == "received":
+            by = _taken_by(next(received, b""))
+            if not by.endswith(_INSIDE_MICROSOFT) or by.endswith(_GATE_OF_MICROSOFT):
+                return  # another host's, or the gate itself, below which all is the sender's
+        elif name == "authentication-results":
+            break
+    else:
+        return
+    if not _taken_by(next(received, b"")).endswith(_GATE_OF_MICROSOFT):
+        return
+    text = plain(message.head.raws("authentication-results")[0][:MOST_HEADER_CHARS])
+    parts = _split(_without_comments(text), ";")
+    if "=" in parts[0]:  # else it names somebody
+        yield from (finding for part in parts for finding in _finding(part))
+
+
+_INSIDE_MICROSOFT = (".outlook.com", ".office365.com", ".exchangelabs.com")
+_GATE_OF_MICROSOFT = ".mail.protection.outlook.com"
+_BY = re.compile(r"(?:^|\s)by\s+([a-z0-9.-]+)(?=[\s;]|$)")
+
+
+def _taken_by(received: bytes) -> str:
+    """Return the host that wrote a Received line (RFC 5321 4.4), "" if it can be read in two ways."""
+    named = _BY.findall(_without_comments(plain(received[:MOST_HEADER_CHARS]).lower()))
+    return named[0] if len(named) == 1 else ""
 
 
 def _judge(findings: Sequence[Finding], domain: str, organisation: Organisation | None) -> tuple[Trust, str]:

@@ -25,7 +25,7 @@ from maild.message.address import (
 )
 from maild.message.compose import Automatic, Draft, Extra, File, compose
 from maild.outbox.counts import Counts
-from maild.outbox.letters import TO_AGENTS, Asked, Collision, FiledMail, Letter, Post, Withheld
+from maild.outbox.letters import TO_AGENTS, Asked, Collision, FiledMail, Letter, Post, Undelivered, Withheld
 from maild.outbox.words import Words
 from maild.people import Person
 from maild.rules.limits import Refusal
@@ -267,8 +267,20 @@ def _mail(letter: Letter, now: datetime) -> dict[str, Any]:
         "subject": letter.subject[:998],
         "sent_at": now,
         "text": letter.text or None,
+        "about_id": _about(post),
         "attempts": 0,
     }
+
+
+def _about(post: Post) -> int | None:
+    """Return the mail that a post tells of, None if it tells of none."""
+    match post.about:
+        case FiledMail():
+            return post.about.id
+        case Collision() | Undelivered():
+            return post.about.mail_id
+        case Asked() | None:
+            return None
 
 
 def _delivery(mail_id: int, letter: Letter, person: Person, now: datetime) -> dict[str, Any]:

@@ -7,6 +7,10 @@ ticket's history. An agent's answer is never asked for: a person wrote it.
     four in an hour           the ticket sends nothing automatic for 24 hours: a machine may be answering us
     acknowledgements          2 an hour and 5 a day to an address, 300 an hour in all
     to an unproven address    100 acknowledgements an hour in all, 1 a day to an address
+
+The counts are asked for within the transaction that sends. On SQLite one connection writes, so they are exact. Of
+several nodes on PostgreSQL none sees what another is about to commit: each may go beyond a limit by what it sends in
+one group, 100 mails at most, once. What goes on is stopped by the next group.
 """
 
 from collections.abc import Sequence

@@ -7,7 +7,7 @@ The filer asks once for every mail. What it may do, and what that needs:
     BOUNCE     filed on the ticket of the mail that could not be delivered
     OPEN       a new ticket
     CUSTOMER   filed on its ticket: the customer, or somebody for him, wrote
-    SOLVED, PROBLEM    a customer's action; needs a signed address made for it
+    SOLVED, PROBLEM    a customer's action; needs a signed address made for it, and a From that takes part
     ANSWER, NOTE       an agent's words; need From and a token made for him, or an authenticated From
     DESK       an agent asks for a list, a ticket, help; needs From and the desk address made for him
     HELD       an agent's name without proof, or something that only a person can judge
@@ -69,6 +69,7 @@ class Facts:
     would_reopen: bool = False
     burst_ticket_id: int | None = None  # the newest of too many tickets that this sender just opened
     both: bool = False  # agents have to prove themselves twice: maild.agent_trust
+    checked: bool = True  # somebody says whether a From is genuine: a named host, or our own checks
     released_by: str = ""  # who let it through after it was held: an agent's address, or OPERATOR
     desk: bool = False  # it was sent to a desk address
     desk_is_senders: bool = False  # which was made for this sender
@@ -84,7 +85,7 @@ class Route:
     third_party: bool = False
     acknowledge: bool = False
     confirm: bool = False  # ask the agent whose name it bears whether it is his
-    signed: bool = False  # an agent's, by an address that was made for him: what destroys asks for that besides From
+    twice: bool = False  # an agent's, who has proven himself by an address and by his From: what destroys asks for it
 
 
 def route(facts: Facts) -> Route:
@@ -173,16 +174,18 @@ def _from_agent(facts: Facts) -> Route:
         return Route(Action.HELD, f"From is an agent's address, without {wanted} that he wrote it", confirm=True)
     if facts.ticket_id is None:
         return Route(Action.OPEN, f"an agent writes as a customer ({proof})")
+    twice = agent_proof(facts, both=True) is not None
     if facts.role == "n":
-        return Route(Action.NOTE, f"an agent's note ({proof})", signed=bool(_signed(facts)))
-    return Route(Action.ANSWER, f"an agent's answer ({proof})", signed=bool(_signed(facts)))
+        return Route(Action.NOTE, f"an agent's note ({proof})", twice=twice)
+    return Route(Action.ANSWER, f"an agent's answer ({proof})", twice=twice)
 
 
 def agent_proof(facts: Facts, *, both: bool) -> str | None:
     """Return what proves that the agent in From wrote the mail, None if nothing or too little does.
 
     `both` asks for a signed address and an authenticated From. A release by the agent himself stands for the signed
-    address that the mail lacked; one by the operator for all that can be asked.
+    address that the mail lacked; one by the operator for all that can be asked. Where nobody checks senders the signed
+    address has to do, unless the configuration asks for both of every agent's mail.
     """
     if facts.released_by == OPERATOR:
         return "released by the operator"
@@ -192,6 +195,8 @@ def agent_proof(facts: Facts, *, both: bool) -> str | None:
     if not signed and facts.role in ("a", "n"):
         return None  # somebody else's address: a forwarded notification
     genuine = "his address is authenticated" if facts.trust == "pass" else ""
+    if both and not facts.checked and not facts.both:
+        return signed or None
     if both:
         return f"{signed}, and {genuine}" if signed and genuine else None
     return signed or genuine or None
@@ -214,6 +219,9 @@ def _from_customer(facts: Facts) -> Route:
         return _on_ticket(facts, "written to an agent's own reply address by somebody else")
     if facts.role in ("s", "p") and facts.trust == "fail" and not facts.released_by:
         return Route(Action.HELD, "a customer's action from an address whose authentication failed")
+    if facts.role in ("s", "p") and not facts.takes_part:
+        # Whoever is forwarded our mail has its links: he is heard, and closes nothing.
+        return _on_ticket(facts, "a customer's action by somebody who takes no part")
     if facts.role == "s":
         return Route(Action.SOLVED, "the customer says that it is solved")
     if facts.would_reopen and facts.reopenings_today >= REOPENINGS_A_DAY and not facts.released_by:

@@ -189,6 +189,9 @@ class MailRow(Due, Base):
     text: Mapped[str | None] = mapped_column(Text)  # the new text, without quotes and signature
     evidence: Mapped[dict[str, Any] | None]  # what matching and trust found, with reasons
     released_by: Mapped[Email | None]  # who let a held mail through: the agent whose name it bears, or "operator"
+    filed_at: Mapped[datetime | None]  # when it was looked at last: what was stored earlier may be filed later
+    guarded_at: Mapped[datetime | None]  # of an agent's answer that waits: until when he was shown what he had missed
+    about_id: Mapped[int | None]  # of ours: the mail that it tells of
 
     __table_args__ = (
         _due_index("mail"),

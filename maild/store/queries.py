@@ -34,10 +34,11 @@ def _some(name: str) -> BindParameter[list[object]]:
 
 
 class Opened(NamedTuple):
-    """A ticket that somebody opened, and when."""
+    """A ticket that somebody opened, when, and how far his From was proven then."""
 
     ticket_id: int
     at: datetime
+    trust: str  # message.authentication.Trust, "" where no mail of his opened it
 
 
 def known_for(
@@ -220,16 +221,40 @@ class Newer:
     address: str  # of the customer, or of the agent who answered
     text: str
     at: datetime
+    mail_id: int = 0
+    known_at: datetime | None = None  # since when the desk has it: when it was filed, or written
+    ours: bool = False
 
 
-_SENT_AT: Final = select(MailRow.message_id, MailRow.stored_at).where(
-    MailRow.message_id.in_(_some("ids")), MailRow.direction == Direction.OUT
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A mail of ours on a ticket."""
+
+    mail_id: int
+    at: datetime
+    purpose: str
+    about_id: int | None  # the mail that it tells of
+
+
+_SENT: Final = select(MailRow.message_id, MailRow.id, MailRow.stored_at, MailRow.purpose, MailRow.about_id).where(
+    MailRow.message_id.in_(_some("ids")), MailRow.direction == Direction.OUT, MailRow.ticket_id.is_not(None)
 )
+_REFERENCES: Final = select(MailRow.id, MailRow.references).where(MailRow.id.in_(_some("mails")))
+_KNOWN_AT: Final = func.coalesce(MailRow.filed_at, MailRow.stored_at, type_=MailRow.stored_at.type)
 _SPOKEN: Final = (
-    select(MailRow.ticket_id, MailRow.from_name, MailRow.from_address, MailRow.text, MailRow.stored_at)
+    select(
+        MailRow.ticket_id,
+        MailRow.from_name,
+        MailRow.from_address,
+        MailRow.text,
+        MailRow.stored_at,
+        MailRow.id,
+        _KNOWN_AT,
+        MailRow.direction,
+    )
     .where(
         MailRow.ticket_id.in_(_some("tickets")),
-        MailRow.stored_at > bindparam("since"),
+        bindparam("since") <= _KNOWN_AT,
         or_(
             and_(MailRow.direction == Direction.IN, MailRow.purpose.in_((Action.CUSTOMER, Action.PROBLEM))),
             and_(MailRow.direction == Direction.OUT, MailRow.purpose == Tell.ANSWER),
@@ -239,20 +264,31 @@ _SPOKEN: Final = (
 )
 
 
-def sent_at(connection: Connection, message_ids: Collection[str]) -> dict[str, datetime]:
-    """Return when we wrote those of `message_ids` that are ours."""
+def sent(connection: Connection, message_ids: Collection[str]) -> dict[str, Sent]:
+    """Return those of `message_ids` that are mails of ours on tickets."""
     if not message_ids:
         return {}
-    return {row.message_id: row.stored_at for row in connection.execute(_SENT_AT, {"ids": list(message_ids)})}
+    rows = connection.execute(_SENT, {"ids": list(message_ids)})
+    return {row.message_id: Sent(row.id, row.stored_at, row.purpose or "", row.about_id) for row in rows}
+
+
+def references(connection: Connection, mail_ids: Collection[int]) -> dict[int, list[str]]:
+    """Return what mails answer, newest first."""
+    if not mail_ids:
+        return {}
+    return {row.id: row.references or [] for row in connection.execute(_REFERENCES, {"mails": list(mail_ids)})}
 
 
 def spoken(connection: Connection, ticket_ids: Collection[int], since: datetime) -> dict[int, list[Newer]]:
-    """Return what customers and agents said on tickets since then, oldest first."""
+    """Return what customers and agents said on tickets, as far as the desk has it since then, oldest first."""
     gathered: dict[int, list[Newer]] = {}
     rows = connection.execute(_SPOKEN, {"tickets": list(ticket_ids), "since": since})
-    for ticket_id, name, address, text, at in rows:
+    for ticket_id, name, address, text, at, mail_id, known_at, direction in rows:
         if ticket_id is not None:
-            gathered.setdefault(ticket_id, []).append(Newer(ticket_id, name or "", address or "", text or "", at))
+            newer = Newer(
+                ticket_id, name or "", address or "", text or "", at, mail_id, known_at, direction is Direction.OUT
+            )
+            gathered.setdefault(ticket_id, []).append(newer)
     return gathered
 
 
@@ -279,8 +315,9 @@ def resolved_among(connection: Connection, ticket_ids: Collection[int]) -> froze
 
 
 _OPENED_SINCE: Final = (
-    select(AddressRow.normal, TicketRow.id, TicketRow.created_at)
+    select(AddressRow.normal, TicketRow.id, TicketRow.created_at, MailRow.evidence)
     .join(TicketRow, TicketRow.requester_id == AddressRow.id)
+    .outerjoin(MailRow, and_(MailRow.ticket_id == TicketRow.id, MailRow.purpose == Action.OPEN))
     .where(AddressRow.normal.in_(_some("senders")), TicketRow.created_at > bindparam("since"))
     .order_by(TicketRow.id)
 )
@@ -292,8 +329,8 @@ def opened_since(connection: Connection, senders: Collection[str], since: dateti
         return {}
     rows = connection.execute(_OPENED_SINCE, {"senders": list(senders), "since": since})
     gathered: dict[str, list[Opened]] = {}
-    for normal, ticket_id, at in rows:
-        gathered.setdefault(normal, []).append(Opened(ticket_id, at))
+    for normal, ticket_id, at, evidence in rows:
+        gathered.setdefault(normal, []).append(Opened(ticket_id, at, str((evidence or {}).get("trust", ""))))
     return gathered
 
 

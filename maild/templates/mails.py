@@ -11,7 +11,7 @@ leaves the action out. `reference` is the signed token of the body's last line; 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal, get_args
 from zoneinfo import ZoneInfo
 
 
@@ -314,3 +314,6 @@ Mail = (
     | Held
     | Returned
 )
+
+# The purposes of mails that show an agent his ticket as it is, so that whoever answers one has read it.
+SHOW_THE_TICKET: Final = frozenset(each.purpose.value for each in get_args(Mail) if issubclass(each, _ToAgent))

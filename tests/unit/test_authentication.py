@@ -210,3 +210,49 @@ def test_a_header_of_the_grammars_own_characters_is_read_without_failing(text: s
 def test_a_huge_header_is_read_in_time_linear_in_its_bound() -> None:
     for piece in ("(", '"', "=", " = ", "; ", "dkim=pass ", "\\(", " "):
         results(f"{HOST}; " + piece * 1_000_000)
+
+
+MICROSOFT = "protection.outlook.com"
+_INSIDE = "Received: from A.eurprd05.prod.outlook.com (2603::1) by B.eurprd09.prod.outlook.com\r\n with HTTPS; Mon"
+_EDGE = "Received: from C.eop-eur03.prod.protection.outlook.com (2603::2) by D.outlook.office365.com (2603::3); Mon"
+_GATE = "Received: from mail.acme.example (192.0.2.1) by\r\n C.mail.protection.outlook.com (10.1.1.1) with SMTP; Mon"
+_OUTSIDE = "Received: from anna.acme.example by mail.acme.example; Mon"
+_PASSED = (
+    "Authentication-Results: spf=pass (sender IP is 192.0.2.1)\r\n smtp.mailfrom=acme.example; dkim=none (message not"
+    "\r\n signed) header.d=none;dmarc=pass action=none\r\n header.from=acme.example;compauth=pass reason=100"
+)
+_FAILED = _PASSED.replace("dmarc=pass", "dmarc=fail")
+
+
+def at_microsoft(*headers: str) -> Trust:
+    return said(*headers, FROM, authserv_id=MICROSOFT).result
+
+
+def test_microsoft_is_heard_where_only_its_gate_can_have_written() -> None:
+    assert at_microsoft(_INSIDE, _EDGE, _PASSED, _GATE, _OUTSIDE) is Trust.PASS
+    assert at_microsoft(_INSIDE, _EDGE, _FAILED, _GATE, _OUTSIDE) is Trust.FAIL
+    assert said(_INSIDE, _EDGE, _PASSED, _GATE, FROM).result is Trust.NONE  # another host is named
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (_PASSED,),
+        (_PASSED, _OUTSIDE),
+        (_INSIDE, _EDGE, _GATE, _PASSED, _GATE),
+        (_INSIDE, _EDGE, _GATE, _PASSED, _OUTSIDE),
+        (_INSIDE, _EDGE, _PASSED, _INSIDE),
+        (_OUTSIDE, _PASSED, _GATE),
+        ("Received: from x by mx.desk.example; Mon", _INSIDE, _EDGE, _PASSED, _GATE),
+        (_INSIDE, _EDGE, f"Authentication-Results: {HOST}; dmarc=pass header.from=acme.example", _GATE),
+        (_INSIDE, _PASSED, _GATE.replace("C.mail.protection.outlook.com", "mail.protection.outlook.com.evil.example")),
+        (_INSIDE, _PASSED, _GATE.replace("from mail.acme.example", "from x by y.evil.example")),
+        (_INSIDE, _PASSED, _GATE.replace("by\r\n C", "(by\r\n C")),
+    ],
+)
+def test_what_stands_elsewhere_is_the_senders(headers: tuple[str, ...]) -> None:
+    assert at_microsoft(*headers) is Trust.NONE
+
+
+def test_of_two_headers_without_a_name_the_upper_one_is_heard() -> None:
+    assert at_microsoft(_INSIDE, _EDGE, _FAILED, _GATE, _PASSED, _GATE) is Trust.FAIL

@@ -26,6 +26,7 @@ from maild.message.compose import (
     clean_filename,
     compose,
     fields,
+    in_ascii,
     needs_utf8,
     route,
     with_reply_to,
@@ -497,6 +498,19 @@ def test_an_address_beyond_ascii_needs_smtputf8_and_a_text_beyond_ascii_does_not
     assert needs_utf8(foreign)
     assert read(foreign)["To"] == "jürgen@x.example"
     assert not needs_utf8(compose(replace(DRAFT, text="Grüße", subject="Grüße")))
+
+
+@pytest.mark.parametrize("name", ["", "Jürgen Müller", "J" * 90])
+def test_a_foreign_recipient_is_shown_to_the_others_where_he_cannot_be_written(name: str) -> None:
+    raw = compose(replace(DRAFT, cc=(Address(name, "jürgen@x.example"), Address("Bob", "bob@x.example"))))
+
+    shown = in_ascii(raw)
+
+    assert shown is not None
+    assert not needs_utf8(shown)
+    assert shown.partition(b"\r\n\r\n")[2] == raw.partition(b"\r\n\r\n")[2]
+    assert [each.addr_spec for each in read(shown)["Cc"].addresses] == ["bob@x.example"]
+    assert in_ascii(compose(replace(DRAFT, from_=Address("", "hjälp@x.example")))) is None
 
 
 def test_many_recipients_fold_between_them() -> None:

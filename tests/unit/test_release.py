@@ -123,7 +123,10 @@ HELD = replace(AGENT, ticket_id=1)
         (replace(HELD, released_by="anna@acme.example", both=True, trust="pass"), Action.ANSWER),
         (Facts(kind="human", ticket_id=1, role="a", token_is_senders=True), Action.HELD),
         (Facts(kind="human", ticket_id=1, role="a", token_is_senders=True, released_by=OPERATOR), Action.CUSTOMER),
-        (Facts(kind="human", ticket_id=1, role="s", trust="fail", released_by=OPERATOR), Action.SOLVED),
+        (
+            Facts(kind="human", ticket_id=1, role="s", takes_part=True, trust="fail", released_by=OPERATOR),
+            Action.SOLVED,
+        ),
         (
             Facts(
                 kind="human",

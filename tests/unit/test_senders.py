@@ -13,7 +13,7 @@ from maild.message.address import Key, Keys
 from maild.message.authentication import Authentication
 from maild.services.filer import Authenticator, Inbound
 from tests.clock import NOON
-from tests.unit.signing import Dns, body_bytes, published, signed
+from tests.unit.signing import Dns, body_bytes, published, published_ed25519, signed
 
 OUTSIDE = "smtp 93.184.216.34"  # a public address; those of documentation are not
 NEAR = "smtp 10.0.0.7"
@@ -105,7 +105,31 @@ RELAYED = {"source": "lmtp"}
 SUB = mail("Anna <anna@mail.acme.example>")
 OTHER = {"k._domainkey.evil.example": published()}
 
+EDWARDS = {"k._domainkey.acme.example": published_ed25519()}
+ED25519 = {"algorithm": "ed25519-sha256"}
+
 SIGNATURES = [
+    Row("Ed25519", "pass", signature(**ED25519), EDWARDS | REJECT, POLLED),
+    Row("Ed25519, simple canonicalisation", "pass", signature(**ED25519, canonical="simple/simple"), EDWARDS, POLLED),
+    Row("Ed25519, the body changed", "none", changed(b"Pull", b"Push", **ED25519), EDWARDS, POLLED),
+    Row("Ed25519, a signed field changed", "none", changed(b"Printer", b"Money", **ED25519), EDWARDS, POLLED),
+    Row("Ed25519, the signature changed", "none", changed(b"d=acme", b"d=ACME", **ED25519), EDWARDS, POLLED),
+    Row(
+        "Ed25519, another key",
+        "none",
+        signature(**ED25519),
+        {"k._domainkey.acme.example": published_ed25519(seed=2)},
+        POLLED,
+    ),
+    Row("Ed25519 by a key of RSA", "none", signature(**ED25519), KEY, POLLED),
+    Row("RSA by a key of Ed25519", "none", signature(), EDWARDS, POLLED),
+    Row(
+        "a key of Ed25519 that is none",
+        "none",
+        signature(**ED25519),
+        {"k._domainkey.acme.example": published_ed25519(p="AAAA")},
+        POLLED,
+    ),
     Row("a good signature", "pass", signature(), KEY | REJECT, POLLED),
     Row("a good signature without DMARC", "pass", signature(), KEY, POLLED),
     Row("of 2048 bits", "pass", signature(bits=2048), {"k._domainkey.acme.example": published(2048)}, POLLED),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from maild.config.connections import Relay as RelaySettings
+from maild.message.parse import parse
 from maild.services.sender import Outcome, Relay, RelayTrouble, Result, relay
 from tests.parts import free_port
 from tests.wire.sink import DROP, STALL, Sink, certificate, sink
@@ -200,6 +201,20 @@ def test_an_address_beyond_ascii_needs_a_relay_that_takes_it(smarthost: Sink, co
     assert refused.outcome is Outcome.FAILED
     assert "SMTPUTF8" in refused.words
     assert only(connect().send("", [ADA], RAW)).outcome is Outcome.SENT
+
+
+def test_a_foreign_address_among_the_recipients_keeps_the_mail_from_nobody_else(
+    smarthost: Sink, connect: Callable[..., Relay]
+) -> None:
+    smarthost.extensions = ("SIZE 1000",)
+    raw = "From: a@x.example\r\nTo: Ada <ada@x.example>\r\nCc: Jürgen <jürgen@x.example>, b@x.example\r\n\r\nHi\r\n"
+
+    assert only(connect().send("", [ADA], raw.encode())).outcome is Outcome.SENT
+    assert only(connect().send("", ["jürgen@x.example"], raw.encode())).outcome is Outcome.FAILED
+    sent = smarthost.mails[0].raw
+    assert sent.isascii()
+    assert b"Cc: =?utf-8?b?SsO8cmdlbiA8asO8cmdlbkB4LmV4YW1wbGU+?=:;, b@x.example\r\n" in sent
+    assert [each.address for each in parse(sent).cc if "@" in each.address] == ["b@x.example"]
 
 
 # --- connections that end

@@ -14,11 +14,13 @@ promises, whatever the draft says:
 Headers of one recipient are not made here: the sender prepends his `Reply-To` with `with_reply_to`.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from maild.message import address_list
 from maild.message.address import Address
 from maild.message.compose import fields, parts
 from maild.message.compose.fields import Unsendable, clean, clean_filename, route
@@ -33,6 +35,7 @@ __all__ = [
     "clean",
     "clean_filename",
     "compose",
+    "in_ascii",
     "needs_utf8",
     "route",
     "with_reply_to",
@@ -103,6 +106,29 @@ def with_reply_to(raw: bytes, address: str) -> bytes:
 def needs_utf8(raw: bytes) -> bool:
     """Return whether the head of a composed mail is not ASCII, so that the relay must offer SMTPUTF8 (RFC 6531)."""
     return not raw.isascii() and not raw[: raw.find(b"\r\n\r\n")].isascii()
+
+
+def in_ascii(raw: bytes) -> bytes | None:
+    """Return a composed mail for a relay without SMTPUTF8: an address beyond ASCII in To or Cc is only shown.
+
+    It becomes an empty group that is named like it (RFC 6857 3.2.1), so that the others get their copies. None if more
+    than that is not ASCII: then the mail cannot go.
+    """
+    end = raw.find(b"\r\n\r\n") + 2
+    lines = []
+    for line in _FIELD.split(raw[:end]):
+        name, _, value = line.partition(b":")
+        if line.isascii():
+            lines.append(line)
+        elif name.lower() in (b"to", b"cc"):
+            shown = fields.addresses_in_ascii(name.decode("ascii"), address_list.read(value))
+            lines.append(shown.encode("ascii").removesuffix(b"\r\n"))
+        else:
+            return None
+    return b"\r\n".join(lines) + raw[end:]
+
+
+_FIELD: Final = re.compile(rb"\r\n(?![ \t])")
 
 
 def _head(draft: Draft) -> list[str]:

@@ -115,6 +115,26 @@ def addresses(name: str, people: Iterable[Address]) -> str:
     return field(name, *tokens)
 
 
+def addresses_in_ascii(name: str, people: Iterable[Address]) -> str:
+    """Return a field of one or more addresses, of which those beyond ASCII are empty groups (RFC 6857 3.2.1).
+
+    Raises:
+        Unsendable: one of them is not an address.
+    """
+    tokens: list[str] = []
+    for person in people:
+        if tokens:
+            tokens[-1] += ","
+        where = route(person.address)
+        if where.isascii():
+            tokens += [*_phrase(person.name, FOLD_AT - len(name) - 2), f"<{where}>" if person.name else where]
+            continue
+        shown = clean(f"{person.name} <{where}>" if person.name else where)
+        tokens += encoded_words(shown, FOLD_AT - len(name) - 2)
+        tokens[-1] += ":;"
+    return field(name, *tokens)
+
+
 def route(address: str) -> str:
     """Return `address` as headers and SMTP commands take it: the domain in ASCII, the local part quoted if it must.
 

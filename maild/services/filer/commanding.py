@@ -47,7 +47,7 @@ from maild.rules.events import (
     SetRequester,
     Undelete,
 )
-from maild.rules.routing import OPERATOR, Action
+from maild.rules.routing import Action
 from maild.rules.sla import Span
 from maild.services.filer.filing import Filing, Orders
 from maild.store import queries
@@ -145,7 +145,7 @@ class _Wishes:
             line = f"#{command.word}"
             if command.word not in AVAILABLE:
                 yield Fault(f"{line} is not available yet.", line=line)
-            elif command.word in CAREFUL and not self._proven_twice():
+            elif command.word in CAREFUL and not self.filing.route.twice:
                 yield Fault(
                     f"{line} needs a proof that the mail is yours: your domain must sign it (DKIM, DMARC).", line=line
                 )
@@ -177,11 +177,6 @@ class _Wishes:
                 yield Fault(f"{address} is an agent; #assign gives him the ticket.", line=f"#{command.word} {address}")
             elif self.settings.department_of(address) is not None:
                 yield Fault(f"{address} is our own address.", line=f"#{command.word} {address}")
-
-    def _proven_twice(self) -> bool:
-        checked = self.settings.maild.check_senders or self.settings.maild.authserv_id is not None
-        genuine = self.filing.reading.authentication.result.value == "pass" or not checked
-        return self.filing.mail.released_by == OPERATOR or (self.filing.route.signed and genuine)
 
     def _notes(self) -> bool:
         return self.filing.route.action is Action.NOTE or any(command.word == "note" for command in self.commands)

@@ -18,6 +18,8 @@ from maild.inbox import held
 from maild.inbox.held import Kept
 from maild.message import reading, reply
 from maild.message.address import Forged, Role, normalise
+from maild.message.authentication import Trust
+from maild.message.classify import Kind
 from maild.message.match import Known, Verdict, judge
 from maild.message.reading import Reading
 from maild.people import Person
@@ -95,7 +97,8 @@ class Examiner:
             new = reply.new_text(each.message, known_texts)
             ticket = None if chosen.action is Action.OPEN else facts.ticket_id or facts.burst_ticket_id
             first, *others = self._departments(mail, each)
-            filings.append(Filing(mail, each, verdict, chosen, new, first, tuple(others), failed, ticket))
+            alive = _shows_life(each, facts)
+            filings.append(Filing(mail, each, verdict, chosen, new, first, tuple(others), failed, ticket, alive=alive))
         self._commander.read(connection, filings, now)
         guard(connection, filings)
         return filings
@@ -125,7 +128,12 @@ class Examiner:
             ticket_id = next((habits.by_delivery[one] for one in failed if one in habits.by_delivery), None)
         holder = habits.people.get(normalise(each.author.address))
         taking_part = habits.known.tickets.get(ticket_id or 0)
-        opened = habits.opened.get(normalise(each.writer.address), [])
+        # Who forges a name must not get his mails onto the tickets of its owner, nor draw the owner's onto his.
+        opened = [
+            one
+            for one in habits.opened.get(normalise(each.writer.address), [])
+            if one.trust == each.authentication.result.value
+        ]
         burst = routing.in_burst([one.at for one in opened], now)
         return Facts(
             kind=each.kind.value,
@@ -144,6 +152,7 @@ class Examiner:
             would_reopen=ticket_id in habits.resolved,
             burst_ticket_id=opened[-1].ticket_id if burst else None,
             both=self._settings.maild.agent_trust == "both",
+            checked=self._settings.maild.check_senders or self._settings.maild.authserv_id is not None,
             released_by=mail.released_by or "",
             desk=bool(desks := _desks(each)),
             desk_is_senders=holder is not None and holder.address_id in desks,
@@ -166,6 +175,15 @@ class Examiner:
         via, _, name = mail.source.partition(" ")
         boxes = self._settings.mailboxes if via == "imap" else ()
         return next((box.department for box in boxes if box.name == name), self._settings.departments[0].name)
+
+
+def _shows_life(each: Reading, facts: Facts) -> bool:
+    """Return whether a mail shows that its sender's address works, whatever failed there before.
+
+    Anybody can write its name into From: it has to be proven, or to be sent to an address that only its owner got.
+    """
+    proven = each.authentication.result is Trust.PASS or (facts.role is not None and facts.token_is_senders)
+    return each.kind is Kind.HUMAN and each.authentication.result is not Trust.FAIL and proven
 
 
 def _desks(each: Reading) -> set[int]:

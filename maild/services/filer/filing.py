@@ -35,6 +35,7 @@ class Inbound:
     helo: str | None = None  # how the client called itself, if it came by SMTP
     login: str | None = None  # the agent who logged in to send it, normalised
     released_by: str | None = None  # who let it through after it was held
+    guarded_at: datetime | None = None  # when its agent was last shown what it had missed
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class Filing:
     notes: list[str] = field(default_factory=list)
     orders: Orders = Orders()  # of an agent
     collision: Collision | None = None  # why his answer is held
+    alive: bool = False  # it shows that its sender's address works
 
 
 _FETCH: Final = (
@@ -79,6 +81,7 @@ _FETCH: Final = (
         MailRow.helo,
         MailRow.login,
         MailRow.released_by,
+        MailRow.guarded_at,
     )
     .where(MailRow.id.in_(bindparam("ids", expanding=True)))
     .order_by(MailRow.id)
@@ -98,6 +101,7 @@ def fetch(connection: Connection, mail_ids: Sequence[int]) -> list[Inbound]:
             helo=row.helo,
             login=row.login,
             released_by=row.released_by,
+            guarded_at=row.guarded_at,
         )
         for row in rows
     ]

@@ -1,22 +1,42 @@
 """The guard against collisions: an answer that was written before something newer was said is held.
 
-What its agent had read is told by the mail that he answered. If the customer has written since, or a colleague has
-answered, the answer waits, and the agent gets what he missed. He lets it go with one mail, answers anew, or says
-`#force` at once. A mail that answers none of ours is not guarded: nothing tells what its agent had read.
+What its agent had read is told by the mail that he answered: all that the desk had when it wrote that mail, if the mail
+shows the ticket. One that shows only his own words (`returned`) tells no more than the mail that those words answered.
+If the customer has written since, or a colleague has answered, the answer waits, and the agent gets what he missed. He
+lets it go with one mail, answers anew, or says `#force` at once. A mail that answers none of ours is not guarded:
+nothing tells what its agent had read.
+
+A mail that was held and is released is guarded like any other: it may have waited for days. What its agent was shown
+when it was held for this very reason counts as read. The operator's release of such a mail is his word that it goes.
+
+What counts is when the desk had something, not when it was stored: a mail that was stored first may be filed last.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection
 
 from maild.outbox import Collision
 from maild.rules.events import AgentWrote
-from maild.rules.routing import Action
+from maild.rules.routing import OPERATOR, Action
 from maild.services.filer.filing import Filing
 from maild.store import queries
-from maild.store.queries import Newer
+from maild.store.queries import Newer, Sent
+from maild.templates.mails import SHOW_THE_TICKET
+
+MOST_RETURNS: Final = 10  # of one answer, again and again; whoever needs more has read the newest
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """How much of a ticket an agent has read: all that the desk had then, and of that very instant as much as this."""
+
+    at: datetime
+    mail_id: int = 0  # of ours, which he answers: what we wrote later he has not
+    about_id: int | None = None  # of theirs, of which it told: what was stored later has a mail of its own
 
 
 def guard(connection: Connection, filings: Sequence[Filing]) -> None:
@@ -24,14 +44,14 @@ def guard(connection: Connection, filings: Sequence[Filing]) -> None:
     answers = [filing for filing in filings if _answers(filing)]
     if not answers:
         return
-    ids = {each for filing in answers for each in _named(filing)}
-    read = queries.sent_at(connection, ids)
-    if not read:
+    read = _read_by_mail(connection, {each for filing in answers for each in _named(filing)})
+    reads = {id(filing): found for filing in answers if (found := _read(filing, read)) is not None}
+    if not reads:
         return
     tickets = {filing.ticket for filing in answers if isinstance(filing.ticket, int)}
-    newest = queries.spoken(connection, tickets, min(read.values()))
+    newest = queries.spoken(connection, tickets, min(each.at for each in reads.values()))
     for filing in answers:
-        missed = _missed(filing, read, newest)
+        missed = _missed(filing, reads.get(id(filing)), newest)
         if missed:
             reason = "an agent's answer, written before something newer was said"
             filing.route = replace(filing.route, action=Action.HELD, reason=reason)
@@ -41,7 +61,9 @@ def guard(connection: Connection, filings: Sequence[Filing]) -> None:
 
 
 def _answers(filing: Filing) -> bool:
-    if filing.route.action is not Action.ANSWER or filing.orders.faults or filing.mail.released_by:
+    if filing.route.action is not Action.ANSWER or filing.orders.faults:
+        return False
+    if filing.mail.released_by == OPERATOR and filing.mail.guarded_at is not None:
         return False
     if "force" in filing.orders.words:
         return False
@@ -54,10 +76,54 @@ def _named(filing: Filing) -> tuple[str, ...]:
     return (*message.in_reply_to, *reversed(message.references))
 
 
-def _missed(filing: Filing, read: Mapping[str, datetime], newest: Mapping[int, Sequence[Newer]]) -> tuple[Newer, ...]:
-    """Return what was said since the newest of our mails that this one answers, oldest first."""
-    instants = [read[each] for each in _named(filing) if each in read]
-    if not instants or not isinstance(filing.ticket, int):
+def _read(filing: Filing, read: Mapping[str, _Read]) -> _Read | None:
+    """Return how much the author of an answer has read, None if nothing tells."""
+    found = [read[each] for each in _named(filing) if each in read]
+    if filing.mail.guarded_at is not None:
+        found.append(_Read(filing.mail.guarded_at))
+    return max(found, key=lambda each: (each.at, each.mail_id), default=None)
+
+
+def _read_by_mail(connection: Connection, named: set[str]) -> dict[str, _Read]:
+    """Return how much has been read by whoever answers our mails of these ids."""
+    sent: dict[str, Sent] = {}
+    answered: dict[int, list[str]] = {}  # what the mails answer of which ours tell that show no ticket
+    wanted = named
+    for _ in range(MOST_RETURNS):
+        found = queries.sent(connection, wanted - sent.keys())
+        sent |= found
+        about = {each.about_id for each in found.values() if not _shows(each) and each.about_id is not None}
+        fresh = queries.references(connection, about - answered.keys())
+        answered |= fresh
+        wanted = {each for some in fresh.values() for each in some}
+        if not wanted:
+            break
+    by_mail = {name: _Read(each.at, each.mail_id, each.about_id) for name, each in sent.items() if _shows(each)}
+    for name, each in sorted(sent.items(), key=lambda pair: pair[1].mail_id):  # what they lead to is older
+        if name not in by_mail:
+            before = [by_mail[one] for one in answered.get(each.about_id or 0, ()) if one in by_mail]
+            if before:
+                by_mail[name] = max(before, key=lambda one: (one.at, one.mail_id))
+    return by_mail
+
+
+def _shows(mail: Sent) -> bool:
+    """Return whether a mail of ours shows what was said on its ticket; those of before 0.2.0 tell of nothing."""
+    return mail.purpose in SHOW_THE_TICKET or mail.about_id is None
+
+
+def _missed(filing: Filing, read: _Read | None, newest: Mapping[int, Sequence[Newer]]) -> tuple[Newer, ...]:
+    """Return what was said since `read`, oldest first."""
+    if read is None or not isinstance(filing.ticket, int):
         return ()
-    since, me = max(instants), filing.reading.sender
-    return tuple(each for each in newest.get(filing.ticket, ()) if each.at > since and each.address != me)
+    said, me = newest.get(filing.ticket, ()), filing.reading.sender
+    return tuple(each for each in said if _is_unread(each, read) and each.address != me)
+
+
+def _is_unread(said: Newer, read: _Read) -> bool:
+    known_at = said.known_at or said.at
+    if known_at != read.at:
+        return known_at > read.at
+    if said.ours:
+        return 0 < read.mail_id < said.mail_id
+    return read.about_id is not None and said.mail_id > read.about_id

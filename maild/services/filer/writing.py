@@ -53,7 +53,7 @@ class Writer:
 
     def write(self, connection: Connection, filings: Sequence[Filing], now: datetime) -> None:
         """Write `filings`; each is told the ticket on which it ended."""
-        people.trust_again(connection, {each.reading.sender for each in filings if _shows_life(each)})
+        people.trust_again(connection, {each.reading.sender for each in filings if each.alive})
         self._enrol(connection, filings, now)
         happenings, owners = [], []
         for filing in filings:
@@ -88,7 +88,7 @@ class Writer:
             }
             if failures:
                 self._desk.delivery_failed(connection, failures, now, proven=proven)
-        connection.execute(_UPDATE, [self._columns(filing) for filing in filings])
+        connection.execute(_UPDATE, [self._columns(filing, now) for filing in filings])
         _record_released(connection, filings, now)
         self._release(connection, filings, now)
         self._requests.answer(connection, filings, now)
@@ -181,13 +181,15 @@ class Writer:
             also_for=filing.also_for,
         )
 
-    def _columns(self, filing: Filing) -> dict[str, Any]:
+    def _columns(self, filing: Filing, now: datetime) -> dict[str, Any]:
         each, message = filing.reading, filing.reading.message
         on_ticket = filing.ticket if isinstance(filing.ticket, int) else None
         state = _STATES.get(filing.route.action, MailState.FILED)
         return {
             "mail_id": filing.mail.id,
             "due_at": None,
+            "filed_at": now,
+            "guarded_at": now if filing.collision else filing.mail.guarded_at,
             "state": state,
             "ticket_id": on_ticket if state is MailState.FILED else None,
             "kind": each.kind.value,
@@ -262,11 +264,6 @@ def _record_released(connection: Connection, filings: Sequence[Filing], now: dat
     ]
     if rows:
         connection.execute(insert(HistoryRow), rows)
-
-
-def _shows_life(filing: Filing) -> bool:
-    """Return whether a mail shows that its sender's address works, whatever failed there before."""
-    return filing.reading.kind is Kind.HUMAN and filing.reading.authentication.result is not Trust.FAIL
 
 
 def _failed_for_good(each: Reading) -> bool:

@@ -19,7 +19,7 @@ from typing import Final
 
 from maild.config.connections import Relay as RelaySettings
 from maild.config.passwords import NoPassword
-from maild.message.compose import clean, needs_utf8
+from maild.message.compose import clean, in_ascii, needs_utf8
 from maild.oauth import NoToken, Tokens
 
 CONNECT_S: Final = 30.0
@@ -198,12 +198,17 @@ class Relay:
     ) -> dict[str, Result]:
         """Speak one mail's transaction (RFC 5321 3.3)."""
         raw = _with_lawful_lines(raw)
-        options = [f"SIZE={len(raw)}"] if smtp.has_extn("size") else []
-        if needs_utf8(raw) or not all(map(str.isascii, (sender, *recipients))):
-            if not smtp.has_extn("smtputf8"):
+        ascii_only = all(map(str.isascii, (sender, *recipients)))
+        wider: list[str] = []
+        if needs_utf8(raw) or not ascii_only:
+            if smtp.has_extn("smtputf8"):
+                wider = ["BODY=8BITMIME", "SMTPUTF8"]  # RFC 6531 3.1 (8): who offers the latter has the former
+            elif (shown := in_ascii(raw) if ascii_only else None) is not None:
+                raw = shown  # somebody else's address cannot be written here: no reason to keep the mail from this one
+            else:
                 why = "the relay takes no addresses beyond ASCII (SMTPUTF8, RFC 6531)"
                 return dict.fromkeys(recipients, Result(Outcome.FAILED, why))
-            options += ["BODY=8BITMIME", "SMTPUTF8"]  # RFC 6531 3.1 (8): who offers the latter has the former
+        options = [*([f"SIZE={len(raw)}"] if smtp.has_extn("size") else []), *wider]
         smtp.command_encoding = "utf-8"  # for those addresses; all else is ASCII
         if refused := self._refused_sender(smtp, sender, instead, options):
             return dict.fromkeys(recipients, refused)
