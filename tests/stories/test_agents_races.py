@@ -1,4 +1,4 @@
-"""What an agent has read, told exactly: by what he was shown, in whatever order mails were stored, filed and released."""
+"""What an agent has read, told exactly: by what he was shown, in whatever order mails were stored, filed, released."""
 
 import re
 from datetime import timedelta
