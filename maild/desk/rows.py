@@ -115,6 +115,8 @@ def changes(card: Card, after: Ticket, happening: Happening) -> Iterator[dict[st
 
 
 def _text(value: object) -> str | None:
+    if type(value) is str:  # most are; a StrEnum is none
+        return value
     match value:
         case None:
             return None

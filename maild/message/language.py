@@ -7,7 +7,7 @@ a Dutch mail is not German because Dutch was not among the choices.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from maild.message.parse import Message
@@ -19,7 +19,9 @@ _MARGIN: Final = 1.5  # how many times the second best
 _LEAST_SHARE: Final = 0.08  # of the words
 
 _WORDS: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
-_NOT_PROSE: Final = re.compile(r"https?://\S+|\S+@\S+|<[^>]{1,200}>")
+_FOUR_LETTERS: Final = re.compile(r"[a-z](?:[^a-z]*+[a-z]){3}")
+_ASCII_SPACES: Final = {code: " " for code in range(128) if not chr(code).isalpha() and chr(code) != "'"}
+_NOT_PROSE: Final = re.compile(r"https?://\S+|[^\s@]++@\S+|<[^>]{1,200}>")
 
 _SCRIPTS: Final = (
     ("ja", re.compile(r"[\u3040-\u30ff]")),
@@ -79,20 +81,34 @@ def _same(one: str, other: str) -> bool:
 
 def guess(text: str) -> str | None:
     """Return the language of `text`, None if it is not clear."""
-    prose = _NOT_PROSE.sub(" ", text[: 2 * _TEXT_CHARACTERS])[:_TEXT_CHARACTERS].lower()
+    prose = text[: 2 * _TEXT_CHARACTERS]
+    if "@" in prose or "<" in prose or "://" in prose:
+        prose = _NOT_PROSE.sub(" ", prose)
+    prose = prose[:_TEXT_CHARACTERS].lower()
+    if prose.isascii():
+        return _by_words(set(_ascii_words(prose))) if _FOUR_LETTERS.search(prose) else None
     letters = sum(map(str.isalpha, prose))
     if letters < 4:
         return None
-    for language, pattern in () if prose.isascii() else _SCRIPTS:
+    for language, pattern in _SCRIPTS:
         share = len(pattern.findall(prose)) / letters
         if share >= _SCRIPT_SHARE.get(language, 0.5):
             return "fa" if language == "ar" and any(letter in prose for letter in LETTERS["fa"]) else language
-    return _by_words(prose)
+    return _by_words(set(_WORDS.findall(prose)))
 
 
-def _by_words(prose: str) -> str | None:
+def _ascii_words(prose: str) -> Iterator[str]:
+    """Yield what `_WORDS` finds in ASCII, several times faster."""
+    for word in prose.translate(_ASCII_SPACES).split():
+        if "'" in word:
+            yield from _WORDS.findall(word)
+        else:
+            yield word
+
+
+def _by_words(words: set[str]) -> str | None:
+    """Return the clear winner among the languages of `words`, each given once: what a program prints repeats itself."""
     scores: dict[str, float] = {}
-    words = set(_WORDS.findall(prose))  # each once: what a program prints repeats itself
     hits = 0
     for word in words:
         owners = _OWNERS.get(word.replace("’", "'"), ())

@@ -21,7 +21,6 @@ from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateError, Temp
 from jinja2 import Template as JinjaTemplate
 from jinja2.meta import find_undeclared_variables
 from jinja2.nodes import Import
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from maild import resources
 from maild.message.compose import clean
@@ -50,6 +49,7 @@ from maild.templates.mails import (
     Who,
 )
 from maild.templates.samples import samples
+from maild.templates.sandbox import Sandbox
 
 __all__ = [
     "Acknowledgement",
@@ -250,7 +250,7 @@ class _Compiled(BaseLoader):
 
 
 def _environment(loader: BaseLoader | None = None, words: NullTranslations | None = None) -> Environment:
-    environment = ImmutableSandboxedEnvironment(
+    environment = Sandbox(
         loader=loader,
         autoescape=_is_html,
         undefined=StrictUndefined,
@@ -261,8 +261,7 @@ def _environment(loader: BaseLoader | None = None, words: NullTranslations | Non
         auto_reload=False,
     )
     environment.policies["ext.i18n.trimmed"] = True
-    # before compiling: the newer style escapes what stands in a translation
-    environment.install_gettext_translations(words or NullTranslations(), newstyle=True)  # type: ignore[attr-defined]  # by i18n
+    environment.speak(words or NullTranslations())
     environment.filters.update(style.filters(catalogues.SOURCE))
     return environment
 

@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 _UNITS: Final = ("kB", "MB", "GB")
 _URL: Final = re.compile(r"\bhttps?://[^\s<>\"'{}|\\^`]{1,2000}", re.IGNORECASE)
 _SPACES: Final = re.compile("  +|^ ", re.MULTILINE)
+_PLAIN_ADDRESS: Final = re.compile(r"[A-Za-z0-9@+._=~-]*")  # what need not be quoted in a link
 
 
 def locale_of(language: str) -> Locale:
@@ -75,10 +76,15 @@ def quoted(text: str) -> str:
 
 def mailto(address: str, subject: str = "", body: str = "") -> str:
     """Return a link that begins a mail (RFC 6068)."""
-    parameters = [
-        f"{name}={percent(value, safe='')}" for name, value in (("subject", subject), ("body", body)) if value
-    ]
-    return f"mailto:{percent(address, safe='@+.-_=')}" + ("?" + "&".join(parameters) if parameters else "")
+    if not _PLAIN_ADDRESS.fullmatch(address):
+        address = percent(address, safe="@+.-_=")
+    return f"mailto:{address}{_parameters(subject, body)}"
+
+
+@lru_cache(maxsize=1024)  # a few words, in every mail to agents
+def _parameters(subject: str, body: str) -> str:
+    found = [f"{name}={percent(value, safe='')}" for name, value in (("subject", subject), ("body", body)) if value]
+    return "?" + "&".join(found) if found else ""
 
 
 def paragraphs(text: str) -> Markup:
@@ -86,7 +92,7 @@ def paragraphs(text: str) -> Markup:
     pieces: list[str] = []
     end = 0
     text = text.strip("\n")
-    for match in _URL.finditer(text):
+    for match in _URL.finditer(text) if "://" in text else ():
         url = match[0].rstrip(".,:;!?)]")
         pieces.append(_lines(text[end : match.start()]))
         pieces.append(f'<a href="{escape(url)}">{escape(url)}</a>')
@@ -96,5 +102,7 @@ def paragraphs(text: str) -> Markup:
 
 
 def _lines(text: str) -> str:
-    escaped = _SPACES.sub(lambda match: "&nbsp;" * len(match[0]), str(escape(text)))
+    escaped = str(escape(text))
+    if "  " in escaped or "\n " in escaped or escaped.startswith(" "):
+        escaped = _SPACES.sub(lambda match: "&nbsp;" * len(match[0]), escaped)
     return escaped.replace("\n", "<br>\n")

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maild.message import language
 from maild.message.language import detect, guess
 from tests.unit.reading import mail
 
@@ -116,3 +117,8 @@ def test_norwegian_has_several_names() -> None:
 @given(st.text(max_size=200))
 def test_any_text_has_a_language_or_none(text: str) -> None:
     assert detect(mail("x"), text, MANY) in (*MANY, None)
+
+
+@given(st.text(st.sampled_from("aBz' @.\n<>:/09_-"), max_size=200))
+def test_words_of_ascii_are_found_as_in_any_text(text: str) -> None:
+    assert sorted(language._ascii_words(text)) == sorted(language._WORDS.findall(text))

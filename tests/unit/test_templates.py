@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jinja2 import UndefinedError
+from jinja2.sandbox import SecurityError
 
 from maild.rules.tickets import Status, Tell
 from maild.templates import (
@@ -25,6 +27,7 @@ from maild.templates import (
     Templates,
     Waiting,
     Who,
+    _environment,
     samples,
 )
 from maild.templates.style import filters, mailto, paragraphs, quoted
@@ -249,6 +252,29 @@ def test_an_agent_is_told_plainly_what_is_special(change: dict[str, object], sai
     for mail in (special.text, Outline(special.html).words):
         assert said in " ".join(mail.split(" "))
     assert said not in usual.text
+
+
+# --- the sandbox
+
+
+@pytest.mark.parametrize(
+    "reaching",
+    [
+        "{{ ''.__class__.__mro__ }}",
+        "{{ parts.hello.__init__.__globals__ }}",
+        "{{ _.__globals__ }}",
+        "{{ {}.update(a=1) }}",
+    ],
+)
+def test_a_template_reaches_nothing_but_its_values(reaching: str) -> None:
+    template = _environment().from_string("{% macro hello() %}{% endmacro %}" + reaching)
+
+    with pytest.raises((SecurityError, UndefinedError)):
+        template.render(parts={})
+
+
+def test_a_method_of_a_dictionary_is_not_hidden_by_a_key_of_its_name() -> None:
+    assert _environment().from_string("{{ names.get('a') }} {{ names.a }}").render(names={"get": 1, "a": 2}) == "2 2"
 
 
 # --- text of mails is only ever data

@@ -175,7 +175,12 @@ def date(name: str, instant: datetime) -> str:
     minutes = round(offset.total_seconds() / 60)
     sign, minutes = ("-", -minutes) if minutes < 0 else ("+", minutes)
     day = f"{_WEEKDAYS[instant.weekday()]}, {instant.day:02} {_MONTHS[instant.month - 1]} {instant.year:04}"
-    return field(name, day, f"{instant:%H:%M:%S}", f"{sign}{minutes // 60:02}{minutes % 60:02}")
+    return field(
+        name,
+        day,
+        f"{instant.hour:02}:{instant.minute:02}:{instant.second:02}",
+        f"{sign}{minutes // 60:02}{minutes % 60:02}",
+    )
 
 
 def with_filename(name: str, value: str, filename: str) -> str:

@@ -25,11 +25,15 @@ from maild.message.compose import fields
 LINE_LIMIT: Final = 998  # RFC 5322 2.1.1, octets without CR LF
 
 _LINE_END: Final = re.compile("\r\n?|\n")
-_CONTROLS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f]")  # all but tab and line feed
+_CONTROLS: Final = bytes(code for code in (*range(0x20), 0x7F) if code not in b"\t\n")
 _TYPE: Final = re.compile(
     r"\s*([a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,63})\s*(?:;.*)?", re.IGNORECASE | re.DOTALL
 )
 _CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([a-z0-9_.:+-]{1,40})\"?\s*(?:;|$)", re.IGNORECASE)
+_STYLE: Final = re.compile(
+    rb"<(?:style|script|xmp|plaintext).*?(?:</(?:style|script|xmp)|\Z)", re.IGNORECASE | re.DOTALL
+)
+_REFER: Final = "xmlcharrefreplace"
 _CONTENT_ID: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200}")
 
 
@@ -71,23 +75,38 @@ def body(text: str, html: str, files: Sequence[File], seed: str) -> Part:
 
 
 def _text(text: str, subtype: str) -> Part:
-    text = _CONTROLS.sub("", _LINE_END.sub("\n", text)) if not _is_tidy(text) else text
+    if "\r" in text:
+        text = _LINE_END.sub("\n", text)
     if not text.endswith("\n"):
         text += "\n"
-    if text.isascii():
-        if "\nFrom " not in text and not text.startswith("From ") and _longest_line(text) <= LINE_LIMIT:
-            head = f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n"
-            return Part(head, text.replace("\n", "\r\n").encode("ascii"), plain=True)
-        octets = text.encode("ascii")
-    else:
-        octets = text.encode("utf-8", "replace")  # "replace": a lone surrogate becomes "?"
+    octets = text.encode("utf-8", "replace").translate(None, _CONTROLS)  # "replace": a lone surrogate becomes "?"
     foreign = len(octets) - len(text)  # a lower bound of what quoted-printable would write as three
+    if subtype == "html" and 0 < foreign * 20 <= len(octets):
+        octets = _referring(octets)
+    if octets.isascii() and b"\nFrom " not in octets and not octets.startswith(b"From "):
+        if _longest_line(octets) <= LINE_LIMIT:
+            head = f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n"
+            return Part(head, octets.replace(b"\n", b"\r\n"), plain=True)
+        foreign = 0
     if foreign * 6 <= len(octets):
         encoding, content = "quoted-printable", _quoted_printable(octets)
     else:
         encoding, content = "base64", _base64(octets.replace(b"\n", b"\r\n"))
     head = f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n"
     return Part(head, content)
+
+
+def _referring(octets: bytes) -> bytes:
+    """Return HTML with its few foreign characters as references, which all who read HTML know (HTML 13.5).
+
+    Style sheets know no references: the first is left as it is, and with a second one everything is.
+    """
+    found = _STYLE.search(octets)
+    start, end = found.span() if found else (0, 0)
+    if _STYLE.search(octets, end):
+        return octets
+    before, after = octets[:start].decode("utf-8"), octets[end:].decode("utf-8")
+    return before.encode("ascii", _REFER) + octets[start:end] + after.encode("ascii", _REFER)
 
 
 def _file(file: File, *, shown: bool = False) -> Part:
@@ -166,9 +185,5 @@ def _is_seven_bit(octets: bytes) -> bool:
     return octets.count(b"\n") == octets.count(b"\r\n") and max(map(len, octets.split(b"\r\n"))) <= LINE_LIMIT
 
 
-def _is_tidy(text: str) -> bool:
-    return "\r" not in text and not _CONTROLS.search(text)
-
-
-def _longest_line(text: str) -> int:
-    return len(text) if len(text) <= LINE_LIMIT else max(map(len, text.split("\n")))
+def _longest_line(octets: bytes) -> int:
+    return len(octets) if len(octets) <= LINE_LIMIT else max(map(len, octets.split(b"\n")))

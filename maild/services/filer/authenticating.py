@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from typing import Final
 
 import structlog
@@ -57,17 +56,24 @@ class Authenticator:
     def check(self, mails: Sequence[Inbound], readings: Sequence[Reading]) -> list[Reading]:
         """Return `readings` with what is known of each From; may wait for the DNS."""
         until_s = time.monotonic() + GROUP_S
-        work = [partial(self._checked, mail, each, until_s) for mail, each in zip(mails, readings, strict=True)]
-        slow = sum(self._asks(mail, each) for mail, each in zip(mails, readings, strict=True))
-        if slow <= 1:
-            found = [each() for each in work]
-        else:
-            with ThreadPoolExecutor(min(slow, AT_ONCE), "authenticating") as pool:
-                found = list(pool.map(lambda each: each(), work))
+        pairs = list(zip(mails, readings, strict=True))
+        slow = [pair for pair in pairs if self._asks(*pair)]
+        if len(slow) > 1:
+            with ThreadPoolExecutor(min(len(slow), AT_ONCE), "authenticating") as pool:
+                list(pool.map(lambda pair: self._remember(pair[0], self._checked(pair[0], pair[1], until_s)), slow))
+        found = [self._checked(mail, each, until_s) for mail, each in pairs]
         if len(self._verdicts) > REMEMBERED:
             self._verdicts.clear()
-        self._verdicts.update((mail.id, each) for mail, each in zip(mails, found, strict=True) if mail.id)
-        return [replace(each, authentication=said) for each, said in zip(readings, found, strict=True)]
+        for mail, said in zip(mails, found, strict=True):
+            self._remember(mail, said)
+        return [
+            each if said is each.authentication else replace(each, authentication=said)
+            for each, said in zip(readings, found, strict=True)
+        ]
+
+    def _remember(self, mail: Inbound, said: Authentication) -> None:
+        if mail.id:
+            self._verdicts[mail.id] = said
 
     def _asks(self, mail: Inbound, each: Reading) -> bool:
         said = each.authentication
@@ -75,6 +81,8 @@ class Authenticator:
             self._ask is not None
             and mail.id not in self._verdicts
             and mail.login is None
+            and mail.old_since is None  # what it proves is needed for answers and actions: old mail has neither
+            and (bool(each.message.head.raws("dkim-signature")) or self._client(mail) is not None)
             and not said.heard
             and each.kind not in _UNCHECKED
             and len(each.message.froms) == 1
