@@ -1,6 +1,8 @@
 """`maild ticket`: tickets seen and steered from the command line, past all mail."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from maild.cli.output import printable
 
 if TYPE_CHECKING:
     from maild.cli.answers.operator import Wish
+    from maild.message.search import Query
 
 # The words of `rules.tickets.Status`, here so that help and usage errors need no rules; a test compares.
 STATUSES = ("new", "open", "answered", "postponed", "resolved", "closed", "spam", "deleted", "merged")
@@ -37,6 +40,7 @@ def command() -> None:
 )
 @click.option("--department", metavar="NAME", help="Only of this department")
 @click.option("--assignee", metavar="ADDRESS", help="Only this agent's; 'none' for tickets of nobody")
+@click.option("--search", "text", metavar="TEXT", help="Only those with these words, the newest first: docs/agents.md")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many")
 def list_(
     config: Path | None,
@@ -44,20 +48,29 @@ def list_(
     statuses: tuple[str, ...],
     department: str | None,
     assignee: str | None,
+    text: str | None,
     limit: int,
 ) -> None:
-    """List tickets: those first in which a customer has been waiting longest."""
+    """List tickets: those first in which a customer has been waiting longest.
+
+    --search looks for words in subjects and in what was written: each of them, "a phrase", print* for what begins so,
+    from:ada, subject:printer, status:closed.
+    """
     from maild.cli.answers import tickets
     from maild.rules.tickets import Status
 
     wanted = tuple(Status) if "all" in statuses else tuple(map(Status, statuses)) or tickets.IN_USE
+    query = None if text is None else _query(text, STATUSES if "all" in statuses else statuses)
     with desk_database(config) as (settings, database):
         if department is not None and settings.department(department) is None:
             known = ", ".join(each.name for each in settings.departments)
             raise Failure(f"no department {department!r} is configured; there are: {known}")
         with database.read() as connection:
-            found = tickets.listed(
-                connection, statuses=wanted, department=department, assignee=assignee, limit=limit + 1
+            of: dict[str, Any] = {"department": department, "assignee": assignee, "limit": limit + 1}
+            found = (
+                tickets.found(connection, query, **of)
+                if query is not None
+                else tickets.listed(connection, statuses=wanted, **of)
             )
     more = len(found) > limit
     found = found[:limit]
@@ -69,11 +82,21 @@ def list_(
         output.say(f"more than {limit} tickets; --limit shows more of them")
 
 
+def _query(text: str, statuses: Sequence[str]) -> "Query":
+    from maild.message import search
+
+    query = search.query(text)
+    if unknown := [each for each in query.statuses if each not in STATUSES]:
+        raise click.BadParameter(f"status:{unknown[0]} is none of {', '.join(STATUSES)}", param_hint="--search")
+    return replace(query, statuses=tuple(statuses) or query.statuses)
+
+
 def _print_list(found: list[dict[str, Any]]) -> None:
     if not found:
         output.say("no tickets")
         return
     at = now()
+    searched = any("found" in each for each in found)
     rows = [
         (
             each["id"],
@@ -83,11 +106,12 @@ def _print_list(found: list[dict[str, Any]]) -> None:
             each["assignee"],
             each["requester_name"] or each["requester"],
             each["subject"] or "(no subject)",
+            *([each["found"]["text"]] if searched else []),
         )
         for each in found
     ]
-    titles = ("id", "status", "waits", "next", "assignee", "requester", "subject")
-    cut = ("assignee", "requester", "subject")
+    titles = ("id", "status", "waits", "next", "assignee", "requester", "subject", *(["found"] if searched else []))
+    cut = ("assignee", "requester", "subject", "found")
     output.line(output.table(titles, rows, width=output.terminal_width(), cut=cut))
 
 

@@ -18,6 +18,7 @@ from maild.desk.happenings import MAILD, Happening, Opening
 from maild.outbox import Thread, Withheld
 from maild.rules.events import KnowAs
 from maild.rules.tickets import FIELDS, PEOPLE, Tell, Ticket
+from maild.store import search
 from maild.store.models import AddressRow, Direction, HistoryRow, MailRow, ParticipantRow, TicketRow
 
 log = structlog.get_logger("maild.desk")
@@ -140,6 +141,8 @@ def write(connection: Connection, cards: Sequence[Card]) -> None:
     changed = [card for card in cards if card.stored is not None and card.state != card.stored]
     if changed:
         connection.execute(_UPDATE, [{"ticket_id": card.thread.ticket_id, **_columns(card)} for card in changed])
+    renamed = [card for card in changed if card.stored is not None and card.state.subject != card.stored.subject]
+    search.index(connection, (search.Said(-card.thread.ticket_id, card.state.subject) for card in renamed))
     _write_people(connection, cards)
     history = [{**change, "ticket_id": card.thread.ticket_id} for card in cards for change in card.changes]
     if history:

@@ -30,7 +30,7 @@ from maild.outbox.words import Words
 from maild.people import Person
 from maild.rules.limits import Refusal
 from maild.rules.tickets import Tell
-from maild.store import queries, raw
+from maild.store import queries, raw, search
 from maild.store.models import DeliveryRow, DeliveryState, Direction, MailRow, MailState
 from maild.templates import Templates
 
@@ -160,6 +160,8 @@ class Outbox:
             for person in letter.recipients
         ]
         connection.execute(_INSERT_DELIVERY, deliveries)
+        answers = (each for each in zip(mail_ids, letters, strict=True) if each[1].post.tell is Tell.ANSWER)
+        search.index(connection, (search.Said(mail_id, letter.subject, letter.text) for mail_id, letter in answers))
 
     def _make(self, letter: Letter, said: Sequence[queries.Said], now: datetime) -> None:
         """Address, word and compose a letter whose ticket has its number."""

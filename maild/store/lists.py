@@ -7,14 +7,14 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 
+from maild.message.search import Query
 from maild.rules.tickets import Status
-from maild.store.models import AddressRow, HistoryRow, MailRow, PersonRow, TicketRow
+from maild.store import search
+from maild.store.models import AddressRow, HistoryRow, PersonRow, TicketRow
+from maild.store.search import Hit
 
 MOST_ROWS: Final = 50  # a mail with more is nothing to read on a phone
 MOST_CHANGES: Final = 200
-MOST_SEARCHED: Final = 100_000  # mails: 0.4 s with texts of 800 characters
-MOST_WORDS: Final = 10
-_AWAY: Final = (Status.SPAM, Status.DELETED, Status.MERGED)
 PASSED_FOR: Final = timedelta(hours=1)
 WAITING: Final = (Status.NEW, Status.OPEN)
 
@@ -87,35 +87,11 @@ def listed(
     return [Listed(*row) for row in rows], count
 
 
-def found(connection: Connection, seen: Seen, text: str) -> list[Listed]:
-    """Return the newest tickets that an agent may see of which one mail has all words of `text`; any text is safe.
-
-    Words are looked for as they are, in any script, inside longer words too; in subjects and new texts of the last
-    MOST_SEARCHED mails, since whoever searches holds up everybody who writes.
-    """
-    printable = "".join(char if char.isprintable() else " " for char in text)
-    words = printable.encode("utf-8", "replace").decode("utf-8").split()[:MOST_WORDS]
-    newest = connection.scalar(select(func.max(MailRow.id))) or 0
-    if not words:
-        return []
-    said = [
-        or_(
-            TicketRow.subject.icontains(word, autoescape=True),
-            MailRow.subject.icontains(word, autoescape=True),
-            MailRow.text.icontains(word, autoescape=True),
-        )
-        for word in words
-    ]
-    tickets = connection.scalars(
-        select(TicketRow.id)
-        .join(MailRow, MailRow.ticket_id == TicketRow.id)
-        .where(MailRow.id > newest - MOST_SEARCHED, seen.condition(), TicketRow.status.not_in(_AWAY), *said)
-        .group_by(TicketRow.id)
-        .order_by(TicketRow.id.desc())
-        .limit(MOST_ROWS)
-    ).all()
-    rows = connection.execute(_LISTED.where(TicketRow.id.in_(tickets))).all()
-    return sorted((Listed(*row) for row in rows), key=lambda each: -each.id)
+def found(connection: Connection, seen: Seen, query: Query) -> list[tuple[Listed, Hit]]:
+    """Return the tickets that an agent may see in which something was written, and what; the newest first."""
+    hits = {each.ticket_id: each for each in search.find(connection, query, seen.condition(), MOST_ROWS)}
+    rows = {row.id: Listed(*row) for row in connection.execute(_LISTED.where(TicketRow.id.in_(hits)))}
+    return [(rows[ticket_id], hit) for ticket_id, hit in hits.items()]
 
 
 def most_urgent(connection: Connection, seen: Seen, now: datetime) -> int | None:

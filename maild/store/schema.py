@@ -7,6 +7,7 @@ change drops and re-creates tables, and would delete what cascades from them) an
 
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -15,6 +16,7 @@ from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, text
 
+from maild.store import search
 from maild.store.engine import Database
 
 _ADVISORY_LOCK = 7_201_142  # any number, the same on all nodes
@@ -30,6 +32,11 @@ class Revisions:
 
     have: str | None
     need: str
+
+
+def is_of_models(name: str | None, kind: str, _parents: Any) -> bool:
+    """Return whether `models` say how something in the database looks; the index of words is of migrations alone."""
+    return kind != "table" or not search.is_own(name)
 
 
 def _config() -> Config:

@@ -84,6 +84,15 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """The place in a mail that answers a search."""
+
+    author: str
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """A ticket in a list."""
 
@@ -93,6 +102,7 @@ class Row:
     customer: Who
     assignee: str = ""  # name of an agent, "" for nobody
     due_at: datetime | None = None  # when the customer should have heard from us
+    found: Found | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """A mail of each kind with everything in it, and one with as little as can be: for `check` and for previews."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -16,6 +17,7 @@ from maild.templates.mails import (
     Failure,
     Fault,
     FollowUp,
+    Found,
     HandedOver,
     Held,
     Listed,
@@ -157,6 +159,8 @@ def _to_agents() -> Iterator[Mail]:
         Row(1043, "", "new", Who("", "charles@elsewhere.example")),
     )
     yield Desk(**{**frame, "subject": "mine"}, rows=rows, more=3)
+    found = Found("Ada Lovelace", _AT, "… on the third floor prints black pages, smells of smoke and shows E-4711 …")
+    yield Desk(**{**frame, "subject": "search smoke"}, rows=(replace(rows[0], found=found),))
     yield Desk(**{**frame, "subject": "list spam"})
     yield Desk(**{**frame, "subject": "next"}, idle=True)
     words = (Entry("#resolve", "The matter is solved; a customer's mail opens it again."),)

@@ -5,6 +5,7 @@
     imap         a mailbox's backlog, the wait for one new mail, and memory, against a bare imapclient
     memory       of one large mail, against the same
     start        time to serve, and what an idle daemon costs
+    search       by the index of words, against comparing texts; what the index costs a mail
     scheduler    a look and a tick, with few tickets and with many
 
 Each name is a module with options of its own: `python -m tests.benchmarks.processing --help`. A machine that does
@@ -18,7 +19,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.benchmarks import imap, intake, memory, processing, scheduler, start
+from tests.benchmarks import imap, intake, memory, processing, scheduler, search, start
 from tests.benchmarks.figures import Figure, table
 
 SHORT_INTAKE = ((4_096, 1, 200), (4_096, 10, 600), (4_096, 100, 900), (40_960, 10, 200))
@@ -37,6 +38,7 @@ BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
     "imap": imap.measure,
     "memory": memory.measure,
     "start": lambda: start.measure(rounds=3, idle_s=5.0),
+    "search": lambda: search.measure(sizes=(20_000,)),
     "scheduler": lambda: scheduler.measure(sizes=(1_000, 20_000)),
 }
 

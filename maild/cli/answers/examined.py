@@ -25,7 +25,7 @@ from maild.cli.access import database_of, shown_url, sqlite_file
 from maild.cli.output import count
 from maild.config import ConfigError, Settings, Smtp
 from maild.services.sender import Relay, RelayTrouble
-from maild.store import schema
+from maild.store import schema, search
 from maild.store.engine import Database
 from maild.templates import BrokenTemplatesError, Templates
 
@@ -114,6 +114,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
             yield from _schema(settings, database)
             if database.journal is not None:
                 yield Finding(*_journal(database))
+            yield from _index(database)
     except (OSError, DBAPIError) as error:
         said = getattr(error, "orig", None) or error
         yield Finding(FAULT, "database", f"{shown_url(settings)}: {' '.join(str(said).split())}")
@@ -140,6 +141,22 @@ def _schema(settings: Settings, database: Database) -> Iterator[Finding]:
         yield Finding(FAULT if newer else FINE, "database", f"{shown_url(settings)}: {words}")
     else:
         yield Finding(FINE, "database", f"{shown_url(settings)}: schema {found.have}")
+
+
+def _index(database: Database) -> Iterator[Finding]:
+    """Say by what texts are searched, where SQLite may lack it."""
+    found = schema.revisions(database)
+    with database.read() as connection:
+        made = search.has_index(connection)
+        able = not database.is_sqlite or search.has_fts5(connection)
+    if made and able:
+        yield Finding(FINE, "search", "by an index of words")
+    elif made:
+        yield Finding(FAULT, "search", "the database has an FTS5 index, and this Python's SQLite library has no FTS5")
+    elif found.have == found.need or not able:
+        why = "the index of words was never made" if able else "this Python's SQLite library has no FTS5"
+        compared = f"searching compares the texts of the last {search.MOST_COMPARED:,} mails"
+        yield Finding(WARNING, "search", f"{why}: {compared}")
 
 
 def _journal(database: Database) -> tuple[str, str, str]:

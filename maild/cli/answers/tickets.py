@@ -4,11 +4,13 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, select, true
 
 from maild.message.address import normalise
+from maild.message.search import Query
 from maild.rules.next_step import next_step
 from maild.rules.tickets import FIELDS, Status, Ticket
+from maild.store import search
 from maild.store.models import (
     AddressRow,
     HistoryRow,
@@ -51,13 +53,39 @@ def listed(
 
     `assignee` "none" asks for tickets that belong to nobody.
     """
-    wanted = _TICKETS.where(TicketRow.status.in_(statuses))
+    wanted = _TICKETS.where(TicketRow.status.in_(statuses), _belongs(department, assignee))
+    return [_ticket(row) for row in connection.execute(_ordered(wanted).limit(limit))]
+
+
+def found(
+    connection: Connection,
+    query: Query,
+    *,
+    department: str | None = None,
+    assignee: str | None = None,
+    limit: int = 50,
+) -> list[dict[str, Any]]:
+    """Return tickets of which a mail has all that `query` asks for, and where it has; those with the newest first.
+
+    The index of words is asked; without statuses in the query what is put aside is left out.
+    """
+    hits = {each.ticket_id: each for each in search.find(connection, query, _belongs(department, assignee), limit)}
+    rows = {row.id: row for row in connection.execute(_TICKETS.where(TicketRow.id.in_(hits)))}
+    return [
+        {**_ticket(rows[each]), "found": {"at": hit.at, "author": hit.author, "text": hit.snippet}}
+        for each, hit in hits.items()
+    ]
+
+
+def _belongs(department: str | None, assignee: str | None) -> ColumnElement[bool]:
+    """Return what holds of the tickets of a department and of an agent, as far as they are given."""
+    here: list[ColumnElement[bool]] = [true()]
     if department is not None:
-        wanted = wanted.where(TicketRow.department == department)
+        here.append(TicketRow.department == department)
     if assignee is not None:
         mine = func.lower(TicketRow.assignee) == normalise(assignee)
-        wanted = wanted.where(TicketRow.assignee.is_(None) if assignee == "none" else mine)
-    return [_ticket(row) for row in connection.execute(_ordered(wanted).limit(limit))]
+        here.append(TicketRow.assignee.is_(None) if assignee == "none" else mine)
+    return and_(*here)
 
 
 def _ordered(tickets: Any) -> Any:

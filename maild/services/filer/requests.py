@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from maild.config import Settings
 from maild.config.desks import Agent
 from maild.desk import Desk, Happening
-from maild.message import commands
+from maild.message import commands, search
 from maild.message.address import normalise
 from maild.message.commands import WORDS, Block, Circumstances, Command, Fault
 from maild.outbox import Asked
@@ -26,6 +26,7 @@ from maild.services.filer.commanding import AVAILABLE
 from maild.services.filer.filing import Filing
 from maild.store import lists
 from maild.store.lists import Listed, Seen
+from maild.store.search import Hit
 from maild.templates import mails
 from maild.templates.mails import Change, Entry, Row, Who
 
@@ -92,8 +93,7 @@ class Requests:
         """List the tickets of a status, else those in which a customer waits."""
         wanted = str(asking.command.value or "").casefold()
         if wanted and wanted not in set(Status):
-            known = ", ".join(Status)
-            self._return(asking, [Fault(f'"{wanted[:40]}" is no status; it is one of {known}.', "list open")])
+            self._return(asking, [_no_status(wanted, "list open")])
             return
         statuses = (Status(wanted),) if wanted else lists.WAITING
         self._list(asking, f"list {wanted}".strip(), *lists.listed(asking.connection, asking.seen, statuses=statuses))
@@ -101,17 +101,22 @@ class Requests:
     def _list(self, asking: _Asking, request: str, found: Sequence[Listed], count: int) -> None:
         self._reply(asking, request, rows=tuple(map(self._row, found)), more=count - len(found))
 
-    def _row(self, each: Listed) -> Row:
+    def _row(self, each: Listed, hit: Hit | None = None) -> Row:
         assignee = self._settings.agent_of(each.assignee) if each.assignee else None
         customer = Who(each.name, each.address)
         due_at = each.due_at if each.waiting_since else None
-        return Row(each.id, each.subject, each.status.value, customer, assignee.name if assignee else "", due_at)
+        said = mails.Found(hit.author, hit.at, hit.snippet) if hit and hit.at else None
+        return Row(each.id, each.subject, each.status.value, customer, assignee.name if assignee else "", due_at, said)
 
     def search(self, asking: _Asking) -> None:
         """List the newest tickets in which something was written."""
         text = str(asking.command.value)
-        rows = lists.found(asking.connection, asking.seen, text)
-        self._list(asking, f"search {text}", rows, len(rows))
+        query = search.query(text)
+        if unknown := [each for each in query.statuses if each not in set(Status)]:
+            self._return(asking, [_no_status(unknown[0], "search printer status:open")])
+            return
+        rows = tuple(self._row(*each) for each in lists.found(asking.connection, asking.seen, query))
+        self._reply(asking, f"search {text}", rows=rows)
 
     def get(self, asking: _Asking) -> None:
         """Send tickets, each as a mail whose reply answers its customer."""
@@ -210,6 +215,10 @@ def _unknown(command: Command) -> tuple[Fault, ...]:
 
 def _tickets(command: Command) -> tuple[int, ...]:
     return tuple(each for each in command.value if isinstance(each, int)) if isinstance(command.value, tuple) else ()
+
+
+def _no_status(written: str, meant: str) -> Fault:
+    return Fault(f'"{written[:40]}" is no status; it is one of {", ".join(Status)}.', meant)
 
 
 def _help(*, desk: bool) -> tuple[Entry, ...]:

@@ -24,6 +24,7 @@ from maild.rules.routing import Action
 from maild.rules.tickets import Tell
 from maild.services.filer.filing import Filing, evidence
 from maild.services.filer.requests import Requests
+from maild.store import search
 from maild.store.models import HistoryRow, MailRow, MailState
 
 log = structlog.get_logger("maild.filer")
@@ -88,7 +89,9 @@ class Writer:
             }
             if failures:
                 self._desk.delivery_failed(connection, failures, now, proven=proven)
-        connection.execute(_UPDATE, [self._columns(filing, now) for filing in filings])
+        columns = [self._columns(filing, now) for filing in filings]
+        connection.execute(_UPDATE, columns)
+        search.index(connection, map(_said, filter(_is_found, columns)))
         _record_released(connection, filings, now)
         self._release(connection, filings, now)
         self._requests.answer(connection, filings, now)
@@ -240,6 +243,15 @@ def _event(filing: Filing, now: datetime, *, acknowledge: bool) -> Event | None:
             return AgentWrote(now, filing.reading.sender)
         case Action.NOTE:
             return NoteWritten(now)
+
+
+def _is_found(columns: dict[str, Any]) -> bool:
+    """Return whether a mail is found by its words: one on a ticket, but for answers, which are found as they left."""
+    return columns["ticket_id"] is not None and columns["purpose"] != Action.ANSWER
+
+
+def _said(columns: dict[str, Any]) -> search.Said:
+    return search.Said(columns["mail_id"], columns["subject"], columns["text"])
 
 
 def _is_asked(filing: Filing) -> bool:

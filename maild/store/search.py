@@ -1,0 +1,172 @@
+"""The index of words: what was said on tickets, found by `message.search.Query`.
+
+    mail_search   a mail's id, the words of its subject and of its new text; minus a ticket's id: the subject that
+                  an agent gave it. SQLite: FTS5. PostgreSQL: tsvector with a GIN index.
+
+Whoever writes what a mail says calls `index` in the same transaction; a hundred mails are one statement. Triggers take
+out what is deleted, or says something else than it did, whoever does it: nothing is found that is no longer there.
+The tables are made by migration 0003 alone and are not in `models`, since they differ on the two databases; `is_own`
+tells them apart.
+
+Without FTS5 in the SQLite library there is no index, and the texts themselves are compared: the last MOST_COMPARED.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import structlog
+from sqlalchemy import ColumnElement, Connection, Integer, and_, column, func, or_, select, text, true
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import aliased
+
+from maild.message.search import Indexed, Query, Term, snippet
+from maild.rules.tickets import Status
+from maild.store.models import MailRow, TicketRow
+
+log = structlog.get_logger("maild.store")
+
+NAME: Final = "mail_search"
+MOST_FOUND: Final = 50  # tickets
+FIRST_MATCHES: Final = 1_000  # mails with the words that are looked at, the newest: enough as a rule
+MOST_MATCHES: Final = 20_000  # mails with the words that are looked at, if those were not enough tickets
+MOST_COMPARED: Final = 100_000  # mails that are looked at where no index helps, the newest
+AWAY: Final = (Status.SPAM, Status.DELETED, Status.MERGED)
+
+
+class Said(NamedTuple):
+    """What a mail says."""
+
+    id: int  # of a mail; minus that of a ticket: its subject
+    subject: str | None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A ticket that was found, by the newest of its mails that has what was looked for."""
+
+    ticket_id: int
+    at: datetime | None = None  # None: it was found by its own subject
+    author: str = ""
+    snippet: str = ""
+
+
+def is_own(name: str | None) -> bool:
+    """Return whether a table is the index, or one of those in which FTS5 keeps it."""
+    return name is not None and name.startswith(NAME)
+
+
+def has_fts5(connection: Connection) -> bool:
+    """Return whether the SQLite library of a connection has FTS5."""
+    try:
+        connection.exec_driver_sql("SELECT fts5(NULL)")
+    except DBAPIError as error:
+        if "no such function" in str(error.orig):
+            return False
+        raise
+    return True
+
+
+_HAS_INDEX: Final = text("SELECT 1 FROM sqlite_schema WHERE name = 'mail_search'")
+_INSERT: Final = {
+    "sqlite": text("INSERT OR REPLACE INTO mail_search (rowid, subject, text) VALUES (:id, :subject, :text)"),
+    "postgresql": text(
+        "INSERT INTO mail_search (id, words) VALUES (:id, CAST(:words AS tsvector))"
+        " ON CONFLICT (id) DO UPDATE SET words = excluded.words"
+    ),
+}
+_MATCHES: Final = {
+    "sqlite": text(
+        "SELECT rowid AS id FROM mail_search WHERE mail_search MATCH :wanted ORDER BY rowid DESC LIMIT :most"
+    ),
+    "postgresql": text(
+        "SELECT id FROM mail_search WHERE words @@ CAST(:wanted AS tsquery) ORDER BY id DESC LIMIT :most"
+    ),
+}
+
+
+def has_index(connection: Connection) -> bool:
+    """Return whether there is an index: not where the SQLite library had no FTS5 when the database was upgraded."""
+    return connection.dialect.name != "sqlite" or connection.scalar(_HAS_INDEX) is not None
+
+
+def index(connection: Connection, mails: Iterable[Said]) -> None:
+    """Have `mails` found by what they say, in the transaction that is given."""
+    said = [(each.id, Indexed.of(each.subject or "", each.text or "")) for each in mails]
+    if not said or not has_index(connection):
+        return
+    dialect = connection.dialect.name
+    rows = [{"id": number, **words.row(sqlite=dialect == "sqlite")} for number, words in said]
+    connection.execute(_INSERT[dialect], rows)
+
+
+def find(connection: Connection, query: Query, seen: ColumnElement[bool], limit: int = MOST_FOUND) -> list[Hit]:
+    """Return the tickets with a mail that has all that `query` asks for, those with the newest such mail first.
+
+    Of tickets of which `seen` holds. Where no ticket has the words themselves, those are found that have longer words
+    that begin so. What is merged is found as what it was merged into.
+    """
+    if not query:
+        return []
+    found = _found(connection, query, seen, limit, FIRST_MATCHES)
+    if len(found) < limit and query.terms:
+        found = _found(connection, query, seen, limit, MOST_MATCHES)
+    if not found and query.terms:
+        query = query.begun()
+        found = _found(connection, query, seen, limit, MOST_MATCHES)
+    mails = select(MailRow.id, MailRow.stored_at, MailRow.from_name, MailRow.from_address, MailRow.text)
+    rows = {row.id: row for row in connection.execute(mails.where(MailRow.id.in_([each.mail_id for each in found])))}
+    return [_hit(each.ticket_id, rows.get(each.mail_id), query) for each in found]
+
+
+def _hit(ticket_id: int, mail: Any, query: Query) -> Hit:
+    if mail is None:
+        return Hit(ticket_id)
+    author = mail.from_name or mail.from_address or ""
+    return Hit(ticket_id, mail.stored_at, author, snippet(mail.text or "", query))
+
+
+def _found(connection: Connection, query: Query, seen: ColumnElement[bool], limit: int, most: int) -> Sequence[Any]:
+    dialect = connection.dialect.name
+    values: dict[str, Any] = {}
+    compared: ColumnElement[bool] = true()
+    if query.terms and has_index(connection):
+        matches = _MATCHES[dialect].columns(column("id", Integer)).subquery("matches")
+        values = {"wanted": query.fts5() if dialect == "sqlite" else query.tsquery(), "most": most}
+    else:
+        if query.terms:
+            log.warning("there is no index of words, texts are compared", most_mails=MOST_COMPARED)
+        newest = connection.scalar(select(func.max(MailRow.id))) or 0
+        matches = select(MailRow.id).where(MailRow.id > newest - MOST_COMPARED).subquery("matches")
+        compared = and_(MailRow.ticket_id.is_not(None), *map(_compared, query.terms))
+    filed_on, merged_into = aliased(TicketRow), aliased(TicketRow)
+    newest_mail = func.max(matches.c.id)
+    tickets = (
+        select(TicketRow.id.label("ticket_id"), newest_mail.label("mail_id"))
+        .select_from(matches)
+        .outerjoin(MailRow, MailRow.id == matches.c.id)
+        .join(filed_on, filed_on.id == func.coalesce(MailRow.ticket_id, -matches.c.id))
+        .outerjoin(merged_into, merged_into.id == filed_on.merged_into)
+        .join(TicketRow, TicketRow.id == func.coalesce(merged_into.merged_into, merged_into.id, filed_on.id))
+        .where(seen, compared, *_filters(query))
+        .group_by(TicketRow.id)
+        .order_by(newest_mail.desc())
+        .limit(limit)
+    )
+    return connection.execute(tickets, values).all()
+
+
+def _filters(query: Query) -> list[ColumnElement[bool]]:
+    wanted = TicketRow.status.in_(map(Status, query.statuses)) if query.statuses else TicketRow.status.not_in(AWAY)
+    writers = [
+        or_(MailRow.from_address.icontains(each, autoescape=True), MailRow.from_name.icontains(each, autoescape=True))
+        for each in query.senders
+    ]
+    return [wanted, *writers]
+
+
+def _compared(term: Term) -> ColumnElement[bool]:
+    subjects = [each.icontains(term.written, autoescape=True) for each in (TicketRow.subject, MailRow.subject)]
+    return or_(*subjects, *(() if term.subject else (MailRow.text.icontains(term.written, autoescape=True),)))
