@@ -1,4 +1,4 @@
-"""The daemon: configuration -> database -> services; threads, signals, systemd; the only clock.
+"""The daemon: configuration -> database -> services; threads, signals, systemd.
 
     main thread        signals, watchdog, systemd's notifications
     smtp-listener      asyncio: connections; one writer thread for the group commit
@@ -20,7 +20,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -28,7 +27,7 @@ from typing import Final
 import structlog
 from sqlalchemy import update
 
-from maild import config, systemd
+from maild import clock, config, systemd
 from maild.config import ConfigError, Settings
 from maild.inbox import GroupCommit
 from maild.services import scheduler
@@ -36,7 +35,7 @@ from maild.services.imap_poller import Poller
 from maild.services.loop import Bell, Loop
 from maild.services.sender import sending
 from maild.services.smtp_listener import Limits, Logins, SmtpListener, tls_context
-from maild.store import schema
+from maild.store import schedule, schema
 from maild.store.engine import AlreadyRunning, Database
 from maild.store.models import DeliveryRow, MailRow, TicketRow
 from maild.works import Clock, Works, accepts, agent_login, assemble
@@ -55,15 +54,10 @@ EX_TEMPFAIL: Final = 75
 EX_CONFIG: Final = 78
 
 
-def utc_now() -> datetime:
-    """Return the present instant. The daemon's clock; everything else is given one."""
-    return datetime.now(UTC)
-
-
 class Daemon:
     """Runs a desk until it is told to stop."""
 
-    def __init__(self, path: Path, settings: Settings, database: Database, now: Clock = utc_now) -> None:
+    def __init__(self, path: Path, settings: Settings, database: Database, now: Clock) -> None:
         self._path = path
         self._now = now
         self._database = database
@@ -286,7 +280,10 @@ def serve(path: Path, tell: Callable[[str], None]) -> int:
         systemd.notify("STATUS=updating the database")
         if schema.upgrade(database):
             log.info("database upgraded", schema=schema.revisions(database).need)
-        daemon = Daemon(path, settings, database)
+        now = clock.Clock()
+        with database.read() as connection:
+            now.begin(schedule.last_seen(connection))
+        daemon = Daemon(path, settings, database, now)
     except AlreadyRunning as error:
         tell(str(error))
         return EX_TEMPFAIL

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from maild import clock
 from maild.config import Settings
 from maild.desk import Desk
 from maild.message import reading
@@ -64,7 +65,7 @@ def assemble(settings: Settings, database: Database, now: Clock, ask: Ask | None
         templates,
         desk,
         Filer(database, settings, desk, known, now, senders, questions, replies, languages=templates.languages),
-        Scheduler(database, desk, now),
+        Scheduler(database, desk, now, settings, now if isinstance(now, clock.Clock) else None),
         Sender(database, settings, desk, keys, now),
         Keeper(database, now),
     )

@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, StrictBool, model_validator
 from maild.config.login import secret
 from maild.config.setting_types import (
     Command,
+    Count,
     Credential,
     Language,
     MailAddress,
@@ -36,6 +37,7 @@ class Department(Section):
     remind_after: SpanText = Span.parse("5d")
     resolve_after: SpanText = Span.parse("10d")
     close_after: SpanText = Span.parse("14d")
+    reminders_a_minute: Count = 30
 
     @model_validator(mode="before")
     @classmethod

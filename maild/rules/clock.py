@@ -6,10 +6,10 @@ again. So there are two witnesses beside it: a counter of seconds that nobody se
 database remembers.
 
     the wall moved as the counter did, give or take TOLERANCE    it is believed
-    it did not, by up to MODERATE                                the desk's own time goes on by the counter; when the
-                                                                 wall has stayed there for STABLE it is believed
-    it did not, by more                                          the same, but only the operator can say that it is right
-    it came back to where it should be                           it is believed again
+    it did not, by up to MODERATE      the desk's own time goes on by the counter; when the wall has stayed there for
+                                       STABLE it is believed
+    it did not, by more                the same, but only the operator can say that it is right
+    it came back to where it should be     it is believed again
 
 At a start there is no counter yet. Then the wall is believed if it is not before what is remembered, and not more than
 LONGEST_DOWN behind it: a desk that was down for so long is one whose operator is there. Otherwise the time goes on

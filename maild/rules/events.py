@@ -201,6 +201,13 @@ class KnowAs:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockSetBack:
+    """The clock was ahead and is right now: what happened to the ticket meanwhile happened at this instant."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time passed; sent by the scheduler when the ticket's `due_at` is reached."""
 
@@ -233,5 +240,6 @@ Event = (
     | Dismiss
     | SetRequester
     | KnowAs
+    | ClockSetBack
     | Tick
 )

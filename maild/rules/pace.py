@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from maild.rules.ticket import Status
+from maild.rules.tickets import Status, Tell
 
 GAP: Final = timedelta(minutes=15)
 MASS: Final = 100  # tickets to be reminded, resolved, closed or removed at once
@@ -47,6 +47,11 @@ LANES: Final = {
     Status.MERGED: Lane.QUIET,
 }
 CAREFUL: Final = frozenset({Lane.CUSTOMERS, Lane.QUIET})
+TOLD_BY: Final = {  # the mails of each lane
+    Tell.WAITING: Lane.AGENTS,
+    Tell.REMINDER: Lane.CUSTOMERS,
+    Tell.RESOLVED: Lane.CUSTOMERS,
+}
 
 
 @dataclass(frozen=True, slots=True)

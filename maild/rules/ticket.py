@@ -31,6 +31,7 @@ that must be sent. `maild.desk` is its only caller in the daemon.
     Dismiss         new        open       answered   postponed  resolved   closed     refused    refused
     SetRequester    new        open       answered   postponed  resolved   closed     refused    refused
     KnowAs          new        open       answered   postponed  resolved   closed     refused    refused
+    ClockSetBack    new        open       answered   postponed  resolved   closed     spam       deleted
     Tick            reminders  reminders  resolved   return_to  closed     -          purged     purged
 
 A merged ticket is an alias: whoever finds one goes on to the ticket that it names, so every event but a note is
@@ -46,6 +47,7 @@ from maild.rules.events import (
     Admit,
     AgentWrote,
     Assign,
+    ClockSetBack,
     Close,
     CustomerWrote,
     Delete,
@@ -71,7 +73,7 @@ from maild.rules.events import (
     Tick,
     Undelete,
 )
-from maild.rules.tickets import Decision, Policy, Refused, Status, Tell, Ticket, entered
+from maild.rules.tickets import Decision, Policy, Refused, Status, Tell, Ticket, entered, set_back
 from maild.rules.waiting import due, tick
 
 _RETURN: Final = "return_to"
@@ -97,6 +99,7 @@ _NEXT: Final[dict[type[Event], dict[Status, Status | str]]] = {
     AgentWrote: {_N: _A, _O: _A, _A: _A, _P: _A, _R: _R},
     NoteWritten: {**_SAME},
     MachineWrote: {**_SAME},
+    ClockSetBack: {**_SAME},
     Solved: {**_SAME, _N: _R, _O: _R, _A: _R, _P: _R},
     StillAProblem: {_N: _N, _O: _O, _A: _O, _P: _RETURN, _R: _O, _C: _FOLLOW_UP, _S: _S, _D: _FOLLOW_UP},
     Resolve: {_N: _R, _O: _R, _A: _R, _P: _R, _R: _R},
@@ -187,6 +190,8 @@ def _happen(ticket: Ticket, event: Event) -> Decision:
             after = replace(after, return_to=_comes_back_as(before))
         case Merge():
             after = replace(after, merged_into=event.into)
+        case ClockSetBack():
+            after = set_back(after, event.at)
         case Assign() | Offer() | SetPriority() | Retitle() | MoveTo() | Admit() | Dismiss() | SetRequester():
             after = _changed(after, event)
         case (
@@ -310,6 +315,7 @@ def _tells(before: Ticket, after: Ticket, event: Event) -> tuple[Tell, ...]:
             | Dismiss()
             | SetRequester()
             | KnowAs()
+            | ClockSetBack()
             | Tick()
         ):
             return ()

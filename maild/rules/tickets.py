@@ -126,3 +126,24 @@ def entered(ticket: Ticket, status: Status, at: datetime) -> Ticket:
         return_to=None,
         wake_at=None,
     )
+
+
+def set_back(ticket: Ticket, at: datetime) -> Ticket:
+    """Return `ticket` with its instants that are later than `at` at that instant: the clock was ahead."""
+    ahead = max(timedelta(0), ticket.since - at)
+
+    def past(instant: datetime | None) -> datetime | None:
+        return instant and min(instant, at)
+
+    wake_at = ticket.wake_at - ahead if ticket.wake_at else None  # it sleeps as long as it was told to
+    offered_until = min(ticket.offered_until, at) if ticket.offered_until and ahead else ticket.offered_until
+    return replace(
+        ticket,
+        since=min(ticket.since, at),
+        waiting_since=past(ticket.waiting_since),
+        answered_at=past(ticket.answered_at),
+        reminded_at=past(ticket.reminded_at),
+        told_at=past(ticket.told_at),
+        wake_at=wake_at,
+        offered_until=offered_until,
+    )

@@ -9,6 +9,7 @@
     participant  who takes part in a ticket besides its requester
     mailbox      an IMAP folder that is polled                                   queue of the poller
     job          what is done every so often                                     queue of the scheduler
+    schedule     one row: what the schedulers of all nodes know of the time
     signing_key  what proofs in addresses and Message-IDs are signed with
 
 A queue is a table with `due_at` (null: nothing to do), `attempts` and an index on what is due; see `queues`.
@@ -379,3 +380,18 @@ class SigningKeyRow(Base):
     secret: Mapped[bytes] = mapped_column(LargeBinary(32))
     created_at: Mapped[datetime]
     retired_at: Mapped[datetime | None]
+
+
+class ScheduleRow(Base):
+    """What the schedulers of all nodes know of the time, in one row; see `store.schedule`."""
+
+    __tablename__ = "schedule"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # 1
+    seen_at: Mapped[datetime | None]  # when a daemon was last sure of the time
+    braked_at: Mapped[datetime | None]  # unusually much was due then
+    held_at: Mapped[datetime | None]  # since when the operator holds what customers would get
+    confirmed_at: Mapped[datetime | None]  # the wall clock, when the operator said that it is right
+    doubted_since: Mapped[datetime | None]  # since when a daemon does not believe its wall clock
+    doubted_wall: Mapped[datetime | None]  # what that showed then
+    doubt_told_at: Mapped[datetime | None]  # when the operator was last told of it

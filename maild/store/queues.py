@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Executable, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, Executable, Select, bindparam, func, select, update
 
 from maild.store.engine import Database
 from maild.store.models import DeliveryRow, JobRow, MailboxRow, MailRow, TicketRow
@@ -50,7 +50,7 @@ def _is_due(table: QueueTable) -> Executable:
 
 
 @cache
-def _lock_due(table: QueueTable) -> Executable:
+def _lock_due(table: QueueTable) -> Select[int]:
     due = select(table.id).where(table.due_at <= bindparam("now")).order_by(table.due_at, table.id)
     return due.limit(bindparam("most")).with_for_update(skip_locked=True)
 
@@ -73,8 +73,16 @@ def _next_due(table: QueueTable) -> Executable:
     return select(func.min(table.due_at)).where(table.due_at.is_not(None))
 
 
-def claim(database: Database, table: QueueTable, now: datetime, lease: timedelta, limit: int) -> Claim:
-    """Claim up to `limit` rows of `table`, those due longest first; an empty claim if none is due.
+def claim(
+    database: Database,
+    table: QueueTable,
+    now: datetime,
+    lease: timedelta,
+    limit: int,
+    *,
+    only: ColumnElement[bool] | None = None,
+) -> Claim:
+    """Claim up to `limit` rows of `table`, those due longest first, `only` some of them; an empty claim if none is due.
 
     On SQLite a look that finds nothing takes no lock; on PostgreSQL rows that another node is claiming are skipped.
     """
@@ -83,7 +91,8 @@ def claim(database: Database, table: QueueTable, now: datetime, lease: timedelta
             return Claim(table, (), {}, now)
     until = now + lease
     with database.write() as connection:
-        ids = connection.scalars(_lock_due(table), {"now": now, "most": limit}).all()
+        chosen = _lock_due(table) if only is None else _lock_due(table).where(only)
+        ids = connection.scalars(chosen, {"now": now, "most": limit}).all()
         if not ids:
             return Claim(table, (), {}, now)
         leased = connection.execute(_lease(table), {"ids": ids, "until": until}).all()

@@ -7,10 +7,12 @@ import time_machine
 from sqlalchemy import func, select, update
 
 from maild.desk import Desk, Happening
+from maild.rules import pace
 from maild.rules.events import CustomerWrote, Resolve, Tick
 from maild.rules.tickets import Status
 from maild.services import scheduler
 from maild.services.scheduler import Scheduler
+from maild.store import queues
 from maild.store.engine import Database
 from maild.store.models import HistoryRow, TicketRow
 from tests.clock import FakeClock
@@ -43,7 +45,7 @@ def test_nothing_happens_before_its_time(database: Database, desk: Desk, clock: 
     resolve_tickets(database, desk, clock, 3)
     clock.advance(days=13, hours=23)
 
-    Scheduler(database, desk, clock).step()
+    Scheduler(database, desk, clock, SETTINGS).step()
 
     assert closed(database) == 0
 
@@ -51,7 +53,7 @@ def test_nothing_happens_before_its_time(database: Database, desk: Desk, clock: 
 def test_what_is_due_happens_once(database: Database, desk: Desk, clock: FakeClock) -> None:
     resolve_tickets(database, desk, clock, 3)
     clock.advance(days=14)
-    scheduler = Scheduler(database, desk, clock)
+    scheduler = Scheduler(database, desk, clock, SETTINGS)
 
     for _ in range(3):
         scheduler.step()
@@ -63,7 +65,7 @@ def test_it_sleeps_to_the_next_due_instant_and_not_beyond_a_minute(
     database: Database, desk: Desk, clock: FakeClock
 ) -> None:
     resolve_tickets(database, desk, clock, 1)
-    scheduler = Scheduler(database, desk, clock)
+    scheduler = Scheduler(database, desk, clock, SETTINGS)
 
     assert 0 < scheduler.step() <= 60
     clock.advance(days=14, seconds=-7)
@@ -73,10 +75,10 @@ def test_it_sleeps_to_the_next_due_instant_and_not_beyond_a_minute(
 def test_after_a_long_stop_a_batch_at_a_time_is_ticked(
     database: Database, desk: Desk, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scheduler, "BATCH", 4)
+    monkeypatch.setattr(pace, "QUIET", 4 * pace.STEPS)
     resolve_tickets(database, desk, clock, 10)
     clock.advance(days=100)
-    time_passes = Scheduler(database, desk, clock)
+    time_passes = Scheduler(database, desk, clock, SETTINGS)
 
     seen = []
     for _ in range(4):
@@ -97,7 +99,7 @@ def test_a_ticket_that_fails_costs_only_itself(database: Database, clock: FakeCl
     resolve_tickets(database, Desk(SETTINGS, NoMail()), clock, 3)
     clock.advance(days=14)
 
-    Scheduler(database, Poisoned(SETTINGS, NoMail()), clock).step()
+    Scheduler(database, Poisoned(SETTINGS, NoMail()), clock, SETTINGS).step()
 
     assert closed(database) == 2
     with database.read() as connection:
@@ -108,7 +110,7 @@ def test_a_ticket_that_fails_costs_only_itself(database: Database, clock: FakeCl
 def test_two_schedulers_do_a_thing_once(database: Database, desk: Desk, clock: FakeClock) -> None:
     resolve_tickets(database, desk, clock, 5)
     clock.advance(days=14)
-    one, other = Scheduler(database, desk, clock), Scheduler(database, desk, clock)
+    one, other = Scheduler(database, desk, clock, SETTINGS), Scheduler(database, desk, clock, SETTINGS)
 
     one.step(), other.step()
 
@@ -122,13 +124,13 @@ def test_a_worker_asleep_beyond_its_lease_writes_nothing(database: Database, clo
 
     resolve_tickets(database, Desk(SETTINGS, NoMail()), clock, 1)
     clock.advance(days=14)
-    late = Scheduler(database, Sleepy(SETTINGS, NoMail()), clock)
-    claimed = scheduler.queues.claim(database, TicketRow, clock(), scheduler.LEASE, 10)
+    late = Scheduler(database, Sleepy(SETTINGS, NoMail()), clock, SETTINGS)
+    claimed = queues.claim(database, TicketRow, clock(), scheduler.LEASE, 10)
     clock.advance(scheduler.LEASE + timedelta(seconds=1))
     with database.write() as connection:
         connection.execute(update(TicketRow).values(due_at=clock() + timedelta(days=1)))  # another took it
 
-    late._tick_or_split(claimed, clock())
+    late._ticker._tick_or_split(claimed, clock())
 
     assert closed(database) == 0
 
@@ -136,7 +138,7 @@ def test_a_worker_asleep_beyond_its_lease_writes_nothing(database: Database, clo
 def test_jobs_go_on_after_the_clock_was_set_back(database: Database, desk: Desk, clock: FakeClock) -> None:
     ran = []
     with time_machine.travel(1_800_000_000, tick=False) as wall:
-        time_passes = Scheduler(database, desk, clock)
+        time_passes = Scheduler(database, desk, clock, SETTINGS)
         time_passes.every(60, "count", lambda: ran.append(1))
         time_passes.step()
         wall.shift(-7200)
@@ -153,7 +155,7 @@ def test_a_job_that_raises_ends_nothing_and_waits_its_time(database: Database, d
         raise RuntimeError("broken on purpose")
 
     with time_machine.travel(1_800_000_000, tick=False) as wall:
-        time_passes = Scheduler(database, desk, clock)
+        time_passes = Scheduler(database, desk, clock, SETTINGS)
         time_passes.every(60, "broken", broken)
         time_passes.every(60, "whole", lambda: ran.append("whole"))
         time_passes.step()

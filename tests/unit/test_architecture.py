@@ -162,7 +162,7 @@ def test_nothing_sleeps() -> None:
 
 
 def test_only_those_who_wire_things_read_the_clock() -> None:
-    wiring = {"maild.daemon", "maild.demo", "maild.cli.access"}
+    wiring = {"maild.clock", "maild.demo", "maild.cli.access"}
     readers = {name for name, tree in modules() for _, verb in calls(tree) if verb in {"now", "utcnow", "today"}}
     asked = {
         name

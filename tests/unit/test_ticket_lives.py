@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from maild.rules.events import (
     AgentWrote,
     Assign,
+    ClockSetBack,
     CustomerWrote,
     Delete,
     Event,
@@ -84,6 +85,8 @@ def passed(step: Step) -> Past:
         past = replace(past, breach_told_at=step.event.at)
     if isinstance(step.event, AgentWrote):
         past = replace(past, reminded=False)
+    if isinstance(step.event, ClockSetBack) and past.breach_told_at is not None:
+        past = replace(past, breach_told_at=min(past.breach_told_at, step.event.at))
     if Tell.REMINDER in tells:
         past = replace(past, reminded=True)
     return replace(past, acknowledged=past.acknowledged or Tell.ACKNOWLEDGEMENT in tells)
@@ -166,8 +169,8 @@ def a_status_begins_when_it_is_entered(step: Step) -> None:
     if step.after.status is not step.before.status:
         assert step.after.since == step.event.at
     elif step.after.since != step.before.since:
-        assert isinstance(step.event, AgentWrote)
-        assert step.after.status is Status.ANSWERED
+        assert isinstance(step.event, AgentWrote | ClockSetBack)
+        assert step.after.status is Status.ANSWERED or step.after.since == step.event.at
 
 
 def the_agents_are_told_of_a_breach_once_a_day(step: Step) -> None:
@@ -207,7 +210,8 @@ def answers_and_agents_are_remembered(step: Step) -> None:
         assert step.after.waiting_since is None
         assert not step.after.undelivered
     else:
-        assert step.after.answered_at == step.before.answered_at
+        set_back = isinstance(step.event, ClockSetBack) and step.after.answered_at == step.event.at
+        assert step.after.answered_at == step.before.answered_at or set_back
         assert step.after.assignee == step.before.assignee or isinstance(step.event, Assign | MoveTo)
 
 
@@ -227,6 +231,17 @@ def spam_and_deletion_lose_nothing(step: Step) -> None:
         assert step.decision.tells == ()
 
 
+def no_instant_is_to_come_when_the_clock_was_set_back(step: Step) -> None:
+    """And who sleeps does not sleep longer for it."""
+    if isinstance(step.event, ClockSetBack):
+        ticket, at = step.after, step.event.at
+        happened = (ticket.since, ticket.waiting_since, ticket.answered_at, ticket.reminded_at, ticket.told_at)
+        assert all(instant is None or instant <= at or step.before.status is Status.MERGED for instant in happened)
+        assert (ticket.status, step.decision.tells) == (step.before.status, ())
+        if ticket.wake_at is not None and step.before.wake_at is not None:
+            assert ticket.wake_at - ticket.since <= step.before.wake_at - min(step.before.since, at)
+
+
 def facts_are_no_part_of_a_life(step: Step) -> None:
     """Who has it, what it is called and who takes part moves no status and no instant, and tells no customer."""
     if isinstance(step.event, FACTS):
@@ -234,7 +249,7 @@ def facts_are_no_part_of_a_life(step: Step) -> None:
         facts = {name: getattr(step.after, name) for name in CHANGEABLE}
         assert replace(step.before, due_at=step.after.due_at, **facts) == step.after
         assert told <= {Tell.HANDED_OVER}
-    elif not isinstance(step.event, AgentWrote):
+    elif not isinstance(step.event, AgentWrote | ClockSetBack):
         assert all(getattr(step.before, name) == getattr(step.after, name) for name in CHANGEABLE)
 
 
@@ -255,6 +270,7 @@ LAWS: Final[tuple[Callable[[Step], None], ...]] = (
     only_what_was_put_aside_is_purged,
     spam_and_deletion_lose_nothing,
     facts_are_no_part_of_a_life,
+    no_instant_is_to_come_when_the_clock_was_set_back,
 )
 
 Life = tuple[Ticket, datetime, Past]

@@ -1,5 +1,10 @@
 """The scheduler: time passes.
 
+    __init__     the metronome: when to look, jobs that are done every so often
+    ticking      what is due is claimed, so much at a time, and ticked
+    watching     the clock is watched: gaps, doubts, what the operator said of it
+    straightening    what a clock that ran ahead has left behind
+
 The `schedule` library is the metronome: it says when to look. What is due is asked of the database, so nothing is
 forgotten over a restart and several nodes never do a thing twice (claims). Between looks the loop sleeps to the next
 due instant or until a bell rings.
@@ -8,29 +13,32 @@ Guarded against what the library does alone (measured with 1.2.2): a job that ra
 the others; after a step back of the clock no job runs until the old time is reached; local time with DST stalls for
 an hour. So jobs are wrapped, the wall clock is watched against the monotonic one, and the process counts in UTC.
 
-After a long stop everything that became due meanwhile is due at once: tickets are ticked a BATCH at a time with a
-pause between, so that overdue mails are spread out and never a flood.
+After a long stop everything that became due meanwhile is due at once: `rules.pace` says how fast it goes, so that
+overdue mails are spread out and never a flood.
 """
 
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import schedule
 import structlog
 
-from maild.desk import MAILD, Desk, Happening
-from maild.rules.events import Tick
+from maild.clock import Clock
+from maild.config import Settings
+from maild.desk import Desk
+from maild.services.scheduler.ticking import BATCH, LEASE, Ticker
+from maild.services.scheduler.watching import SEEN_EVERY_S, Watch
 from maild.store import queues
 from maild.store.engine import Database
 from maild.store.models import TicketRow
 
+__all__ = ["BATCH", "LEASE", "Scheduler"]
+
 log = structlog.get_logger("maild.scheduler")
 
-BATCH: Final = 50  # tickets in one transaction
-SPREAD_S: Final = 10.0  # between full batches: 300 tickets a minute
-LEASE: Final = timedelta(minutes=5)  # must exceed the longest time that a batch takes
+SPREAD_S: Final = 10.0  # between looks while something that is due has to wait: `rules.pace.STEPS` a minute
 LONGEST_SLEEP_S: Final = 60.0
 CLOCK_STEP_S: Final = 5.0  # a wall clock that lost more than this against the monotonic one was set back
 
@@ -38,14 +46,25 @@ CLOCK_STEP_S: Final = 5.0  # a wall clock that lost more than this against the m
 class Scheduler:
     """Ticks what is due, and runs the jobs that are done every so often."""
 
-    def __init__(self, database: Database, desk: Desk, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        desk: Desk,
+        now: Callable[[], datetime],
+        settings: Settings,
+        clock: Clock | None = None,
+    ) -> None:
+        """Make one; `clock` is what `now` asks, if that doubts the wall clock."""
         self._database = database
-        self._desk = desk
         self._now = now
+        self._watch = Watch(database, desk, settings, now, clock)
+        self._ticker = Ticker(database, desk, settings, now)
         self._metronome = schedule.Scheduler()
         self._wall_s, self._monotonic_s = time.time(), time.monotonic()
-        self._pause_s = 0.0
+        self._left = False  # something that is due has to wait
         self.every(60, "tick", self._tick)
+        self.every(60, "clock", self._watch.clock)
+        self.every(SEEN_EVERY_S, "seen", self._watch.see)
 
     def every(self, seconds: int, name: str, work: Callable[[], None]) -> None:
         """Do `work` at the next step and then every so many seconds; its faults are logged and end nothing."""
@@ -63,9 +82,11 @@ class Scheduler:
     def step(self) -> float:
         """Do what is due; return how long there is nothing to do, in seconds."""
         self._notice_clock_steps()
+        self._watch.notice_gap()
         self._metronome.run_pending()
         if self._is_due():
             self._tick()
+        self._watch.looked()
         return self._sleep_s()
 
     def _notice_clock_steps(self) -> None:
@@ -83,41 +104,11 @@ class Scheduler:
         return due_at is not None and due_at <= self._now()
 
     def _tick(self) -> None:
-        now = self._now()
-        claim = queues.claim(self._database, TicketRow, now, LEASE, BATCH)
-        self._pause_s = SPREAD_S if len(claim.ids) == BATCH else 0.0
-        if claim:
-            self._tick_or_split(claim, now)
-
-    def _tick_or_split(self, claim: queues.Claim, now: datetime) -> None:
-        """Tick a batch; if it fails each of its tickets by itself, so that one costs only itself."""
-        try:
-            self._tick_all(claim, now)
-        except queues.LeaseLost:
-            log.warning("lease lost, another worker has these tickets", tickets=len(claim.ids))
-        except Exception:
-            if len(claim.ids) == 1:
-                again = self._set_back(claim, now)
-                log.exception("tick failed", ticket=claim.ids[0], next_try=again)
-                return
-            log.exception("batch failed, its tickets are ticked one by one", tickets=len(claim.ids))
-            for ticket_id in claim.ids:
-                self._tick_or_split(claim.only([ticket_id]), now)
-
-    def _tick_all(self, claim: queues.Claim, now: datetime) -> None:
-        with self._database.write() as connection:
-            queues.hold(connection, claim)
-            self._desk.handle(connection, [Happening(each, Tick(now), MAILD) for each in claim.ids], now)
-
-    def _set_back(self, claim: queues.Claim, now: datetime) -> datetime:
-        """Try a ticket again later, at most a day; return when."""
-        again = now + timedelta(minutes=min(2 ** min(claim.attempts[claim.ids[0]], 11), 1440))
-        queues.release(self._database, claim, again)
-        return again
+        self._left = self._ticker.tick(self._watch)
 
     def _sleep_s(self) -> float:
-        if self._pause_s:
-            return self._pause_s
+        if self._left:
+            return SPREAD_S
         with self._database.read() as connection:
             due_at = queues.next_due(connection, TicketRow)
         idle_s = min(self._metronome.idle_seconds or LONGEST_SLEEP_S, LONGEST_SLEEP_S)

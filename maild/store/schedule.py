@@ -1,0 +1,65 @@
+"""What the schedulers of all nodes know of the time: one row, written seldom."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from maild.store.models import MailRow, ScheduleRow
+
+_ONE: Final = 1
+_COLUMNS: Final = (
+    ScheduleRow.seen_at,
+    ScheduleRow.braked_at,
+    ScheduleRow.held_at,
+    ScheduleRow.confirmed_at,
+    ScheduleRow.doubted_since,
+    ScheduleRow.doubted_wall,
+    ScheduleRow.doubt_told_at,
+)
+_LOAD: Final = select(*_COLUMNS).where(ScheduleRow.id == _ONE)
+_LAST_STORED: Final = select(MailRow.stored_at).order_by(MailRow.id.desc()).limit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """The row; the columns of `ScheduleRow` say what each is."""
+
+    seen_at: datetime | None = None
+    braked_at: datetime | None = None
+    held_at: datetime | None = None
+    confirmed_at: datetime | None = None
+    doubted_since: datetime | None = None
+    doubted_wall: datetime | None = None
+    doubt_told_at: datetime | None = None
+
+
+def load(connection: Connection) -> Remembered:
+    """Return what is remembered; nothing at a desk that never ran."""
+    row = connection.execute(_LOAD).one_or_none()
+    return Remembered(*row) if row else Remembered()
+
+
+def note(connection: Connection, **values: Any) -> None:
+    """Remember `values`, columns of the row."""
+    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    connection.execute(
+        make(ScheduleRow).values(id=_ONE, **values).on_conflict_do_update(index_elements=["id"], set_=values)
+    )
+
+
+def see(connection: Connection, now: datetime) -> None:
+    """Remember that a daemon was sure of the time at `now`; a node that is behind takes nothing back."""
+    if connection.scalar(select(func.count()).select_from(ScheduleRow)) == 0:
+        note(connection, seen_at=now)
+        return
+    earlier = (ScheduleRow.seen_at.is_(None)) | (ScheduleRow.seen_at < now)
+    connection.execute(update(ScheduleRow).where(ScheduleRow.id == _ONE, earlier).values(seen_at=now))
+
+
+def last_seen(connection: Connection) -> datetime | None:
+    """Return the last instant that is remembered, by a daemon that was sure or by the newest mail."""
+    instants = (load(connection).seen_at, connection.scalar(_LAST_STORED))
+    return max((each for each in instants if each is not None), default=None)
