@@ -4,6 +4,7 @@
     run check demo status  the daemon
     ticket mail delivery   what it keeps
     mailbox                where it gets mail
+    schedule               what time alone does
     db                     where it keeps it
     man completion         itself
 
@@ -39,6 +40,7 @@ COMMANDS: Final = {  # name -> module of maild.cli, whose `command` it is
     "mail": "mail",
     "delivery": "delivery",
     "mailbox": "mailbox",
+    "schedule": "schedule",
     "db": "database",
     "man": "man",
     "completion": "completion",

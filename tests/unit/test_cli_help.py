@@ -19,6 +19,7 @@ FIXED = {  # the operator's interface: names that stay
     "ticket": ("list", "show", "history", "set"),
     "mail": ("list", "show", "retry", "release", "reject", "parse", "explain"),
     "delivery": ("list", "retry", "cancel"),
+    "schedule": ("show", "hold", "release"),
     "mailbox": ("test", "folders", "login"),
     "db": ("upgrade", "check", "backup", "restore"),
     "man": (),

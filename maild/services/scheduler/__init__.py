@@ -83,8 +83,9 @@ class Scheduler:
         """Do what is due; return how long there is nothing to do, in seconds."""
         self._notice_clock_steps()
         self._watch.notice_gap()
+        self._left = False
         self._metronome.run_pending()
-        if self._is_due():
+        if not self._left and self._is_due():
             self._tick()
         self._watch.looked()
         return self._sleep_s()
