@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert, update
 
-from maild.cli.answers import standing
-from maild.cli.answers.standing import Level
+from maild.rules import troubles
+from maild.rules.troubles import Level
+from maild.store import standing
 from maild.store.engine import Database
 from maild.store.models import MailboxRow, MailRow, MailState
 from tests.clock import NOON
@@ -29,6 +30,14 @@ KEYS = {
     "last",
     "level",
     "alarms",
+    "departments",
+    "domains",
+    "filing",
+    "held",
+    "relay",
+    "disk",
+    "integrity",
+    "backup",
 }
 
 
@@ -41,7 +50,7 @@ def test_status_has_the_promised_keys(shell: Shell) -> None:
     assert set(found) == KEYS
     assert set(found["queues"]) == {"mail", "ticket", "delivery", "mailbox", "job"}
     assert all(set(each) == {"scheduled", "due", "oldest_due_at"} for each in found["queues"].values())
-    assert set(found["ages"]) == {"mail", "delivery"}
+    assert set(found["ages"]) == {"mail", "delivery", "waiting"}
     assert all(set(each) == {"5m", "1h", "1d", "older"} for each in found["ages"].values())
     assert set(found["mails"]) == {"stored", "filed", "noted", "held", "failed", "out"}
     assert set(found["deliveries"]) == {"queued", "sent", "failed", "cancelled"}
@@ -108,8 +117,35 @@ def test_a_monitor_hears_that_no_daemon_runs_and_that_one_does(shell: Shell) -> 
     finally:
         other.close()
 
-    assert (idle.status, idle.out) == (2, "MAILD CRITICAL - no daemon is running\n")
-    assert (served.status, served.out) == (0, "MAILD OK - 0 waiting customers; 0 mails and 0 deliveries due\n")
+    assert (idle.status, idle.out.partition("|")[0]) == (2, "MAILD CRITICAL - no daemon is running")
+    said, _, figures = served.out.strip().partition("|")
+    assert (served.status, said) == (0, "MAILD OK - 0 waiting customers; 0 mails and 0 deliveries due")
+    assert "waiting=0;;;0" in figures.split()
+    assert any(each.startswith("disk_free=") for each in figures.split())
+
+
+def test_a_monitor_hears_that_nothing_can_be_said(shell: Shell) -> None:
+    shell.config.write_text("[maild\n")
+    answer = shell("status", "--check")
+
+    assert answer.status == 3
+    assert answer.out.startswith("MAILD UNKNOWN - ")
+    assert answer.out.count("\n") == 1
+
+
+def test_what_waits_is_told_by_department_and_by_domain(shell: Shell) -> None:
+    shell.desk.post_office.down = "no route to host"
+    shell.desk.mail(ADA, "first")
+    shell.desk.clock.advance(minutes=30)
+    found = shell("status", "--json").data
+    out = shell("status").out
+
+    assert found["departments"]["support"]["new"] == 1
+    assert found["departments"]["support"]["oldest_since"] == "2026-03-02T12:00:00Z"
+    assert found["domains"][0] == {"domain": "acme.example", "total": 2, "5m": 0, "1h": 2, "1d": 0, "older": 0}
+    assert found["relay"]["failing_since"] == "2026-03-02T12:00:00Z"
+    assert any("the relay cannot be used for 30 min: no route to host" in each["text"] for each in found["alarms"])
+    assert any(row.split()[:2] == ["acme.example", "2"] for row in out.splitlines())
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"])
@@ -137,7 +173,7 @@ def test_a_queue_that_nobody_works_off_is_an_alarm(shell: Shell, late: timedelta
     found = standing.standing(shell.desk.database, NOON + late)
     found["daemon"]["running"] = True
 
-    assert max((each.level for each in standing.judge(found)), default=None) == level
+    assert max((each.level for each in troubles.found(found)), default=None) == level
 
 
 def test_a_mail_that_was_set_aside_and_one_that_cannot_leave_want_a_look(shell: Shell) -> None:
@@ -148,7 +184,7 @@ def test_a_mail_that_was_set_aside_and_one_that_cannot_leave_want_a_look(shell: 
         connection.execute(update(MailRow).where(MailRow.id == mail_id).values(state=MailState.FAILED))
     found = standing.standing(shell.desk.database, shell.desk.clock())
     found["daemon"]["running"] = True
-    texts = [each.text for each in standing.judge(found)]
+    texts = [each.text for each in troubles.found(found)]
 
     assert texts == [
         "mails set aside: 1 (maild mail list --state failed)",
@@ -161,8 +197,8 @@ def test_a_mailbox_that_fails_for_long_wants_a_person(shell: Shell) -> None:
         connection.execute(
             insert(MailboxRow).values(name="support", folder="INBOX", failing_since=NOON, error="AUTHENTICATIONFAILED")
         )
-    soon = standing.standing(shell.desk.database, NOON + timedelta(minutes=30))
+    soon = standing.standing(shell.desk.database, NOON + timedelta(minutes=4))
     late = standing.standing(shell.desk.database, NOON + timedelta(hours=2))
 
-    assert not any("mailbox" in each.text for each in standing.judge(soon))
-    assert any(each.level is Level.CRITICAL and "AUTHENTICATIONFAILED" in each.text for each in standing.judge(late))
+    assert not any("mailbox" in each.text for each in troubles.found(soon))
+    assert any(each.level is Level.CRITICAL and "AUTHENTICATIONFAILED" in each.text for each in troubles.found(late))

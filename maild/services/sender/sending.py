@@ -20,6 +20,7 @@ from typing import Final
 
 import structlog
 from sqlalchemy import Connection, bindparam, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.config import Settings
 from maild.desk import Desk
@@ -32,7 +33,7 @@ from maild.services.sender.queue import Conversation, Letter
 from maild.services.sender.relay import IDLE_S, Outcome, Relay, RelayTrouble, Result
 from maild.store import queues, raw
 from maild.store.engine import Database
-from maild.store.models import DeliveryRow, DeliveryState
+from maild.store.models import AttemptRow, DeliveryRow, DeliveryState
 
 log = structlog.get_logger("maild.sender")
 
@@ -45,6 +46,10 @@ LONGEST_SLEEP_S: Final = 60.0
 BUSY: Final = timedelta(seconds=1)  # another worker has what is due
 LOOK_AGAIN: Final = timedelta(minutes=1)  # at what waits for another delivery
 TROUBLE: Final = "relay: "  # how the words begin that blame the relay, not the recipient
+_INSERT_ATTEMPT: Final = {  # counted anew after `maild delivery retry`: the older story stays
+    "sqlite": sqlite.insert(AttemptRow).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(AttemptRow).on_conflict_do_nothing(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +245,9 @@ class Sender:
         later = [_row(done, DeliveryState.QUEUED, now) for done in group if done.result.outcome is Outcome.LATER]
         if rows := sent + later:
             connection.execute(update(DeliveryRow).where(DeliveryRow.id == bindparam("delivery_id")), rows)
+        tries = [_attempt(done, now) for done in group if done.result.outcome is not Outcome.SENT]
+        if tries:
+            connection.execute(_INSERT_ATTEMPT[connection.dialect.name], tries)
         failed = {done.letter.id: done.result.words for done in group if done.result.outcome is Outcome.FAILED}
         if failed:
             self._desk.delivery_failed(connection, failed, now)
@@ -301,6 +309,11 @@ def _row(done: Done, state: DeliveryState, now: datetime) -> dict[str, object]:
         "ended_at": ended_at,
         "reply": done.result.words,
     }
+
+
+def _attempt(done: Done, now: datetime) -> dict[str, object]:
+    letter = done.letter
+    return {"delivery_id": letter.id, "number": letter.attempts, "at": now, "reply": done.result.words}
 
 
 def _tell(done: Done) -> None:
