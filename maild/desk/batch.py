@@ -25,8 +25,9 @@ from maild.rules.events import (
     Solved,
     StillAProblem,
 )
+from maild.rules.refusals import No, Refused
 from maild.rules.ticket import decide
-from maild.rules.tickets import Decision, Policy, Refused, Status, Tell, Ticket, opened
+from maild.rules.tickets import Decision, Policy, Status, Tell, Ticket, opened
 from maild.store.models import TicketRow
 
 _OF_THREAD: Final = ("subject", "department", "requester", "participants")
@@ -50,22 +51,23 @@ class Batch:
         """Return every ticket of the batch, each once."""
         return [*self._by_id.values(), *self._opened.values()]
 
-    def happen(self, happening: Happening) -> tuple[Card, str]:
+    def happen(self, happening: Happening) -> tuple[Card, tuple[Fault, ...]]:
         """Decide on one happening; return the ticket on which it ended and why it was refused, if it was."""
         card = self._card(happening.ticket, happening.event.at)
         if isinstance(happening.event, _GOES_ON):
             card = self._living(card)
         if happening.faults:
             self._return(card, happening, happening.faults)
-            return card, "; ".join(fault.text for fault in happening.faults)
+            return card, happening.faults
         events = (happening.event, *happening.then)
         try:
             decisions = list(self._decide(card, events))
         except Refused as no:
-            self._return(card, happening, (Fault(str(no)),))
-            return card, str(no)
+            refused = (Fault(no.sentence, values=tuple(no.values.items())),)
+            self._return(card, happening, refused)
+            return card, refused
         if decisions[0][1].follow_up:
-            return self._follow_up(card, happening), ""
+            return self._follow_up(card, happening), ()
         for event, (target, decision) in zip(events, decisions, strict=True):
             one, before = replace(happening, event=event, then=()), card.state
             self._change(card, decision.after, one)
@@ -75,7 +77,7 @@ class Batch:
                 card.aliases.append(event.address)
             if target is not None:
                 self._hand_over(before, target, one)
-        return card, ""
+        return card, ()
 
     def _decide(self, card: Card, events: Iterable[Event]) -> Iterator[tuple[Card | None, Decision]]:
         """Yield what each of `events` does behind the others, and the ticket that it merges into; nothing changes.
@@ -99,11 +101,11 @@ class Batch:
             self._by_id |= load(self._connection, [event.into])
         target = self._by_id.get(event.into)
         if target is None:
-            raise Refused(f"There is no ticket #{event.into}.")
+            raise Refused(No.NO_SUCH_TICKET, number=event.into)
         if target is card:
-            raise Refused("Cannot merge a ticket into itself.")
+            raise Refused(No.INTO_ITSELF)
         if target.state.status in _DEAD:
-            raise Refused(f"Cannot merge into a ticket that is {target.state.status}.")
+            raise Refused(No.INTO_DEAD, status=target.state.status)
         return target
 
     def _hand_over(self, before: Ticket, target: Card, happening: Happening) -> None:

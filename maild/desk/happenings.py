@@ -44,5 +44,10 @@ class Outcome:
     """What became of a happening."""
 
     ticket_id: int  # where it ended: another ticket for a closed one
-    refused: str = ""  # why nothing was done, a sentence for whoever asked
+    faults: tuple[Fault, ...] = ()  # why nothing was done, each a sentence for whoever asked
     status: Status | None = None
+
+    @property
+    def refused(self) -> str:
+        """Why nothing was done, in English, "" if it was."""
+        return "; ".join(each.said for each in self.faults)

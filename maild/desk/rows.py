@@ -25,7 +25,13 @@ log = structlog.get_logger("maild.desk")
 
 _RECORDED: Final = tuple(name for name in (*FIELDS, *PEOPLE) if name != "due_at")  # which is computed from the rest
 _OF_OPENING: Final = frozenset({"subject", "department", "requester"})
-_OPENED: Final = {"undelivered": False, "priority": "normal", "participants": frozenset()}  # not worth an entry
+_OPENED: Final = {
+    "undelivered": False,
+    "priority": "normal",
+    "participants": frozenset(),
+    "tags": frozenset(),
+    "related": frozenset(),
+}  # not worth an entry
 
 # Built once: building a statement anew costs more than executing it.
 _LOCK: Final = (
@@ -128,7 +134,7 @@ def _text(value: object) -> str | None:
         case bool():
             return "yes" if value else "no"
         case frozenset():
-            return ", ".join(sorted(value)) or None
+            return ", ".join(map(str, sorted(value))) or None
         case _:
             return str(value)
 

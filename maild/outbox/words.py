@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from maild.config import Settings
 from maild.config.desks import Agent
+from maild.message import commands
 from maild.message.address import Address, Role, normalise
 from maild.message.subject import base_subject
 from maild.outbox.letters import Asked, Collision, FiledMail, Letter, Thread, Undelivered
@@ -157,7 +158,7 @@ class Words:
         about = letter.post.about
         text = about.written if isinstance(about, FiledMail) else ""
         line = next(iter(text.splitlines()), "")[:80]
-        faults = tuple(Fault(each.line or line, each.text, each.suggestion) for each in letter.post.faults)
+        faults = tuple(told(each, line) for each in letter.post.faults)
         return mails.Returned(
             **common,
             zone=self._zone(letter.agent),
@@ -208,6 +209,12 @@ class Words:
 
     def _zone(self, agent: Agent | None) -> ZoneInfo:
         return self.settings.timezone_of(agent) if agent else self.settings.departments[0].timezone
+
+
+def told(fault: commands.Fault, line: str) -> Fault:
+    """Return `fault` as templates are told it; `line` is what it is about if it does not say so itself."""
+    why = fault.text if fault.values else fault.text.replace("%", "%%")  # templates put values in, if there are any
+    return Fault(fault.line or line, why, fault.suggestion, dict(fault.values))
 
 
 _ALIVE: Final = (

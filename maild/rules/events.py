@@ -5,6 +5,7 @@ In the past tense what happened, in the imperative what somebody asks for. Peopl
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +209,40 @@ class ClockSetBack:
 
 
 @dataclass(frozen=True, slots=True)
+class Tag:
+    """An agent gives it tags, or takes them off."""
+
+    at: datetime
+    added: frozenset[str]
+    removed: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Relate:
+    """An agent says that other tickets have to do with it; they are told so, too."""
+
+    at: datetime
+    tickets: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A field as it was, and as it is to be found if it may become so again."""
+
+    field: str
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBack:
+    """An agent undoes what one mail did: each field that it changed becomes what it was."""
+
+    at: datetime
+    changes: tuple[Earlier, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time passed; sent by the scheduler when the ticket's `due_at` is reached."""
 
@@ -241,5 +276,8 @@ Event = (
     | SetRequester
     | KnowAs
     | ClockSetBack
+    | Tag
+    | Relate
+    | TakeBack
     | Tick
 )

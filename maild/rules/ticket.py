@@ -32,16 +32,19 @@ that must be sent. `maild.desk` is its only caller in the daemon.
     SetRequester    new        open       answered   postponed  resolved   closed     refused    refused
     KnowAs          new        open       answered   postponed  resolved   closed     refused    refused
     ClockSetBack    new        open       answered   postponed  resolved   closed     spam       deleted
+    Tag             new        open       answered   postponed  resolved   closed     refused    refused
+    Relate          new        open       answered   postponed  resolved   closed     refused    refused
+    TakeBack        new        open       answered   postponed  resolved   closed     spam       deleted
     Tick            reminders  reminders  resolved   return_to  closed     -          purged     purged
 
 A merged ticket is an alias: whoever finds one goes on to the ticket that it names, so every event but a note is
-refused there. `waiting_since` is the OLDEST customer mail without a public answer, so more mails never move a due
-time later. All instants are aware UTC.
+refused there. `TakeBack` brings back what it names, if nothing newer stands in its place. `waiting_since` is the OLDEST
+customer mail without a public answer, so more mails never move a due time later. All instants are aware UTC.
 """
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from maild.rules.events import (
     Admit,
@@ -63,6 +66,7 @@ from maild.rules.events import (
     NotSpam,
     Offer,
     Postpone,
+    Relate,
     Reopen,
     Resolve,
     Retitle,
@@ -70,10 +74,13 @@ from maild.rules.events import (
     SetRequester,
     Solved,
     StillAProblem,
+    Tag,
+    TakeBack,
     Tick,
     Undelete,
 )
-from maild.rules.tickets import Decision, Policy, Refused, Status, Tell, Ticket, entered, set_back
+from maild.rules.refusals import No, Refused
+from maild.rules.tickets import Decision, Policy, Status, Tell, Ticket, entered, set_back
 from maild.rules.waiting import due, tick
 
 _RETURN: Final = "return_to"
@@ -115,29 +122,32 @@ _NEXT: Final[dict[type[Event], dict[Status, Status | str]]] = {
     Offer: {_N: _N, _O: _O},
     **{
         kind: {status: status for status in _IN_USE}
-        for kind in (Assign, SetPriority, Retitle, MoveTo, Admit, Dismiss, SetRequester, KnowAs)
+        for kind in (Assign, SetPriority, Retitle, MoveTo, Admit, Dismiss, SetRequester, KnowAs, Tag, Relate)
     },
+    TakeBack: {**_SAME},
 }
 
-_WORDS: Final[dict[type[Event], str]] = {
-    AgentWrote: "answer",
-    NoteWritten: "add a note to",
-    Solved: "resolve",
-    StillAProblem: "reopen",
-    Resolve: "resolve",
-    Close: "close",
-    Reopen: "reopen",
-    Postpone: "postpone",
-    MarkSpam: "mark as spam",
-    NotSpam: "take out of spam",
-    Delete: "delete",
-    Undelete: "undelete",
-    Merge: "merge",
-    Assign: "assign",
-    Offer: "offer",
-    SetPriority: "set the priority of",
-    Retitle: "rename",
-    MoveTo: "move",
+_NO: Final[dict[type[Event], No]] = {
+    AgentWrote: No.ANSWER,
+    NoteWritten: No.NOTE,
+    Solved: No.RESOLVE,
+    StillAProblem: No.REOPEN,
+    Resolve: No.RESOLVE,
+    Close: No.CLOSE,
+    Reopen: No.REOPEN,
+    Postpone: No.POSTPONE,
+    MarkSpam: No.SPAM,
+    NotSpam: No.NOT_SPAM,
+    Delete: No.DELETE,
+    Undelete: No.UNDELETE,
+    Merge: No.MERGE,
+    Assign: No.ASSIGN,
+    Offer: No.OFFER,
+    SetPriority: No.PRIORITY,
+    Retitle: No.RENAME,
+    MoveTo: No.MOVE,
+    Tag: No.TAG,
+    Relate: No.LINK,
 }
 
 
@@ -164,14 +174,15 @@ def decide(ticket: Ticket, event: Event, policy: Policy) -> Decision:
 def _on_an_alias(ticket: Ticket, event: Event) -> Decision:
     if isinstance(event, NoteWritten | MachineWrote):
         return Decision(ticket)
-    raise Refused(f"This ticket was merged into #{ticket.merged_into}; write to that one.")
+    if isinstance(event, TakeBack):
+        return Decision(_as_before(ticket, event))
+    raise Refused(No.MERGED, number=ticket.merged_into)
 
 
 def _happen(ticket: Ticket, event: Event) -> Decision:
     to = _NEXT[type(event)].get(ticket.status)
     if to is None:
-        word = _WORDS.get(type(event), "change")
-        raise Refused(f"Cannot {word} a ticket that is {ticket.status}.")
+        raise Refused(_NO.get(type(event), No.CHANGE), status=ticket.status)
     if to == _FOLLOW_UP:
         return Decision(ticket, follow_up=True)
     status = (ticket.return_to or Status.OPEN) if to == _RETURN else Status(to)
@@ -192,8 +203,21 @@ def _happen(ticket: Ticket, event: Event) -> Decision:
             after = replace(after, merged_into=event.into)
         case ClockSetBack():
             after = set_back(after, event.at)
-        case Assign() | Offer() | SetPriority() | Retitle() | MoveTo() | Admit() | Dismiss() | SetRequester():
+        case (
+            Assign()
+            | Offer()
+            | SetPriority()
+            | Retitle()
+            | MoveTo()
+            | Admit()
+            | Dismiss()
+            | SetRequester()
+            | Tag()
+            | Relate()
+        ):
             after = _changed(after, event)
+        case TakeBack():
+            after = _as_before(before, event)
         case (
             Solved()
             | Resolve()
@@ -218,7 +242,8 @@ def _customer_waits(ticket: Ticket, at: datetime) -> Ticket:
 
 
 def _changed(
-    ticket: Ticket, event: Assign | Offer | SetPriority | Retitle | MoveTo | Admit | Dismiss | SetRequester
+    ticket: Ticket,
+    event: Assign | Offer | SetPriority | Retitle | MoveTo | Admit | Dismiss | SetRequester | Tag | Relate,
 ) -> Ticket:
     """Return `ticket` with the one fact that an agent changed."""
     match event:
@@ -237,10 +262,34 @@ def _changed(
             return replace(ticket, participants=(ticket.participants | event.addresses) - {ticket.requester})
         case Dismiss():
             if strangers := event.addresses - ticket.participants:
-                raise Refused(f"{min(strangers)} does not take part in this ticket.")
+                raise Refused(No.NO_PARTICIPANT, address=min(strangers))
             return replace(ticket, participants=ticket.participants - event.addresses)
         case SetRequester():
             return replace(ticket, requester=event.address, participants=ticket.participants - {event.address})
+        case Tag():
+            return replace(ticket, tags=(ticket.tags | event.added) - event.removed)
+        case Relate():
+            return replace(ticket, related=ticket.related | event.tickets)
+
+
+_ESSENTIAL: Final = frozenset(
+    {"status", "waiting_since", "wake_at", "merged_into", "assignee", "priority", "subject", "department", "requester"}
+)
+
+
+def _as_before(ticket: Ticket, event: TakeBack) -> Ticket:
+    """Return `ticket` with what `event` takes back; what agents and customers never see gives way to newer values."""
+    values: dict[str, Any] = {}
+    for change in event.changes:
+        now = getattr(ticket, change.field)
+        if isinstance(now, frozenset):
+            old, new = frozenset(change.old), frozenset(change.new)
+            values[change.field] = (now - (new - old)) | (old - new)
+        elif now == change.new:
+            values[change.field] = change.old
+        elif change.field in _ESSENTIAL:
+            raise Refused(No.CHANGED_SINCE)
+    return replace(ticket, **values)
 
 
 def _answered(ticket: Ticket, event: AgentWrote) -> Ticket:
@@ -258,7 +307,7 @@ def _answered(ticket: Ticket, event: AgentWrote) -> Ticket:
 
 def _postponed(before: Ticket, after: Ticket, event: Postpone) -> Ticket:
     if event.until <= event.at:
-        raise Refused("Cannot postpone a ticket to an instant that is past.")
+        raise Refused(No.PAST)
     return replace(after, wake_at=event.until, return_to=_comes_back_as(before))
 
 
@@ -316,6 +365,9 @@ def _tells(before: Ticket, after: Ticket, event: Event) -> tuple[Tell, ...]:
             | SetRequester()
             | KnowAs()
             | ClockSetBack()
+            | Tag()
+            | Relate()
+            | TakeBack()
             | Tick()
         ):
             return ()

@@ -28,10 +28,6 @@ class Status(StrEnum):
 TO_SOLVE: Final = frozenset({Status.NEW, Status.OPEN})
 
 
-class Refused(Exception):  # noqa: N818 - a rule says no; nothing went wrong
-    """The event makes no sense for this ticket; the text is a sentence for whoever asked."""
-
-
 class Tell(StrEnum):
     """A mail that must follow; the value is the purpose of that mail and the name of its template."""
 
@@ -72,6 +68,8 @@ class Ticket:
     department: str = ""
     requester: str = ""  # the normalised address that he writes from
     participants: frozenset[str] = frozenset()  # normalised addresses, without the requester's
+    tags: frozenset[str] = frozenset()  # what agents call it, among themselves
+    related: frozenset[int] = frozenset()  # other tickets that have to do with it
 
 
 PEOPLE: Final = ("requester", "participants")  # what is kept in tables of its own

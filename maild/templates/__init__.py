@@ -50,6 +50,7 @@ from maild.templates.mails import (
 )
 from maild.templates.samples import samples
 from maild.templates.sandbox import Sandbox
+from maild.templates.sentences import SENTENCES
 
 __all__ = [
     "Acknowledgement",
@@ -158,14 +159,16 @@ class Templates:
         return list(dict.fromkeys(faults))
 
     def words(self) -> set[Words]:
-        """Return the English words of all templates that are open to translation, each with its context."""
+        """Return the English words of all templates, and of what they are told in sentences, each with its context."""
         found: set[Words] = set()
         extract = _environment().extract_translations  # type: ignore[attr-defined]  # the i18n extension adds it
         for path in self._paths.values():
             for _, function, said in extract(path.read_text(encoding="utf-8")):
                 one, *others = said if isinstance(said, tuple) else (said,)
+                if one is None:  # a sentence that comes as a value
+                    continue
                 found.add((one, others[0]) if function in ("pgettext", "npgettext") else ("", one))
-        return found
+        return found | {("", each) for each in SENTENCES}
 
     def untranslated(self) -> dict[str, list[str]]:
         """Return by language the words that its catalogue lacks; they stay English in its mails."""
@@ -284,6 +287,8 @@ def _plain(value: object, name: str) -> object:
         return value.replace("\r\n", "\n") if name in _LONG else clean(value, LINE_LIMIT)
     if isinstance(value, tuple):
         return tuple([_plain(one, name) for one in value])
+    if isinstance(value, Mapping):
+        return {inner: _plain(one, name) for inner, one in value.items()}
     if is_dataclass(value):
         return {inner: _plain(one, inner) for inner, one in _items(value)}
     return value

@@ -8,7 +8,8 @@ An address in a field of its own (`solved`, `note`, ...) is a signed reply addre
 leaves the action out. `reference` is the signed token of the body's last line; "" leaves the line out.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Final, Literal, get_args
@@ -126,8 +127,9 @@ class Fault:
     """A line that could not be acted on."""
 
     line: str
-    why: str  # a sentence
+    why: str  # a sentence in English, which the template says in its reader's language
     nearest: str = ""  # the word that may have been meant
+    told: Mapping[str, str] = field(default_factory=dict)  # what the sentence is about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

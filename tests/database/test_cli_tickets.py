@@ -180,12 +180,12 @@ def test_a_refusal_is_told_and_keeps_no_other_ticket_from_changing(shell: Shell)
 
     assert answer.status == 1
     assert [(each["id"], each["status"], each["refused"]) for each in answer.data] == [
-        (1, "spam", "Cannot resolve a ticket that is spam."),
+        (1, "spam", "A ticket that is spam cannot be resolved."),
         (2, "resolved", None),
         (9, None, "There is no such ticket; the newest is 2."),
     ]
     assert answer.err.splitlines() == [
-        "ticket 1: Cannot resolve a ticket that is spam.",
+        "ticket 1: A ticket that is spam cannot be resolved.",
         "ticket 9: There is no such ticket; the newest is 2.",
     ]
 
@@ -233,10 +233,10 @@ def test_a_merged_ticket_is_an_alias_and_the_customer_in_it_is_not_forgotten(she
 @pytest.mark.parametrize(
     ("ticket", "into", "why"),
     [
-        (1, 1, "Cannot merge a ticket into itself."),
+        (1, 1, "A ticket cannot be merged into itself."),
         (1, 9, "There is no ticket #9."),
-        (1, 3, "Cannot merge into a ticket that is spam."),
-        (1, 4, "Cannot merge into a ticket that is merged."),
+        (1, 3, "Nothing can be merged into a ticket that is spam."),
+        (1, 4, "Nothing can be merged into a ticket that is merged."),
         (4, 1, "This ticket was merged into #2"),
     ],
 )

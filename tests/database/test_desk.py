@@ -107,7 +107,7 @@ def test_a_refused_event_writes_nothing_and_the_others_of_its_batch_go_on(
 
     refusals = happen(database, desk, clock, Close(clock()), Resolve(clock()), Reopen(clock()))
 
-    assert refusals == ["", "Cannot resolve a ticket that is closed.", ""]
+    assert refusals == ["", "A ticket that is closed cannot be resolved.", ""]
     assert status(database) is Status.OPEN
     assert "Resolve" not in {entry[3] for entry in history(database)}
 

@@ -202,7 +202,7 @@ def test_words_that_take_a_ticket_away_need_more_than_the_reply_address(desk: De
         ("#resolve\r\n#postpone yesterday\r\n\r\nPull the plug.", "#postpone"),
         ("#prioritty high", "#priority high"),
         ("#assign brt\r\nPull the plug.", "#assign bert"),
-        ("#resolve #close", "only one of"),
+        ("#resolve #close", "Only one of"),
         ("#resolve because it works", "takes nothing behind it"),
     ],
 )
@@ -226,7 +226,7 @@ def test_a_typing_error_does_nothing_and_comes_back_with_what_was_meant(
 def test_if_one_thing_cannot_be_done_nothing_is(desk: Desk, told: Received) -> None:
     answer(desk, told, "#priority high\r\n#cc carol@customer.example\r\n#undelete")
 
-    assert "Cannot undelete a ticket that is new." in desk.mails_to(ANNA)[0].text
+    assert "A ticket that is new cannot be taken out of the bin." in desk.mails_to(ANNA)[0].text
     assert desk.ticket(1).priority == "normal"
     assert [each[0] for each in desk.history(1) if each[0] in ("priority", "participants")] == []
 

@@ -186,7 +186,7 @@ def test_an_agents_answer_to_a_closed_ticket_comes_back_and_nobody_gets_it(desk:
 
     assert desk.mails_to(ADA) == []
     [returned] = desk.mails_to(ANNA)
-    assert "Cannot answer a ticket that is closed." in returned.text
+    assert "A ticket that is closed cannot be answered." in returned.text
     assert "By the way" in returned.text
 
 

@@ -21,15 +21,19 @@ from maild.rules.events import (
     NoteWritten,
     Offer,
     Postpone,
+    Relate,
     Resolve,
     Retitle,
     SetPriority,
     SetRequester,
     Solved,
     StillAProblem,
+    Tag,
+    TakeBack,
 )
+from maild.rules.refusals import Refused
 from maild.rules.ticket import decide
-from maild.rules.tickets import Decision, Policy, Refused, Status, Ticket, opened
+from maild.rules.tickets import Decision, Policy, Status, Ticket, opened
 from tests.clock import NOON
 
 HOUR: Final = timedelta(hours=1)
@@ -48,6 +52,9 @@ FACTS: Final = (
     Dismiss,
     SetRequester,
     KnowAs,
+    Tag,
+    Relate,
+    TakeBack,
 )  # no part of its life
 MAILS: Final = (CustomerWrote, MachineWrote, AgentWrote, NoteWritten, Solved, StillAProblem, DeliveryFailed)
 
@@ -66,6 +73,10 @@ def happens(kind: type[Event], at: datetime) -> Event:
         return kind(at, "high")
     if kind in (Admit, Dismiss):
         return kind(at, frozenset({ANNA} if kind is Admit else ()))
+    if kind in (Tag, Relate):
+        return kind(at, frozenset({"vip"} if kind is Tag else {7}))
+    if kind is TakeBack:
+        return TakeBack(at, ())
     if kind is Merge:
         return Merge(at, into=7)
     return kind(at)  # type: ignore[call-arg]  # the others have no more than their instant

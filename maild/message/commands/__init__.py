@@ -17,12 +17,12 @@ from maild.message.commands.block import (
     Block,
     Circumstances,
     Command,
-    Fault,
     Value,
     block_lines,
     parse,
     parse_request,
 )
+from maild.message.commands.faults import Fault, Says, fault
 from maild.message.commands.markup import without_block
 from maild.message.commands.when import UnclearTimeError, instant
 from maild.message.commands.words import PRIORITIES, WORDS, Syntax, Word
@@ -34,11 +34,13 @@ __all__ = [
     "Circumstances",
     "Command",
     "Fault",
+    "Says",
     "Syntax",
     "UnclearTimeError",
     "Value",
     "Word",
     "block_lines",
+    "fault",
     "instant",
     "parse",
     "parse_request",

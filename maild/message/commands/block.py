@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
 from maild.message.address import valid
-from maild.message.commands.when import BusinessDays, UnclearTimeError, instant
+from maild.message.commands.faults import Fault, Says, fault
+from maild.message.commands.when import BusinessDays, Unclear, UnclearTimeError, instant
 from maild.message.commands.words import PRIORITIES, WORDS, Syntax, Word, nearest, nearest_word
 from maild.message.subject import base_subject
 
@@ -56,15 +57,6 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong with a line, as a sentence for its writer, and the line that he may have meant, "" if unknown."""
-
-    text: str
-    suggestion: str = ""
-    line: str = field(default="", compare=False)  # as it was written
-
-
-@dataclass(frozen=True, slots=True)
 class Block:
     """What a mail commands and what it says; with faults it commands nothing."""
 
@@ -92,10 +84,11 @@ class Circumstances:
 class _ValueFaultError(Exception):
     """A value is wrong; carries the sentence and the value that may have been meant."""
 
-    def __init__(self, text: str, meant: str = "") -> None:
-        super().__init__(text)
-        self.text = text
+    def __init__(self, sentence: Says, meant: str = "", **values: object) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
         self.meant = meant
+        self.values = values
 
 
 def parse(text: str, circumstances: Circumstances) -> Block:
@@ -139,10 +132,10 @@ def parse_request(text: str, circumstances: Circumstances) -> Block:
         return Block()
     reading = _Reading(circumstances)
     if not reading.line(first if first.startswith("#") else f"#{first}", ""):
-        reading.faults.append(Fault(f'"{first[:40]}" is no request that I understand', "help"))
+        reading.faults.append(fault(Says.NO_REQUEST, "help", values={"text": first[:40]}))
     for command in reading.commands:
         if not WORDS[command.word].desk:
-            reading.faults.append(Fault(f"#{command.word} is said in an answer to a ticket's mail, not here", "help"))
+            reading.faults.append(fault(Says.NOT_AT_THE_DESK, "help", values={"word": command.word}))
     return reading.block("")
 
 
@@ -168,7 +161,7 @@ class _Reading:
             else:
                 meant = nearest_word(name)
                 suggestion = f"#{meant} {found[2][:80]}".strip() if meant else ""
-                self.faults.append(Fault(f"#{found[1][:40]} is no word that I know.", suggestion, line[:80]))
+                self.faults.append(fault(Says.UNKNOWN_WORD, suggestion, line[:80], {"word": found[1][:40]}))
                 line = ""
         return True
 
@@ -185,16 +178,17 @@ class _Reading:
             value = ""
         try:
             self.commands.append(Command(word.name, _value(word.syntax, value, self.circumstances)))
-        except _ValueFaultError as fault:
-            meant = f"#{word.name} {fault.meant}" if fault.meant else word.example
-            self.faults.append(Fault(f"#{word.name}: {fault.text}", meant, f"#{word.name} {text}"[:80].rstrip()))
+        except _ValueFaultError as wrong:
+            meant = f"#{word.name} {wrong.meant}" if wrong.meant else word.example
+            line = f"#{word.name} {text}"[:80].rstrip()
+            self.faults.append(fault(wrong.sentence, meant, line, wrong.values))
         return following
 
     def block(self, rest: str) -> Block:
         """Return the block, after a look at all its commands together."""
         faults = [*self.faults, *_together([command.word for command in self.commands])]
         if self._full():
-            faults.insert(0, Fault(f"more than {MOST_COMMANDS} words in one mail"))
+            faults.insert(0, fault(Says.TOO_MANY_WORDS, values={"most": MOST_COMMANDS}))
         if faults:
             return Block(rest=rest, faults=tuple(dict.fromkeys(faults)))
         # Stable: but for the status word, things are done in the order in which they were said.
@@ -205,10 +199,10 @@ def _together(names: Sequence[str]) -> Iterator[Fault]:
     """Yield what is wrong with words that are right one by one."""
     statuses = list(dict.fromkeys(f"#{name}" for name in names if WORDS[name].status))
     if len(statuses) > 1:
-        yield Fault(f"only one of {', '.join(statuses)} can be done", statuses[0])
+        yield fault(Says.ONE_STATUS, statuses[0], values={"words": ", ".join(statuses)})
     for name, times in Counter(names).items():
         if times > 1 and not WORDS[name].often:
-            yield Fault(f"#{name} is said {times} times")
+            yield fault(Says.SAID_OFTEN, line=f"#{name}", values={"word": name, "times": times})
 
 
 def _unquoted(text: str) -> str:
@@ -251,7 +245,7 @@ def _value(syntax: Syntax, text: str, circumstances: Circumstances) -> Value:
         _ValueFaultError: it is none for this syntax.
     """
     if len(text) > MOST_VALUE_CHARS:
-        raise _ValueFaultError("it is too long")
+        raise _ValueFaultError(Says.TOO_LONG)
     if syntax not in {Syntax.TEXT, Syntax.MAYBE_TEXT}:
         text = text.translate(_SIGNS)
     text = text.strip()
@@ -262,40 +256,47 @@ def _value(syntax: Syntax, text: str, circumstances: Circumstances) -> Value:
 
 def _nothing(text: str, _: Circumstances) -> Value:
     if text:
-        raise _ValueFaultError("it takes nothing behind it; put your answer on a line of its own")
+        raise _ValueFaultError(Says.TAKES_NOTHING)
     return None
 
 
 def _when(text: str, circumstances: Circumstances) -> Value:
     if not text:
-        raise _ValueFaultError("it needs a time, like 3h, 2bd, tomorrow 9:00, friday or 2026-03-02 14:00")
+        raise _ValueFaultError(Says.NEEDS_TIME)
     try:
         return instant(text, circumstances.now, circumstances.zone, circumstances.business_days)
     except UnclearTimeError as error:
-        raise _ValueFaultError(f"{error}; write 3h, 2bd, tomorrow 9:00, friday or 2026-03-02 14:00") from None
+        raise _ValueFaultError(_UNCLEAR[error.why], text=text[:40]) from None
 
 
 def _agent(text: str, circumstances: Circumstances) -> Value:
     if text.casefold() in {"me", "none", "nobody"}:
         return "me" if text.casefold() == "me" else "none"
-    return _name(_bare(text), circumstances.agents, "an agent")
+    return _name(_bare(text), circumstances.agents, Says.NEEDS_AGENT, Says.NO_AGENT)
 
 
-def _name(text: str, names: Mapping[str, str], what: str) -> str:
+_UNCLEAR = {Unclear.NO_TIME: Says.UNCLEAR_TIME, Unclear.PAST: Says.PAST_TIME, Unclear.FAR: Says.FAR_TIME}
+
+
+def _name(text: str, names: Mapping[str, str], needs: Says, wrong: Says) -> str:
     """Return what the name `text` stands for among `names`."""
     if not text:
-        raise _ValueFaultError(f"it needs {what}")
+        raise _ValueFaultError(needs)
     if not names:
         return text
     known = names.get(text.casefold())
     if known is None:
-        raise _ValueFaultError(f'"{text[:40]}" is not {what}', nearest(text, [*names]) or "")
+        raise _ValueFaultError(wrong, nearest(text, [*names]) or "", text=text[:40])
     return known
+
+
+def _prepared(text: str, circumstances: Circumstances) -> Value:
+    return _name(text, circumstances.canned, Says.NEEDS_PREPARED, Says.NO_PREPARED)
 
 
 def _priority(text: str, _: Circumstances) -> Value:
     if text.casefold() not in PRIORITIES:
-        raise _ValueFaultError(f"it is one of {', '.join(PRIORITIES)}", nearest(text, PRIORITIES) or "")
+        raise _ValueFaultError(Says.NO_PRIORITY, nearest(text, PRIORITIES) or "")
     return text.casefold()
 
 
@@ -305,10 +306,10 @@ def _tags(text: str, _: Circumstances) -> Value:
         sign = "-" if written.startswith("-") else ""
         tag = written.lstrip("+-#").casefold()
         if _TAG.fullmatch(tag) is None:
-            raise _ValueFaultError(f'"{written[:40]}" is no tag; write one word of letters, digits and hyphens')
+            raise _ValueFaultError(Says.NO_TAG, text=written[:40])
         tags.append(sign + tag)
     if not tags:
-        raise _ValueFaultError("it needs a tag")
+        raise _ValueFaultError(Says.NEEDS_TAG)
     return tuple(dict.fromkeys(tags))
 
 
@@ -328,25 +329,25 @@ def _addresses(text: str, _: Circumstances) -> Value:
         for written in _bare(part.strip().lstrip("+-")).split():
             address = written.lstrip("+-").strip("'\".")
             if not valid(address):
-                raise _ValueFaultError(f'"{written[:60]}" is no address')
+                raise _ValueFaultError(Says.NO_ADDRESS, text=written[:60])
             addresses.append(f"-{address}" if removed or written.startswith("-") else address)
     if not addresses:
-        raise _ValueFaultError("it needs an address")
+        raise _ValueFaultError(Says.NEEDS_ADDRESS)
     return tuple(dict.fromkeys(addresses))
 
 
 def _address(text: str, circumstances: Circumstances) -> Value:
     found = _addresses(text, circumstances)
     if not isinstance(found, tuple) or len(found) != 1 or str(found[0]).startswith("-"):
-        raise _ValueFaultError("it needs one address")
+        raise _ValueFaultError(Says.ONE_ADDRESS)
     return str(found[0])
 
 
 def _text(text: str, _: Circumstances) -> Value:
     if not text:
-        raise _ValueFaultError("it needs some words behind it")
+        raise _ValueFaultError(Says.NEEDS_TEXT)
     if len(text) > MOST_TEXT_CHARS:
-        raise _ValueFaultError(f"it takes {MOST_TEXT_CHARS} characters at most")
+        raise _ValueFaultError(Says.LONG_TEXT, most=MOST_TEXT_CHARS)
     return text
 
 
@@ -355,17 +356,17 @@ def _tickets(text: str, _: Circumstances) -> Value:
     for written in text.replace(",", " ").split():
         found = _TICKET.fullmatch(written)
         if found is None:
-            raise _ValueFaultError(f'"{written[:40]}" is no ticket; write its number, like 1042')
+            raise _ValueFaultError(Says.NO_TICKET, text=written[:40])
         tickets.append(int(found[1]))
     if not tickets:
-        raise _ValueFaultError("it needs the number of a ticket")
+        raise _ValueFaultError(Says.NEEDS_TICKET)
     return tuple(dict.fromkeys(tickets))
 
 
 def _ticket(text: str, circumstances: Circumstances) -> Value:
     found = _tickets(text, circumstances)
     if not isinstance(found, tuple) or len(found) != 1:
-        raise _ValueFaultError("it needs one ticket")
+        raise _ValueFaultError(Says.ONE_TICKET)
     return found
 
 
@@ -373,8 +374,8 @@ _READERS: Mapping[Syntax, Callable[[str, Circumstances], Value]] = {
     Syntax.NOTHING: _nothing,
     Syntax.WHEN: _when,
     Syntax.AGENT: _agent,
-    Syntax.DEPARTMENT: lambda text, seen: _name(text, seen.departments, "a department"),
-    Syntax.CANNED: lambda text, seen: _name(text, seen.canned, "a prepared text"),
+    Syntax.DEPARTMENT: lambda text, seen: _name(text, seen.departments, Says.NEEDS_DEPARTMENT, Says.NO_DEPARTMENT),
+    Syntax.CANNED: _prepared,
     Syntax.PRIORITY: _priority,
     Syntax.TAGS: _tags,
     Syntax.ADDRESSES: _addresses,

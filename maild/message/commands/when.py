@@ -14,6 +14,7 @@ hour later, one that they repeat in autumn as the first of the two (PEP 495).
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from enum import Enum
 
 DAY_STARTS = time(9)
 FURTHEST = timedelta(days=731)  # two years: what is further off is a typing error
@@ -42,8 +43,20 @@ _ISO = re.compile(
 _FILLERS = re.compile(r"\b(?:at|on|until|till|to|the|this)\b|,")
 
 
+class Unclear(Enum):
+    """Why a text names no point in time that may be meant."""
+
+    NO_TIME = "no time that I understand"
+    PAST = "over already"
+    FAR = "more than two years away"
+
+
 class UnclearTimeError(ValueError):
-    """The text names no point in time that may be meant; the message is a sentence for who wrote it."""
+    """The text names no point in time that may be meant; `why` says so."""
+
+    def __init__(self, why: Unclear, text: str) -> None:
+        super().__init__(f'"{text.strip()[:40]}" is {why.value}')
+        self.why = why
 
 
 def instant(text: str, now: datetime, zone: tzinfo, business_days: BusinessDays) -> datetime:
@@ -61,11 +74,11 @@ def instant(text: str, now: datetime, zone: tzinfo, business_days: BusinessDays)
     except (ValueError, OverflowError):  # no such day or hour; beyond the year 9999
         found = None
     if found is None:
-        raise UnclearTimeError(f'"{text.strip()[:40]}" is no time that I understand')
+        raise UnclearTimeError(Unclear.NO_TIME, text)
     if found <= now:
-        raise UnclearTimeError(f'"{text.strip()[:40]}" is over already')
+        raise UnclearTimeError(Unclear.PAST, text)
     if found - now > FURTHEST:
-        raise UnclearTimeError(f'"{text.strip()[:40]}" is more than two years away')
+        raise UnclearTimeError(Unclear.FAR, text)
     return found
 
 

@@ -22,7 +22,7 @@ from maild.config import Settings
 from maild.config.desks import Agent, Department
 from maild.message import commands, html
 from maild.message.address import Address, normalise
-from maild.message.commands import WORDS, Circumstances, Command, Fault
+from maild.message.commands import WORDS, Circumstances, Command, Fault, Says, fault
 from maild.message.parse import Attachment
 from maild.message.reply import Reply
 from maild.rules.events import (
@@ -61,10 +61,6 @@ AT_THE_DESK: Final = frozenset(
 )  # answered by mail: `requests`
 _HANDING_OVER: Final = {"department": 1, "assign": 2, "take": 2}
 _AGENTS_TOKEN: Final = re.compile(r"t[0-9]+\.[and][0-9]+\.[a-z0-9]{27}|h[0-9]+\.a[0-9]+\.[a-z0-9]{27}", re.IGNORECASE)
-_BETRAYED: Final = (
-    "Your answer quotes lines of our mail to you, with addresses that are yours alone. "
-    "Delete those lines, and send it again."
-)
 _SIGNATURES: Final = ("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-")
 
 
@@ -115,7 +111,7 @@ class Commander:
             markup = "" if "note" in words else commands.without_block(filing.reply.html, circumstances)
             filing.reply = filing.reply.rest(block.rest, markup)
         if not faults and filing.route.action is Action.ANSWER and _betrays(filing.reply):
-            faults = (Fault(_BETRAYED),)
+            faults = (fault(Says.BETRAYS),)
         if not faults and AT_THE_DESK.intersection(words):
             filing.route = replace(filing.route, action=Action.DESK, reason=f"{filing.route.reason}, who asks his desk")
             filing.orders = Orders(block=said, words=words, request=wishes.request())
@@ -142,26 +138,23 @@ class _Wishes:
     def faults(self) -> Iterator[Fault]:
         """Yield why the mail cannot be done, whatever the ticket says."""
         for command in self.commands:
-            line = f"#{command.word}"
+            line, said = f"#{command.word}", {"word": command.word}
             if command.word not in AVAILABLE:
-                yield Fault(f"{line} is not available yet.", line=line)
+                yield fault(Says.NOT_AVAILABLE, line=line, values=said)
             elif command.word in CAREFUL and not self.filing.route.twice:
-                yield Fault(
-                    f"{line} needs a proof that the mail is yours: your domain must sign it (DKIM, DMARC).", line=line
-                )
+                yield fault(Says.NOT_PROVEN, line=line, values=said)
             elif command.word in _UNANSWERED and self._speaks() and not self._notes():
-                yield Fault(f"{line} takes no answer along; leave the text out, or write #note above it.", line=line)
+                yield fault(Says.NO_ANSWER_ALONG, line=line, values=said)
             elif command.word == "take" and command.value not in (None, (self.filing.ticket,)):
-                yield Fault("#take takes this very ticket; leave the number out.", "#take", line=line)
+                yield fault(Says.THIS_VERY_TICKET, "#take", line, said)
             elif command.word in _OF_PEOPLE:
                 yield from self._unfit(command)
         words = [command.word for command in self.commands]
         asked = AT_THE_DESK.intersection(words)
         if asked and (len(words) > 1 or self._speaks()):
-            line = f"#{min(asked)}"
-            yield Fault(f"{line} is asked alone: without an answer, and without other words.", line=line)
+            yield fault(Says.ASKED_ALONE, line=f"#{min(asked)}", values={"word": min(asked)})
         elif not self._speaks() and all(word in _MANNERS for word in words):
-            yield Fault("There is nothing in it to send or to do." if words else "The mail has no text of yours.")
+            yield fault(Says.NOTHING_TO_DO if words else Says.NO_TEXT)
 
     def request(self) -> Command:
         """Return what is asked of the desk; of this very ticket if no other is named."""
@@ -173,10 +166,11 @@ class _Wishes:
 
     def _unfit(self, command: Command) -> Iterator[Fault]:
         for address in _addresses(command):
+            line, said = f"#{command.word} {address}", {"address": address}
             if self.settings.agent_of(address) is not None:
-                yield Fault(f"{address} is an agent; #assign gives him the ticket.", line=f"#{command.word} {address}")
+                yield fault(Says.IS_AGENT, line=line, values=said)
             elif self.settings.department_of(address) is not None:
-                yield Fault(f"{address} is our own address.", line=f"#{command.word} {address}")
+                yield fault(Says.IS_OURS, line=line, values=said)
 
     def _notes(self) -> bool:
         return self.filing.route.action is Action.NOTE or any(command.word == "note" for command in self.commands)

@@ -5,7 +5,7 @@ or the first line of its text if that says more. Whoever asks sees the tickets o
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -16,8 +16,8 @@ from maild.config.desks import Agent
 from maild.desk import Desk, Happening
 from maild.message import commands, search
 from maild.message.address import normalise
-from maild.message.commands import WORDS, Block, Circumstances, Command, Fault
-from maild.outbox import Asked
+from maild.message.commands import WORDS, Block, Circumstances, Command, Fault, Says, fault
+from maild.outbox import Asked, words
 from maild.outbox.replies import Replies
 from maild.rules.events import Assign, Event, Offer
 from maild.rules.routing import Action
@@ -77,7 +77,8 @@ class Requests:
 
     def _return(self, asking: _Asking, faults: Sequence[Fault]) -> None:
         written = asking.filing.reading.message.subject or next(iter(asking.filing.reply.text.splitlines()), "")
-        told = tuple(mails.Fault(each.line or written[:80], each.text, each.suggestion.lstrip("#")) for each in faults)
+        shown = [replace(each, suggestion=each.suggestion.lstrip("#")) for each in faults]
+        told = tuple(words.told(each, written[:80]) for each in shown)
         self._reply(asking, written[:80], faults=told)
 
     def help(self, asking: _Asking) -> None:
@@ -159,7 +160,7 @@ class Requests:
         mine = Happening(ticket_id, event, asking.seen.agent, mail_id=asking.filing.mail.id)
         [outcome] = self._desk.handle(asking.connection, [mine], asking.now)
         if outcome.refused:
-            self._return(asking, [Fault(outcome.refused)])
+            self._return(asking, outcome.faults)
         return not outcome.refused
 
     def _assign(self, asking: _Asking, agent: str | None) -> None:
@@ -178,9 +179,9 @@ class Requests:
             why = _why(lists.changes(asking.connection, ticket_id)) if history else ()
             self._desk.tell(asking.connection, ticket_id, Tell.SHOWN, Asked(asking.agent.address, why), asking.now)
         if missing := [ticket_id for ticket_id in wanted if ticket_id not in found]:
-            self._return(asking, [Fault(f"There is no ticket #{each} that you may see.") for each in missing])
+            self._return(asking, [fault(Says.NOT_YOURS_TO_SEE, values={"number": each}) for each in missing])
         elif not wanted:
-            self._return(asking, [Fault(f"Which ticket? Write: {asking.command.word} 1042")])
+            self._return(asking, [fault(Says.WHICH_TICKET, values={"word": asking.command.word})])
 
 
 _REQUESTS: Final[Mapping[str, Callable[[Requests, _Asking], None]]] = {
@@ -210,7 +211,7 @@ def _block(filing: Filing, circumstances: Circumstances) -> Block:
 
 
 def _unknown(command: Command) -> tuple[Fault, ...]:
-    return () if command.word in ANSWERED else (Fault(f"{command.word} is not available yet.", "help"),)
+    return () if command.word in ANSWERED else (fault(Says.NOT_AVAILABLE, "help", values={"word": command.word}),)
 
 
 def _tickets(command: Command) -> tuple[int, ...]:
@@ -218,7 +219,7 @@ def _tickets(command: Command) -> tuple[int, ...]:
 
 
 def _no_status(written: str, meant: str) -> Fault:
-    return Fault(f'"{written[:40]}" is no status; it is one of {", ".join(Status)}.', meant)
+    return fault(Says.NO_STATUS, meant, values={"text": written[:40], "known": ", ".join(Status)})
 
 
 def _help(*, desk: bool) -> tuple[Entry, ...]:
