@@ -46,6 +46,8 @@ CHANGEABLE: Final = (
     "department",
     "requester",
     "participants",
+    "tags",
+    "related",
 )
 TIMELESS: Final = (NoteWritten, MachineWrote)
 OFFICE: Final = Calendar.office(ZoneInfo("Europe/Berlin"))
