@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from sqlalchemy import JSON, Dialect, Enum, MetaData, String
+from sqlalchemy import JSON, Dialect, Enum, MetaData, String, Text
 from sqlalchemy import DateTime as SqlDateTime
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -40,6 +40,52 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Words(TypeDecorator[frozenset[str]]):
+    """A set of words without spaces, as text that can be searched for each: " printer vip "."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(
+        self,
+        value: frozenset[str] | None,
+        dialect: Dialect,  # noqa: ARG002 - SQLAlchemy's signature
+    ) -> str:
+        """Write the words in order, with a space around each."""
+        return f" {' '.join(sorted(value))} " if value else ""
+
+    def process_result_value(
+        self,
+        value: str | None,
+        dialect: Dialect,  # noqa: ARG002 - SQLAlchemy's signature
+    ) -> frozenset[str]:
+        """Read them back."""
+        return frozenset((value or "").split())
+
+
+class Numbers(TypeDecorator[frozenset[int]]):
+    """A set of numbers, as text: " 7 1042 "."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(
+        self,
+        value: frozenset[int] | None,
+        dialect: Dialect,  # noqa: ARG002 - SQLAlchemy's signature
+    ) -> str:
+        """Write the numbers in order, with a space around each."""
+        return f" {' '.join(map(str, sorted(value)))} " if value else ""
+
+    def process_result_value(
+        self,
+        value: str | None,
+        dialect: Dialect,  # noqa: ARG002 - SQLAlchemy's signature
+    ) -> frozenset[int]:
+        """Read them back."""
+        return frozenset(map(int, (value or "").split()))
 
 
 class Direction(StrEnum):
