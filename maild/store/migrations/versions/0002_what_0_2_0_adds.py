@@ -1,0 +1,65 @@
+"""What 0.2.0 adds."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "schedule",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("braked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("held_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("doubted_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("doubted_wall", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("doubt_told_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_schedule")),
+    )
+    op.create_table(
+        "trouble",
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("told_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_trouble")),
+    )
+    op.create_table(
+        "attempt",
+        sa.Column("delivery_id", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("reply", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["delivery_id"], ["delivery.id"], name=op.f("fk_attempt_delivery_id_delivery"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("delivery_id", "number", name=op.f("pk_attempt")),
+    )
+    with op.batch_alter_table("job", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("mark", sa.String(length=80), nullable=True))
+
+    with op.batch_alter_table("mail", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("filed_at", sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("guarded_at", sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("about_id", sa.Integer(), nullable=True))
+
+    with op.batch_alter_table("raw", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("unpacked_bytes", sa.Integer(), nullable=True))
+
+    with op.batch_alter_table("ticket", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("tags", sa.Text(), server_default=sa.text("('')"), nullable=False))
+        batch_op.add_column(sa.Column("related", sa.Text(), server_default=sa.text("('')"), nullable=False))
+        batch_op.create_index(
+            "ix_ticket_tags",
+            ["tags"],
+            unique=False,
+            sqlite_where=sa.text("tags <> ''"),
+            postgresql_where=sa.text("tags <> ''"),
+        )
