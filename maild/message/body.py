@@ -52,6 +52,7 @@ class File:
     inline: bool
     content_id: str
     load: Callable[[], bytes] = field(repr=False)
+    size: Callable[[], int] | None = field(default=None, repr=False)  # where that is cheaper
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ def _list(part: Part, related: bool, texts: list[str], sources: list[str], files
             if contents.files or not unsaid or texts:
                 return
     inline = (related and bool(part.content_id)) or part.disposition == "inline"
-    files.append(File(name, part.content_type, inline, part.content_id, part.content))
+    files.append(File(name, part.content_type, inline, part.content_id, part.content, part.size_bytes))
 
 
 def _whole(content: bytes) -> bytes:

@@ -16,9 +16,10 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import dkim
@@ -27,6 +28,7 @@ from dkim.util import InvalidTagValueList, parse_tag_value
 from maild.message.address import ascii_domain
 from maild.message.lookup import Lookup
 from maild.message.parse import Message
+from maild.message.shorten import Shortened
 
 MOST_SIGNATURES: Final = 10  # that are looked at; of those that align with From the first that verifies is enough
 MOST_KEY_CHARS: Final = 2_048  # an RSA key of 8192 bits has 1400; more is an attack on whoever computes with it
@@ -36,6 +38,7 @@ MOST_SECTION_BYTES: Final = 262_144
 MOST_SIGNATURE_BYTES: Final = 4_096  # of its field, whose white space dkimpy's patterns are slow to see through
 MOST_SIGNED_FIELDS: Final = 100
 AHEAD_S: Final = 86_400  # of clocks that run ahead
+_LINE_ENDS: Final = 1 << 15  # hashed at once
 
 _FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*:")
 
@@ -55,11 +58,12 @@ class Mail:
     """A mail as signatures see it: its fields, bytes as they came, and its body with CRLF line ends."""
 
     fields: Sequence[tuple[bytes, bytes]]
-    body: bytes
+    body: bytes | Callable[[], Iterator[bytes]]  # of a large mail in pieces of whole lines
 
 
 def split(raw: bytes, message: Message) -> Mail | None:
     """Return `raw` as signatures see it; None if its header could be read in two ways, so that no signature counts."""
+    whole = raw
     if b"\n" in raw[:1] or raw.count(b"\n") != raw.count(b"\r\n"):
         raw = re.sub(rb"\r?\n", b"\r\n", raw)
     head, end, body = raw.partition(b"\r\n\r\n")
@@ -85,7 +89,24 @@ def split(raw: bytes, message: Message) -> Mail | None:
     read = message.head.raws("from")
     if len(named) != 1 or len(read) != 1 or _words(named[0]) != _words(read[0]) or len(message.froms) != 1:
         return None
+    if isinstance(whole, Shortened) and whole.gaps:
+        return Mail(joined, partial(_body_of, whole, len(head) + 4))
     return Mail(joined, body)
+
+
+def _body_of(mail: Shortened, at: int) -> Iterator[bytes]:
+    """Give what stands behind `at` in the whole mail, in pieces of whole lines that end in CRLF."""
+    rest = b""
+    for piece in mail.pieces():
+        lines, newline, rest = (rest + piece).rpartition(b"\n")
+        chunk = lines + newline
+        if chunk.count(b"\n") != chunk.count(b"\r\n"):
+            chunk = re.sub(rb"\r?\n", b"\r\n", chunk)
+        if chunk[at:]:
+            yield chunk[at:]
+        at = max(0, at - len(chunk))
+    if rest[at:]:
+        yield rest[at:]
 
 
 def _words(value: bytes) -> list[bytes]:
@@ -150,29 +171,42 @@ def verifies(mail: Mail, signature: Signature, lookup: Lookup) -> bool:
     return key is not None and _header_is_signed(mail, signature, key)
 
 
-def _body_is_signed(body: bytes, tags: dict[bytes, bytes]) -> bool:
+def _body_is_signed(body: bytes | Callable[[], Iterator[bytes]], tags: dict[bytes, bytes]) -> bool:
     relaxed = tags.get(b"c", b"simple/simple").partition(b"/")[2] == b"relaxed"
-    said = canonical_body(body, relaxed=relaxed)  # all of it, whatever l= says: so a shorter l= never verifies
     try:
         wanted = base64.b64decode(b"".join(tags[b"bh"].split()), validate=True)
     except binascii.Error:
         return False
-    return hashlib.sha256(said).digest() == wanted
+    # All of it, whatever l= says: so a shorter l= never verifies.
+    return body_hash([body] if isinstance(body, bytes) else body(), relaxed=relaxed) == wanted
 
 
-def canonical_body(body: bytes, *, relaxed: bool) -> bytes:
-    """Return `body` as it is hashed (RFC 6376 3.4.3, 3.4.4), in time that grows with its length alone."""
-    if relaxed:
-        body = re.sub(rb" +", b" ", body.replace(b"\t", b" ")).replace(b" \r\n", b"\r\n")
-        body = body.removesuffix(b" ")
-    text = body.rstrip(b"\r\n")
-    ends = body[len(text) :]
-    if ends.count(b"\r\n") * 2 != len(ends):  # carriage returns among them, which are text
-        kept = len(ends)
-        while ends[:kept].endswith(b"\r\n"):
-            kept -= 2
-        text += ends[:kept]
-    return b"" if relaxed and not text else text + b"\r\n"
+def body_hash(pieces: Iterable[bytes], *, relaxed: bool) -> bytes:
+    """Return the SHA-256 of a body as it is signed (RFC 6376 3.4.3, 3.4.4), in time that grows with its length alone.
+
+    All but the last of `pieces` end in CRLF.
+    """
+    digest = hashlib.sha256()
+    held, empty = 0, True  # line ends that may be the last ones of the body
+    for piece in pieces:
+        said = piece
+        if relaxed:
+            said = re.sub(rb" +", b" ", said.replace(b"\t", b" ")).replace(b" \r\n", b"\r\n").removesuffix(b" ")
+        text = said.rstrip(b"\r\n")
+        ends = len(said) - len(text)
+        if said.count(b"\r\n", len(text)) * 2 != ends:  # carriage returns among them, which are text
+            while said.endswith(b"\r\n", 0, len(text) + ends):
+                ends -= 2
+            text, ends = said[: len(text) + ends], len(said) - len(text) - ends
+        if text:
+            for start in range(0, held, _LINE_ENDS):
+                digest.update(b"\r\n" * min(_LINE_ENDS, held - start))
+            digest.update(text)
+            held, empty = 0, False
+        held += ends // 2
+    if not (relaxed and empty):
+        digest.update(b"\r\n")
+    return digest.digest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Final
 
 from maild.message import charset, filename, headers, parameters, uuencode
 from maild.message.headers import Headers
+from maild.message.shorten import Gap, Shortened
 
 PARTS: Final = 1_000
 DEPTH: Final = 50
@@ -89,7 +90,22 @@ class Part:
 
     def content(self) -> bytes:
         """Return the body with its transfer encoding undone; as it was sent if that is broken or unknown."""
+        if self._left_out:
+            return decoded(self.raw.whole(self.body_at, self.end), self.transfer_encoding)  # type: ignore[attr-defined]  # only Shortened leaves out
         return decoded(self.encoded, self.transfer_encoding)
+
+    @cached_property
+    def _left_out(self) -> list[Gap]:
+        return self.raw.within(self.body_at, self.end) if isinstance(self.raw, Shortened) else []
+
+    def size_bytes(self) -> int:
+        """Return how long `content` is, without loading what was left out of a large mail."""
+        if not self._left_out:
+            return len(self.content())
+        if self.transfer_encoding.startswith("base64"):
+            here = len(decoded(self.encoded, self.transfer_encoding))
+            return here + sum(gap.letters for gap in self._left_out) // 4 * 3
+        return len(self.encoded) + sum(gap.size_bytes for gap in self._left_out)
 
     def text(self, fallback: str = "") -> charset.Decoded:
         """Return the body as text with LF line ends, cut at TEXT_BYTES."""

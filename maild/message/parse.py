@@ -37,6 +37,7 @@ class Attachment:
     inline: bool  # shown within the text: an image of the HTML body, or said to be inline
     content_id: str  # without angle brackets, "" if none
     _load: Callable[[], bytes] = field(repr=False)
+    _size: Callable[[], int] | None = field(default=None, repr=False)
 
     def content(self) -> bytes:
         """Return the bytes of the file, its transfer encoding undone; decoded anew each time: they may be many."""
@@ -45,7 +46,7 @@ class Attachment:
     @cached_property
     def size_bytes(self) -> int:
         """Return how long the file is."""
-        return len(self._load())
+        return len(self._load()) if self._size is None else self._size()
 
     @cached_property
     def sha256(self) -> str:
@@ -166,7 +167,9 @@ class Message:
     def attachments(self) -> tuple[Attachment, ...]:
         """Return the files of the mail, at most ATTACHMENTS; the raw mail holds the rest."""
         files = self._body.files[:ATTACHMENTS]
-        return tuple(Attachment(one.name, one.content_type, one.inline, one.content_id, one.load) for one in files)
+        return tuple(
+            Attachment(one.name, one.content_type, one.inline, one.content_id, one.load, one.size) for one in files
+        )
 
     @cached_property
     def defects(self) -> tuple[str, ...]:

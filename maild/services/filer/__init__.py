@@ -162,8 +162,7 @@ class Filer:
 
     def _file(self, claim: queues.Claim) -> None:
         now = self._now()
-        with self._database.read() as connection:
-            mails = fetch(connection, claim.ids)
+        mails = fetch(self._database, claim.ids)
         readings = self.read(mails, now)
         with self._database.read() as connection:
             # Before anything else is looked up: what is filed by another just then is found by the look-ups.

@@ -1,11 +1,12 @@
 """One mail on its way through the filer, and why it goes where it goes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import bindparam, select
 
 from maild.desk import Opening
 from maild.message.address import Address
@@ -13,10 +14,12 @@ from maild.message.commands import Command, Fault
 from maild.message.match import Verdict
 from maild.message.reading import Reading
 from maild.message.reply import Reply
+from maild.message.shorten import shorten
 from maild.outbox import Collision
 from maild.rules.events import Event
 from maild.rules.routing import Route
 from maild.store import raw
+from maild.store.engine import Database
 from maild.store.models import MailRow
 
 
@@ -82,16 +85,26 @@ _FETCH: Final = (
         MailRow.login,
         MailRow.released_by,
         MailRow.guarded_at,
+        MailRow.size_bytes,
     )
     .where(MailRow.id.in_(bindparam("ids", expanding=True)))
     .order_by(MailRow.id)
 )
 
 
-def fetch(connection: Connection, mail_ids: Sequence[int]) -> list[Inbound]:
-    """Return stored mails with their bytes, in the order in which they were stored."""
-    rows = connection.execute(_FETCH, {"ids": mail_ids}).all()
-    raws = raw.of(connection, [row.id for row in rows])
+def fetch(database: Database, mail_ids: Sequence[int]) -> list[Inbound]:
+    """Return stored mails with their bytes, in the order in which they were stored; of large ones shortened."""
+    with database.read() as connection:
+        rows = connection.execute(_FETCH, {"ids": mail_ids}).all()
+        raws = raw.of(connection, [row.id for row in rows if row.size_bytes <= raw.PIECE_BYTES])
+
+    def whole(mail_id: int) -> Iterator[bytes]:
+        with database.read() as connection:
+            yield from raw.pieces(connection, mail_id)
+
+    for row in rows:
+        if row.id not in raws:
+            raws[row.id] = shorten(partial(whole, row.id))
     return [
         Inbound(
             *row[:5],
