@@ -304,7 +304,7 @@ def _print_explained(found: dict[str, Any]) -> None:
     ticket = decision["ticket"]
     where = f"ticket {ticket} ({decision['ticket_status']})" if ticket else ""
     if decision["state"] == "filed" and not ticket:
-        where = f"a new ticket of {decision['department']}"
+        where = f"a new ticket of {decision['department']}" + (", as spam" if decision["spam"] else "")
     again, sender = decision["stored_as"], found["envelope"]["from"]
     output.line(
         output.pairs(
@@ -318,6 +318,7 @@ def _print_explained(found: dict[str, Any]) -> None:
                 ("related", ", ".join(map(str, verdict["related"]))),
                 ("decision", f"{decision['action']}: {decision['why']}"),
                 ("goes to", where),
+                ("placed", "; ".join(decision["placed"])),
                 ("answered", "an acknowledgement would be sent" if decision["acknowledged"] else "nothing automatic"),
                 ("but", again and f"it is stored already, as mail {again}: nothing would happen"),
             ]

@@ -42,6 +42,7 @@ def faults(written: Tables) -> Iterator[Fault]:
         yield ("department",), "expected at least one table [[department]]"
     yield from _names(written)
     yield from _addresses(written)
+    yield from _routes(written)
     yield from _loop(written)
 
 
@@ -65,6 +66,29 @@ def _names(written: Tables) -> Iterator[Fault]:
         named = table.get("departments")
         for place, name in enumerate(named if isinstance(named, list | tuple) else ()):
             yield from _unknown(name, departments, ("agent", index, "departments", place), "a department of that name")
+
+
+def _routes(written: Tables) -> Iterator[Fault]:
+    departments = _names_of(written, "department")
+    agents = {
+        normalise(table["address"]): table.get("departments", departments)
+        for _, table in _tables(written, "agent")
+        if isinstance(table.get("address"), str)
+    }
+    for index, table in _tables(written, "route"):
+        department, agent = table.get("department"), table.get("assign")
+        path: Path = ("route", index)
+        yield from _unknown(department, departments, (*path, "department"), "a department of that name")
+        yield from _no_agent(agent, agents, (*path, "assign"))
+        if isinstance(department, str) and isinstance(agent, str) and normalise(agent) in agents:
+            works_in = agents[normalise(agent)]
+            if isinstance(works_in, list | tuple) and department not in works_in:
+                yield (*path, "assign"), f"expected an agent of department {department!r}"
+
+
+def _no_agent(address: Any, agents: Mapping[str, Any], path: Path) -> Iterator[Fault]:
+    if isinstance(address, str) and valid(address.strip()) and normalise(address) not in agents:
+        yield path, "expected the address of an agent" + nearest(normalise(address), list(agents))
 
 
 def _addresses(written: Tables) -> Iterator[Fault]:

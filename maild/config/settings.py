@@ -1,7 +1,7 @@
 """What a configuration may say: the typed, frozen model behind `maild.config`, with every default.
 
 Here are the whole, `[maild]`, and what is looked up by name or address; the other sections are in the rooms beside it:
-`connections`, `login`, `desks` and `service_levels`.
+`connections`, `login`, `desks`, `habits` and `service_levels`.
 
 The names of keys are those of the file; where Python needs another name, or a unit, the attribute differs and the key
 is its alias (`max_size` is `max_size_bytes`, `[[department]]` is `departments`). `config.example.toml` says what each
@@ -23,10 +23,12 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from maild.config import references
 from maild.config.connections import Mailbox, Relay, Smtp
 from maild.config.desks import Agent, Department
+from maild.config.habits import Route, Vip, customers
 from maild.config.login import OAuth
 from maild.config.service_levels import OpeningHours, Sla
 from maild.config.setting_types import Database, Folder, Host, MailAddress, Name, Section
 from maild.message.address import normalise
+from maild.rules.placing import Placing
 from maild.rules.sla import Calendar
 from maild.rules.tickets import Policy
 
@@ -56,6 +58,8 @@ class Settings(Section):
     oauth: Mapping[Name, OAuth] = {}
     sla: Mapping[Name, Sla] = {}
     calendar: Mapping[Name, OpeningHours] = {}
+    routes: tuple[Route, ...] = Field((), alias="route")
+    vip: Vip = Vip.model_validate({})
 
     @model_validator(mode="wrap")
     @classmethod
@@ -94,6 +98,16 @@ class Settings(Section):
     @cached_property
     def _departments(self) -> dict[str, Department]:
         return {department.name: department for department in self.departments}
+
+    @cached_property
+    def placing(self) -> Placing:
+        """Where new requests go."""
+        rules = tuple(each.rule(number) for number, each in enumerate(self.routes, 1))
+        agents = {
+            each.name: frozenset(normalise(agent.address) for agent in self.agents_of(each.name))
+            for each in self.departments
+        }
+        return Placing(rules, customers(self.vip.customers), self.vip.priority, agents)
 
     def department(self, name: str) -> Department | None:
         """Return the department of that name, None if it is gone from the configuration."""

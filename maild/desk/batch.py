@@ -133,7 +133,7 @@ class Batch:
                 follows_id=ticket.follows_id,
             )
             state = replace(
-                opened(at),
+                opened(at, ticket.assignee),
                 priority=ticket.priority,
                 subject=ticket.subject[:998],
                 department=ticket.department,

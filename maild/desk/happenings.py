@@ -23,6 +23,7 @@ class Opening:
     language: str | None = None
     follows_id: int | None = None
     priority: str = "normal"
+    assignee: str | None = None  # normalised
 
 
 @dataclass(frozen=True, slots=True)

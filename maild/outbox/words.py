@@ -177,6 +177,8 @@ class Words:
             "customer": Who(thread.requester.name, thread.requester.address),
             "due_at": post.state.due_at if post.state.waiting_since else None,
             "assignee": assignee.name if assignee else "",
+            "priority": "" if post.state.priority == "normal" else post.state.priority,
+            "vip": thread.requester.normal in self.settings.placing.vips,
             "note": self.sign(letter, Role.NOTE, letter.to[0]),
             "desk": self.sign(letter, Role.DESK, letter.to[0]),
             "actions": tuple(self._actions(letter)),

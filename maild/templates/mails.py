@@ -152,6 +152,8 @@ class _ToAgent(_Mail):
     customer: Who
     due_at: datetime | None = None  # when the customer should have heard from us
     assignee: str = ""  # name of an agent, "" for nobody
+    priority: str = ""  # "low", "high" or "urgent", "" for the usual one
+    vip: bool = False  # the customer is one of those who come first
     note: str = ""  # address for internal notes
     desk: str = ""  # address for lists and help
     actions: tuple[Action, ...] = ()

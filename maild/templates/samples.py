@@ -81,6 +81,8 @@ _FULL: Final[dict[str, Any]] = {
     **_TICKET,
     "due_at": _AT + timedelta(hours=4),
     "assignee": "Anna Berg",
+    "priority": "high",
+    "vip": True,
     "note": _NOTE,
     "desk": _DESK,
     "actions": _ACTIONS,

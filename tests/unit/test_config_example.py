@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from maild.config import Settings, load, parse
 from maild.config.connections import Mailbox, Relay, Smtp
 from maild.config.desks import Agent, Department
+from maild.config.habits import Route, Vip
 from maild.config.login import OAuth
 from maild.config.service_levels import OpeningHours, Sla, Targets
 from maild.config.setting_types import Section
@@ -29,6 +30,8 @@ SECTIONS: dict[str, type[Section]] = {
     "calendar": OpeningHours,
     "mailbox": Mailbox,
     "oauth": OAuth,
+    "route": Route,
+    "vip": Vip,
 }
 COMPUTED = {  # what is not written depends on the machine or on other keys
     "maild.database",
@@ -172,6 +175,7 @@ def smallest(entry: Entry) -> dict[str, Any]:
         "agent": {"name": "Anna", "address": "anna@acme.example", "departments": ["support"]},
         "calendar": {"timezone": "UTC"},
         "oauth": {"client_id": "x", "provider": "microsoft"},
+        "route": {"subject": "invoice", "priority": "high"},
         "mailbox": {"name": "a", "host": "imap.example", "user": "x", "password": "y", "department": "support"},
     }
     return needs.get(entry.section, {})

@@ -72,6 +72,10 @@ def _decision(connection: Connection, filing: Filing, same: int | None) -> dict[
         "ticket": ticket_id if state is MailState.FILED else None,
         "ticket_status": str(ticket.status) if ticket and state is MailState.FILED else None,
         "department": filing.department,
+        "priority": filing.place.priority if filing.place else None,
+        "assignee": filing.place.assignee if filing.place else None,
+        "spam": filing.place.spam if filing.place else False,
+        "placed": list(filing.place.reasons) if filing.place else [],
         "acknowledged": route.acknowledge,
         "third_party": route.third_party,
         "stored_as": same,  # the very same mail came already: then it is only answered, and nothing happens

@@ -5,7 +5,7 @@ nothing, so `maild mail explain` uses it as it is.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -24,6 +24,7 @@ from maild.message.match import Known, Verdict, judge
 from maild.message.reading import Reading
 from maild.people import Person
 from maild.rules import routing
+from maild.rules.placing import Request
 from maild.rules.routing import Action, Facts, route
 from maild.services.filer.commanding import Commander
 from maild.services.filer.filing import Filing, Inbound
@@ -98,7 +99,10 @@ class Examiner:
             ticket = None if chosen.action is Action.OPEN else facts.ticket_id or facts.burst_ticket_id
             first, *others = self._departments(mail, each)
             alive = _shows_life(each, facts)
-            filings.append(Filing(mail, each, verdict, chosen, new, first, tuple(others), failed, ticket, alive=alive))
+            filing = Filing(mail, each, verdict, chosen, new, first, tuple(others), failed, ticket, alive=alive)
+            if chosen.action is Action.OPEN:
+                self._place(filing)
+            filings.append(filing)
         self._commander.read(connection, filings, now)
         guard(connection, filings)
         return filings
@@ -169,6 +173,25 @@ class Examiner:
         named = [*mail.recipients, *(one.address for one in (*each.message.to, *each.message.cc))]
         found = (self._settings.department_of(address) for address in named)
         return list(dict.fromkeys(each.name for each in found if each)) or [self._usual_department(mail)]
+
+    def _place(self, filing: Filing) -> None:
+        """Find where a new request goes by the rules of the configuration."""
+        message = filing.reading.message
+        named = [*filing.mail.recipients, *(one.address for one in (*message.to, *message.cc))]
+        place = self._settings.placing.place(
+            Request(
+                filing.department,
+                frozenset(map(normalise, named)),
+                normalise(filing.reading.writer.address),
+                message.subject,
+                message.headers,
+            )
+        )
+        filing.place, filing.department = place, place.department
+        filing.also_for = () if place.spam else tuple(each for each in filing.also_for if each != place.department)
+        filing.notes += place.reasons
+        if place.spam:
+            filing.route = replace(filing.route, acknowledge=False)
 
     def _usual_department(self, mail: Inbound) -> str:
         """Return whose mail it is if no address says so: that of its mailbox, else the first."""

@@ -17,6 +17,7 @@ from maild.message.reply import Reply
 from maild.message.shorten import shorten
 from maild.outbox import Collision
 from maild.rules.events import Event
+from maild.rules.placing import Place
 from maild.rules.routing import Route
 from maild.store import raw
 from maild.store.engine import Database
@@ -70,6 +71,7 @@ class Filing:
     orders: Orders = Orders()  # of an agent
     collision: Collision | None = None  # why his answer is held
     alive: bool = False  # it shows that its sender's address works
+    place: Place | None = None  # where the ticket goes that it opens
 
 
 _FETCH: Final = (
@@ -136,4 +138,5 @@ def evidence(filing: Filing) -> dict[str, Any]:
         "why": filing.route.reason,
         "released_by": filing.mail.released_by,
         "words": list(filing.orders.words),
+        "placed": list(filing.place.reasons) if filing.place else [],
     }

@@ -19,7 +19,16 @@ from maild.message.reading import Reading
 from maild.outbox import FiledMail
 from maild.outbox.held import Question, Questions
 from maild.people import Person
-from maild.rules.events import AgentWrote, CustomerWrote, Event, MachineWrote, NoteWritten, Solved, StillAProblem
+from maild.rules.events import (
+    AgentWrote,
+    CustomerWrote,
+    Event,
+    MachineWrote,
+    MarkSpam,
+    NoteWritten,
+    Solved,
+    StillAProblem,
+)
 from maild.rules.routing import Action
 from maild.rules.tickets import Tell
 from maild.services.filer.filing import Filing, evidence
@@ -166,6 +175,8 @@ class Writer:
             requester=writer,
             participants=taking_part,
             language=spoken or (department.language if department else None),
+            priority=filing.place.priority if filing.place else "normal",
+            assignee=filing.place.assignee if filing.place else None,
         )
 
     def _filed(self, filing: Filing) -> FiledMail:
@@ -218,6 +229,8 @@ def _events(filing: Filing, now: datetime, *, acknowledge: bool) -> tuple[Event,
     """
     if filing.orders.events and filing.route.action not in _STATES:
         return filing.orders.events
+    if filing.place is not None and filing.place.spam:
+        return CustomerWrote(filing.mail.old_since or now, acknowledge=False, notify=False), MarkSpam(now)
     if filing.mail.old_since is None or filing.route.action in _STATES:
         event = _event(filing, now, acknowledge=acknowledge)
         return () if event is None else (event,)
