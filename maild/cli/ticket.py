@@ -51,7 +51,7 @@ def list_(
     text: str | None,
     limit: int,
 ) -> None:
-    """List tickets: those first in which a customer has been waiting longest.
+    """List tickets: the most urgent first.
 
     --search looks for words in subjects and in what was written: each of them, "a phrase", print* for what begins so,
     from:ada, subject:printer, status:closed.

@@ -32,6 +32,7 @@ class Department(Section):
     language: Language = "en"
     timezone: Zone = ZoneInfo("UTC")
     sla: Name | None = None
+    lead: MailAddress | None = None  # an agent, who is told of what is late
     assign: Literal["none", "round-robin", "least-open"] = "none"
     acknowledge: StrictBool = True
     remind_after: SpanText = Span.parse("5d")

@@ -52,15 +52,18 @@ def _names(written: Tables) -> Iterator[Fault]:
     yield from _repeated(written, "mailbox", "name")
     for index, table in _tables(written, "department"):
         yield from _unknown(table.get("sla"), _keys(written, "sla"), ("department", index, "sla"), "a table [sla.{}]")
+    yield from _leads(written)
     for name, table in _named(written, "sla"):
         known = _keys(written, "calendar")
-        yield from _unknown(table.get("calendar"), known, ("sla", name, "calendar"), "a table [calendar.{}]")
+        for key in ("calendar", "warn_in"):
+            yield from _unknown(table.get(key), known, ("sla", name, key), "a table [calendar.{}]")
     for index, table in _tables(written, "mailbox"):
         path = ("mailbox", index, "department")
         yield from _unknown(table.get("department"), departments, path, "a department of that name")
     applications = _keys(written, "oauth")
     for index, table in _tables(written, "mailbox"):
         yield from _unknown(table.get("oauth"), applications, ("mailbox", index, "oauth"), "a table [oauth.{}]")
+    yield from _domains(written)
     yield from _unknown(_table(written, "relay").get("oauth"), applications, ("relay", "oauth"), "a table [oauth.{}]")
     for index, table in _tables(written, "agent"):
         named = table.get("departments")
@@ -89,6 +92,30 @@ def _routes(written: Tables) -> Iterator[Fault]:
 def _no_agent(address: Any, agents: Mapping[str, Any], path: Path) -> Iterator[Fault]:
     if isinstance(address, str) and valid(address.strip()) and normalise(address) not in agents:
         yield path, "expected the address of an agent" + nearest(normalise(address), list(agents))
+
+
+def _leads(written: Tables) -> Iterator[Fault]:
+    agents = {
+        normalise(table["address"]): ()
+        for _, table in _tables(written, "agent")
+        if isinstance(table.get("address"), str)
+    }
+    for index, table in _tables(written, "department"):
+        yield from _no_agent(table.get("lead"), agents, ("department", index, "lead"))
+
+
+def _domains(written: Tables) -> Iterator[Fault]:
+    """No customer has two levels of service."""
+    owners: dict[str, str] = {}
+    for name, table in _named(written, "sla"):
+        domains = table.get("domains")
+        for place, domain in enumerate(domains if isinstance(domains, list | tuple) else ()):
+            if not isinstance(domain, str):
+                continue
+            plain = normalise(f"a@{domain.strip().removeprefix('@')}")
+            if owner := owners.get(plain):
+                yield ("sla", name, "domains", place), f"expected another domain: this one has the level {owner!r}"
+            owners.setdefault(plain, name)
 
 
 def _addresses(written: Tables) -> Iterator[Fault]:

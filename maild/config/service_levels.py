@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from maild.config.setting_types import (
     Country,
     Day,
+    Domain,
     HoursOfDay,
     Name,
     Percent,
@@ -18,6 +19,7 @@ from maild.config.setting_types import (
     Zone,
     holidays_of,
 )
+from maild.rules.levels import PRIORITIES, Kind
 from maild.rules.sla import OFFICE_WEEK, Calendar, Hours, Span
 
 
@@ -45,11 +47,23 @@ class Targets(Section):
 class Sla(Section):
     """`[sla.NAME]`: a level of service; a clock left out has no target."""
 
+    domains: tuple[Domain, ...] = ()  # of customers who have it, whatever their department's level
     calendar: Name | None = None  # None: the clocks run always
     first_response: Targets | None = None
     next_response: Targets | None = None
     resolution: Targets | None = None
     warn_at: tuple[Percent, ...] = (75, 100)
+    warn_in: Name | None = None  # a calendar: when agents are told; None: while the clocks run
+
+    @property
+    def by_clock(self) -> dict[Kind, dict[str, Span]]:
+        """The target of each clock and priority."""
+        clocks = {
+            Kind.FIRST_RESPONSE: self.first_response,
+            Kind.NEXT_RESPONSE: self.next_response,
+            Kind.RESOLUTION: self.resolution,
+        }
+        return {kind: {each: spans.of(each) for each in PRIORITIES} for kind, spans in clocks.items() if spans}
 
 
 class OpeningHours(Section):

@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 from maild.config import passwords
-from maild.message.address import valid
+from maild.message.address import normalise, valid
 from maild.rules.sla import ALL_WEEK, Hours, Span
 
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -141,6 +141,13 @@ def _mail_address(text: str) -> str:
     if not valid(text):
         raise ValueError("expected a mail address such as 'support@acme.example'")
     return text
+
+
+def _domain(text: str) -> str:
+    domain = text.removeprefix("@")
+    if not valid(f"a@{domain}") or "." not in domain:
+        raise ValueError("expected a domain such as 'customer.example'")
+    return normalise(f"a@{domain}").rpartition("@")[2]
 
 
 def _size(text: str) -> int:
@@ -340,6 +347,7 @@ def _url(text: str) -> str:
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 Title = Annotated[str, StringConstraints(pattern=TITLE)]
 MailAddress = Annotated[str, _text(_mail_address, "a mail address such as 'support@acme.example'")]
+Domain = Annotated[str, _text(_domain, "a domain such as 'customer.example'")]
 Host = Annotated[str, _text(_host, "the name or the address of a machine")]
 Port = Annotated[StrictInt, Field(ge=1, le=65535)]
 Listen = Annotated[Endpoint, _text(endpoint, "'host:port', such as '127.0.0.1:2525' or '[::1]:25'")]

@@ -28,6 +28,7 @@ from maild.config.login import OAuth
 from maild.config.service_levels import OpeningHours, Sla
 from maild.config.setting_types import Database, Folder, Host, MailAddress, Name, Section
 from maild.message.address import normalise
+from maild.rules.levels import Level
 from maild.rules.placing import Placing
 from maild.rules.sla import Calendar
 from maild.rules.tickets import Policy
@@ -144,29 +145,58 @@ class Settings(Section):
         """Return the zone in which an agent is told times and says "tomorrow 9:00"."""
         return agent.timezone or self._departments[agent.departments[0]].timezone
 
-    def policy_of(self, department: Department) -> Policy:
-        """Return what the life cycle needs to know of a department.
+    @cached_property
+    def _levels_of_domains(self) -> dict[str, str]:
+        return {domain: name for name, level in self.sla.items() for domain in level.domains}
 
-        Its patience counts around the clock, its business days and reminders by its office hours.
+    def level_of(self, department: Department, requester: str = "") -> str | None:
+        """Return the name of the level of service that a customer has: his domain's, else his department's, if any.
+
+        A domain stands for those below it too, of which each may have another level.
         """
-        office = self.office_of(department)
+        domain = normalise(requester).rpartition("@")[2]
+        while domain:
+            if found := self._levels_of_domains.get(domain):
+                return found
+            domain = domain.partition(".")[2]
+        return department.sla
+
+    def policy_of(self, department: Department, requester: str = "") -> Policy:
+        """Return what the life cycle needs to know of a department and of the level of service of a customer.
+
+        Its patience counts around the clock, its business days and automatic mails by its office hours.
+        """
+        key = department.name, self.level_of(department, requester)
+        if key not in self._policies:
+            self._policies[key] = self._policy(department, key[1])
+        return self._policies[key]
+
+    @cached_property
+    def _policies(self) -> dict[tuple[str, str | None], Policy]:
+        return {}
+
+    def _policy(self, department: Department, name: str | None) -> Policy:
+        office, level = self.office_of(department), self.sla[name] if name else None
+        always = _always(office)
+        told_in = level.warn_in or level.calendar if level else None
+        counted = self._calendar(level.calendar, always) if level else always
         return Policy(
             remind_after=department.remind_after,
             resolve_after=department.resolve_after,
             close_after=department.close_after,
-            calendar=_always(office),
+            calendar=always,
             office=office,
+            level=Level(name, counted, level.by_clock, level.warn_at) if name and level else None,
+            told_in=self._calendar(told_in, always if level else office),
         )
 
-    def clock_of(self, department: Department) -> Calendar:
-        """Return the calendar that the clocks of a department run by: its level's, else around the clock."""
-        named = self.sla[department.sla].calendar if department.sla else None
-        return self.calendar[named].calendar if named else _always(_office(department.timezone))
+    def _calendar(self, name: str | None, otherwise: Calendar) -> Calendar:
+        return self.calendar[name].calendar if name else otherwise
 
     def office_of(self, department: Department) -> Calendar:
         """Return when a department writes automatic mails: its level's hours, else Monday to Friday, 9 to 17."""
         named = self.sla[department.sla].calendar if department.sla else None
-        return self.calendar[named].calendar if named else _office(department.timezone)
+        return self._calendar(named, _office(department.timezone))
 
 
 @lru_cache(maxsize=64)

@@ -42,12 +42,11 @@ class Desk:
     def __init__(self, settings: Settings, outbox: Outbox) -> None:
         self._settings = settings
         self._outbox = outbox
-        self._policies = {each.name: settings.policy_of(each) for each in settings.departments}
-        self._default = next(iter(self._policies.values()))
 
-    def policy(self, department: str) -> Policy:
-        """Return the policy of a department; that of the first for one that is configured no more."""
-        return self._policies.get(department, self._default)
+    def policy(self, department: str, requester: str) -> Policy:
+        """Return the policy of a department for a customer; that of the first for one that is configured no more."""
+        found = self._settings.department(department) or self._settings.departments[0]
+        return self._settings.policy_of(found, requester)
 
     def handle(self, connection: Connection, happenings: Sequence[Happening], now: datetime) -> list[Outcome]:
         """Let `happenings` happen in order, and return what became of each.

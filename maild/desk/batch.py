@@ -22,6 +22,7 @@ from maild.rules.events import (
     KnowAs,
     Merge,
     MoveTo,
+    SetRequester,
     Solved,
     StillAProblem,
 )
@@ -30,6 +31,7 @@ from maild.rules.ticket import decide
 from maild.rules.tickets import Decision, Policy, Status, Tell, Ticket, opened
 from maild.store.models import TicketRow
 
+PolicyOf = Callable[[str, str], Policy]  # of a department, for a requester
 _OF_THREAD: Final = ("subject", "department", "requester", "participants")
 _GOES_ON: Final = (CustomerWrote, StillAProblem, Solved, AgentWrote, DeliveryFailed)  # from an alias to its ticket
 _DEAD: Final = (Status.CLOSED, Status.SPAM, Status.DELETED, Status.MERGED)
@@ -38,8 +40,8 @@ _DEAD: Final = (Status.CLOSED, Status.SPAM, Status.DELETED, Status.MERGED)
 class Batch:
     """The deciding of one batch: cards change and posts gather, nothing is written."""
 
-    def __init__(self, connection: Connection, policy: Callable[[str], Policy], ticket_ids: Sequence[int]) -> None:
-        """Read the tickets of `ticket_ids`; `policy` gives that of a department."""
+    def __init__(self, connection: Connection, policy: PolicyOf, ticket_ids: Sequence[int]) -> None:
+        """Read the tickets of `ticket_ids`; `policy` gives that of a department for a requester."""
         self._connection = connection
         self._policy = policy
         self._by_id = load(connection, ticket_ids)
@@ -70,7 +72,7 @@ class Batch:
             return self._follow_up(card, happening), ()
         for event, (target, decision) in zip(events, decisions, strict=True):
             one, before = replace(happening, event=event, then=()), card.state
-            self._change(card, decision.after, one)
+            self._change(card, decision, one)
             card.purge = card.purge or decision.purge
             self._tell(card, decision.tells, one, before)
             if isinstance(event, KnowAs):
@@ -89,7 +91,8 @@ class Batch:
         for event in events:
             target = self._target(card, event)
             department = event.department if isinstance(event, MoveTo) else state.department
-            decision = decide(state, event, self._policy(department))
+            requester = event.address if isinstance(event, SetRequester) else state.requester
+            decision = decide(state, event, self._policy(department, requester))
             state = decision.after
             yield target, decision
 
@@ -114,9 +117,9 @@ class Batch:
         if before.waiting_since is not None:
             events.append(CustomerWrote(before.waiting_since, acknowledge=False, notify=False))
         for event in events:
-            decision = decide(target.state, event, self._policy(target.thread.department))
+            decision = decide(target.state, event, self._policy(target.state.department, target.state.requester))
             one = replace(happening, ticket=target.thread.ticket_id)
-            self._change(target, decision.after, one)
+            self._change(target, decision, one)
 
     def _card(self, ticket: int | Opening, at: datetime) -> Card:
         if isinstance(ticket, int):
@@ -143,8 +146,10 @@ class Batch:
             card = self._opened[id(ticket)] = Card(thread, state, None, None, ticket, opened_at=at)
         return card
 
-    def _change(self, card: Card, after: Ticket, happening: Happening) -> None:
+    def _change(self, card: Card, decision: Decision, happening: Happening) -> None:
+        after = decision.after
         card.changes += changes(card, after, happening)
+        card.finished += decision.finished
         before, card.state, card.recorded = card.state, after, after
         if any(getattr(before, name) != getattr(after, name) for name in _OF_THREAD):
             # A thread of its own: mails that were asked for before go to those who took part then.
@@ -182,18 +187,19 @@ class Batch:
     def _follow_up(self, closed: Card, happening: Happening) -> Card:
         closed_id = closed.thread.ticket_id
         event = CustomerWrote(happening.event.at, acknowledge=False)
+        tells: tuple[Tell, ...] = ()
         follower = self._followers.get(closed_id) or self._living_follower(closed_id)
         if follower is None:
             old = closed.thread
             opening = Opening(old.subject, old.department, old.requester, old.participants, old.language, closed_id)
             follower = self._card(opening, event.at)
             if not _by_stranger(happening):  # the requester is never sent, nor named, what a stranger wrote
-                self._tell(follower, (Tell.FOLLOW_UP,), happening, follower.state)
+                tells = (Tell.FOLLOW_UP,)
         self._followers[closed_id] = follower
-        decision = decide(follower.state, event, self._policy(follower.thread.department))
         before = follower.state
-        self._change(follower, decision.after, happening)
-        self._tell(follower, decision.tells, happening, before)
+        decision = decide(before, event, self._policy(before.department, before.requester))
+        self._change(follower, decision, happening)
+        self._tell(follower, (*tells, *decision.tells), happening, before)
         return follower
 
     def _living(self, card: Card) -> Card:

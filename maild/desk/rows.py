@@ -17,13 +17,14 @@ from maild import people
 from maild.desk.happenings import MAILD, Happening, Opening
 from maild.outbox import Thread, Withheld
 from maild.rules.events import KnowAs
-from maild.rules.tickets import FIELDS, PEOPLE, Tell, Ticket
+from maild.rules.levels import Finished
+from maild.rules.tickets import COMPUTED, FIELDS, PEOPLE, Tell, Ticket
 from maild.store import search
-from maild.store.models import AddressRow, Direction, HistoryRow, MailRow, ParticipantRow, TicketRow
+from maild.store.models import AddressRow, ClockRow, Direction, HistoryRow, MailRow, ParticipantRow, TicketRow
 
 log = structlog.get_logger("maild.desk")
 
-_RECORDED: Final = tuple(name for name in (*FIELDS, *PEOPLE) if name != "due_at")  # which is computed from the rest
+_RECORDED: Final = tuple(name for name in (*FIELDS, *PEOPLE) if name not in COMPUTED)
 _OF_OPENING: Final = frozenset({"subject", "department", "requester"})
 _OPENED: Final = {
     "undelivered": False,
@@ -52,6 +53,12 @@ _JOINED: Final = select(ParticipantRow.ticket_id, ParticipantRow.address_id).whe
 _INSERT: Final = insert(TicketRow).returning(TicketRow.id, sort_by_parameter_order=True)
 _UPDATE: Final = update(TicketRow).where(TicketRow.id == bindparam("ticket_id")).values(attempts=0)
 _INSERT_HISTORY: Final = insert(HistoryRow)
+_INSERT_CLOCK: Final = insert(ClockRow)
+_REPLACED_CLOCK: Final = delete(ClockRow).where(
+    ClockRow.ticket_id == bindparam("its_ticket"),
+    ClockRow.kind == bindparam("its_kind"),
+    ClockRow.started_at == bindparam("its_start"),
+)
 
 
 @dataclass(slots=True)
@@ -65,6 +72,7 @@ class Card:
     opening: Opening | None = None
     changes: list[dict[str, Any]] = field(default_factory=list)
     aliases: list[str] = field(default_factory=list)  # addresses that turn out to be the requester's
+    finished: list[Finished] = field(default_factory=list)  # clocks that ended
     purge: bool = False
     opened_at: datetime | None = None  # of a new ticket
 
@@ -153,6 +161,40 @@ def write(connection: Connection, cards: Sequence[Card]) -> None:
     history = [{**change, "ticket_id": card.thread.ticket_id} for card in cards for change in card.changes]
     if history:
         connection.execute(_INSERT_HISTORY, history)
+    _write_clocks(connection, cards)
+
+
+def _write_clocks(connection: Connection, cards: Sequence[Card]) -> None:
+    """Write the clocks that ended; one that had ended before, and went on when its ticket opened again, once."""
+    ended = {
+        (card.thread.ticket_id, each.kind, each.started_at): each for card in cards for each in card.finished
+    }  # the last word of each
+    if not ended:
+        return
+    again = [
+        {"its_ticket": ticket_id, "its_kind": kind.value, "its_start": started_at}
+        for ticket_id, kind, started_at in ended
+    ]
+    connection.execute(_REPLACED_CLOCK, again)
+    connection.execute(
+        _INSERT_CLOCK,
+        [
+            {
+                "ticket_id": ticket_id,
+                "kind": kind.value,
+                "started_at": started_at,
+                "target_at": each.due_at,
+                "stopped_at": each.stopped_at,
+                "used_s": int(each.used.total_seconds()),
+                "outcome": each.outcome.value if each.outcome else None,
+                "level": each.level,
+                "priority": each.priority,
+                "department": each.department,
+                "agent": each.agent,
+            }
+            for (ticket_id, kind, started_at), each in ended.items()
+        ],
+    )
 
 
 def _write_people(connection: Connection, cards: Sequence[Card]) -> None:

@@ -16,7 +16,16 @@ from maild.store.queries import UNPROVEN_ACKNOWLEDGEMENT, Newer
 from maild.templates.mails import Change
 
 TO_AGENTS: Final = frozenset(
-    {Tell.NOTIFICATION, Tell.WAITING, Tell.HANDED_OVER, Tell.SHOWN, Tell.COLLISION, Tell.UNDELIVERED, Tell.RETURNED}
+    {
+        Tell.NOTIFICATION,
+        Tell.WAITING,
+        Tell.BREACHED,
+        Tell.HANDED_OVER,
+        Tell.SHOWN,
+        Tell.COLLISION,
+        Tell.UNDELIVERED,
+        Tell.RETURNED,
+    }
 )
 
 

@@ -128,6 +128,8 @@ class Outbox:
         told = [assignee] if assignee else list(self._settings.agents_of(department.name))
         if post.tell is Tell.NOTIFICATION and isinstance(post.about, FiledMail) and post.before.waiting_since is None:
             told += [agent for name in post.about.also_for for agent in self._settings.agents_of(name)]
+        if post.tell is Tell.BREACHED and department.lead and (lead := self._settings.agent_of(department.lead)):
+            told.append(lead)
         return [agent for agent in dict.fromkeys(told) if normalise(agent.address) != normalise(author)]
 
     def _enrol_agents(self, connection: Connection, letters: Sequence[Letter], now: datetime) -> None:

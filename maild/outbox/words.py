@@ -13,11 +13,14 @@ from maild.message.address import Address, Role, normalise
 from maild.message.subject import base_subject
 from maild.outbox.letters import Asked, Collision, FiledMail, Letter, Thread, Undelivered
 from maild.people import Person
-from maild.rules.tickets import Status, Tell
+from maild.rules.clocks import Clock, running
+from maild.rules.levels import Kind
+from maild.rules.next_step import next_step
+from maild.rules.tickets import Status, Tell, Ticket
 from maild.store.models import Direction
 from maild.store.queries import Said
 from maild.templates import mails
-from maild.templates.mails import Action, Failure, Fault, Listed, Mail, Who
+from maild.templates.mails import Action, Coming, Failure, Fault, Listed, Mail, Promise, Who
 
 OLDER: Final = 5  # messages of the ticket that a notification shows below the new one
 OLDER_CHARACTERS: Final = 4_000  # of each
@@ -47,14 +50,16 @@ class Words:
                 return self._notification(letter, said, common, now)
             case Tell.WAITING:
                 return self._waiting(letter, said, common, now)
+            case Tell.BREACHED:
+                return self._breached(letter, said, common, now)
             case Tell.UNDELIVERED:
-                return self._undelivered(letter, said, common)
+                return self._undelivered(letter, said, common, now)
             case Tell.HANDED_OVER:
-                return self._handed_over(letter, said, common)
+                return self._handed_over(letter, said, common, now)
             case Tell.SHOWN:
-                return self._shown(letter, said, common)
+                return self._shown(letter, said, common, now)
             case Tell.COLLISION:
-                return self._collision(letter, said, common)
+                return self._collision(letter, said, common, now)
             case Tell.RETURNED:
                 return self._returned(letter, common)
             case Tell.ACKNOWLEDGEMENT | Tell.REMINDER | Tell.RESOLVED | Tell.FOLLOW_UP:
@@ -64,9 +69,9 @@ class Words:
         person, state = letter.to[0], letter.post.state
         values: dict[str, Any] = {**common, "zone": letter.department.timezone, "name": person.name}
         if letter.post.tell is Tell.ACKNOWLEDGEMENT:
-            return mails.Acknowledgement(**values, proven=letter.proven)
+            return mails.Acknowledgement(**values, proven=letter.proven, promised_at=self._promised_at(letter))
         if letter.post.tell is Tell.FOLLOW_UP:
-            return mails.FollowUp(**values)
+            return mails.FollowUp(**values, promised_at=self._promised_at(letter))
         values["solved"] = self.sign(letter, Role.SOLVED, person)
         values["problem"] = self.sign(letter, Role.PROBLEM, person)
         if letter.post.tell is Tell.RESOLVED:
@@ -85,7 +90,7 @@ class Words:
             raise TypeError("a notification needs the mail that it is about")
         return mails.Notification(
             **common,
-            **self._to_agent(letter, said),
+            **self._to_agent(letter, said, now),
             author=_who(about.author),
             role=_role(about, post.thread),
             proof=_PROOFS.get(about.trust, "unproven"),
@@ -102,38 +107,44 @@ class Words:
         state = letter.post.state
         return mails.Waiting(
             **common,
-            **self._to_agent(letter, said),
+            **self._to_agent(letter, said, now),
             waiting_since=state.waiting_since or state.since,
             now=now,
             text=_newest(said),
         )
 
-    def _handed_over(self, letter: Letter, said: Sequence[Said], common: dict[str, Any]) -> Mail:
+    def _breached(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
+        facts, waiting_since = self._to_agent(letter, said, now), letter.post.state.waiting_since
+        late = sorted(facts["promises"], key=lambda each: not each.late)  # the news begins with what is late
+        values = {**common, **facts, "promises": tuple(late)}
+        return mails.Breached(**values, waiting_since=waiting_since, now=now, text=_newest(said))
+
+    def _handed_over(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
         about, mine = letter.post.about, letter.agent
         by = self.settings.agent_of(about.author.address) if isinstance(about, FiledMail) else None
         assignee = letter.post.state.assignee or ""
         return mails.HandedOver(
             **common,
-            **self._to_agent(letter, said),
+            **self._to_agent(letter, said, now),
             by=by.name if by else "",
             noted=about.reply.text if isinstance(about, FiledMail) and about.note else "",
             yours=mine is not None and normalise(mine.address) == normalise(assignee),
             text=_newest(said),
         )
 
-    def _shown(self, letter: Letter, said: Sequence[Said], common: dict[str, Any]) -> Mail:
+    def _shown(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
         about = letter.post.about
         if not isinstance(about, Asked):
             raise TypeError("nobody asked for the ticket")
-        return mails.Shown(**common, **self._to_agent(letter, said), why=about.why, until=about.until)
+        return mails.Shown(**common, **self._to_agent(letter, said, now), why=about.why, until=about.until)
 
-    def _collision(self, letter: Letter, said: Sequence[Said], common: dict[str, Any]) -> Mail:
+    def _collision(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
         about = letter.post.about
         if not isinstance(about, Collision):
             raise TypeError("a collision needs the answer that waits")
         return mails.Collision(
             **common,
-            **self._to_agent(letter, said),
+            **self._to_agent(letter, said, now),
             missed=tuple(
                 mails.Said(Who(each.name, each.address), each.at, each.text[:OLDER_CHARACTERS])
                 for each in about.missed[-OLDER:]
@@ -142,13 +153,13 @@ class Words:
             release=self.release(letter, about.mail_id),
         )
 
-    def _undelivered(self, letter: Letter, said: Sequence[Said], common: dict[str, Any]) -> Mail:
+    def _undelivered(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
         about = letter.post.about
         if not isinstance(about, Undelivered):
             raise TypeError("a failure needs the answer that did not arrive")
         return mails.Undelivered(
             **common,
-            **self._to_agent(letter, said),
+            **self._to_agent(letter, said, now),
             failures=(Failure(about.recipient, about.said),),
             sent_at=about.sent_at,
             text=about.text,
@@ -167,7 +178,7 @@ class Words:
             text=text,
         )
 
-    def _to_agent(self, letter: Letter, said: Sequence[Said]) -> dict[str, Any]:
+    def _to_agent(self, letter: Letter, said: Sequence[Said], now: datetime) -> dict[str, Any]:
         post, thread = letter.post, letter.post.thread
         assignee = self.settings.agent_of(post.state.assignee) if post.state.assignee else None
         return {
@@ -175,7 +186,8 @@ class Words:
             "ticket_id": thread.ticket_id,
             "status": post.state.status.value,
             "customer": Who(thread.requester.name, thread.requester.address),
-            "due_at": post.state.due_at if post.state.waiting_since else None,
+            "promises": tuple(self._promises(letter, now)),
+            "coming": _coming(post.state),
             "assignee": assignee.name if assignee else "",
             "priority": "" if post.state.priority == "normal" else post.state.priority,
             "vip": thread.requester.normal in self.settings.placing.vips,
@@ -184,6 +196,20 @@ class Words:
             "actions": tuple(self._actions(letter)),
             "older": tuple(self._older(said)),
         }
+
+    def _clocks(self, letter: Letter) -> Iterator[Clock]:
+        state = letter.post.state
+        return running(state, self.settings.policy_of(letter.department, state.requester))
+
+    def _promises(self, letter: Letter, now: datetime) -> Iterator[Promise]:
+        """Yield by when what the customer was promised is due."""
+        for clock in self._clocks(letter):
+            if clock.due_at is not None:
+                yield Promise(clock.kind.value, clock.due_at, late=clock.due_at <= now)
+
+    def _promised_at(self, letter: Letter) -> datetime | None:
+        """Return by when the customer has an answer, None if that was not promised."""
+        return next((clock.due_at for clock in self._clocks(letter) if clock.kind is not Kind.RESOLUTION), None)
 
     def _actions(self, letter: Letter) -> Iterator[Action]:
         """Yield what can be done with one mail, by words alone.
@@ -247,6 +273,11 @@ def _subject(letter: Letter) -> str:
     if letter.agent is None and isinstance(about, FiledMail) and letter.post.tell is not Tell.ANSWER:
         return base_subject(about.message.subject)
     return base_subject(letter.post.thread.subject)
+
+
+def _coming(state: Ticket) -> Coming | None:
+    coming = next_step(state)
+    return Coming(coming.step.value, coming.at) if coming else None
 
 
 def _newest(said: Sequence[Said]) -> str:

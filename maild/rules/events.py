@@ -44,6 +44,7 @@ class Solved:
     """The customer said that his problem is solved."""
 
     at: datetime
+    old: bool = False  # it is, since his mail is older than maild: no clock was running
 
 
 @dataclass(frozen=True, slots=True)

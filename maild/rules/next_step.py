@@ -18,6 +18,7 @@ class Step(StrEnum):
     REMIND = "remind customer"
     RESOLVE = "resolve"
     RETURN = "come back"
+    ASK = "ask customer"
     CLOSE = "close"
     PURGE = "remove"
 
@@ -46,9 +47,10 @@ def _step(ticket: Ticket) -> Step | None:
         case Status.ANSWERED:
             return Step.REMIND if ticket.reminded_at is None else Step.RESOLVE
         case Status.POSTPONED:
-            return Step.RETURN
+            early = ticket.wake_at and ticket.due_at and ticket.due_at < ticket.wake_at
+            return Step.TELL_AGENTS if early else Step.RETURN
         case Status.RESOLVED:
-            return Step.CLOSE
+            return Step.ASK if ticket.rate_at else Step.CLOSE
         case Status.SPAM | Status.DELETED:
             return Step.PURGE
         case Status.CLOSED | Status.MERGED:

@@ -157,8 +157,16 @@ class Calendar:
             if self._business is not None:
                 return self._business.add(start, span)
             return self._add_days(start, span.business_days)
-        left = span.seconds * SECOND
-        if not left:
+        return self.later(start, timedelta(seconds=span.seconds))
+
+    def later(self, start: datetime, worked: timedelta) -> datetime:
+        """Return when so much open time has passed since `start`: the earliest such instant, at a closing if need be.
+
+        Raises:
+            ValueError: the calendar is not open long enough within a century.
+        """
+        left = worked // timedelta(microseconds=1)
+        if left <= 0:
             return start.astimezone(UTC)
         for begins, ends in self._open_from(_count(start)):
             if left <= ends - begins:

@@ -46,6 +46,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
+from maild.rules import clocks
 from maild.rules.events import (
     Admit,
     AgentWrote,
@@ -81,7 +82,7 @@ from maild.rules.events import (
 )
 from maild.rules.refusals import No, Refused
 from maild.rules.tickets import Decision, Policy, Status, Tell, Ticket, entered, set_back
-from maild.rules.waiting import due, tick
+from maild.rules.waiting import due, opening, tick
 
 _RETURN: Final = "return_to"
 _FOLLOW_UP: Final = "follow-up"
@@ -158,17 +159,23 @@ def decide(ticket: Ticket, event: Event, policy: Policy) -> Decision:
         Refused: the event makes no sense in the ticket's status; nothing may be written.
     """
     if isinstance(event, Tick):
+        target_at = clocks.target_at(ticket, policy)
         due_at = due(ticket, policy)  # not the ticket's own, which a worker may have leased forward
+        if due_at is not None and event.at >= due_at:
+            due_at = opening(ticket, event.at, policy)  # late, it waits for office hours still
         if due_at is None or event.at < due_at:
-            return Decision(replace(ticket, due_at=due_at))
-        if ticket.status is Status.ANSWERED and ticket.reminded_at is None and not policy.office.is_open(event.at):
-            return Decision(replace(ticket, due_at=policy.office.next_open(event.at)))  # late; the reminder waits still
-        decision = tick(ticket, event.at)
+            return Decision(replace(ticket, due_at=due_at, target_at=target_at))
+        decision = tick(ticket, event.at, policy)
     elif ticket.status is Status.MERGED:
         decision = _on_an_alias(ticket, event)
     else:
         decision = _happen(ticket, event)
-    return replace(decision, after=replace(decision.after, due_at=due(decision.after, policy)))
+    after = clocks.carried_on(ticket, decision.after, event, policy)
+    target_at = clocks.target_at(after, policy)
+    if isinstance(event, SetPriority | MoveTo | SetRequester | TakeBack) and target_at != after.target_at:
+        after = replace(after, told_at=None)  # what was told was about another target
+    after = replace(after, target_at=target_at, due_at=due(after, policy))
+    return replace(decision, after=after, finished=tuple(clocks.finished(ticket, after, event, policy)))
 
 
 def _on_an_alias(ticket: Ticket, event: Event) -> Decision:

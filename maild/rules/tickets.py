@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from maild.rules.levels import Finished, Level
 from maild.rules.sla import ALWAYS, Calendar, Span
 
 
@@ -38,6 +39,7 @@ class Tell(StrEnum):
     RESOLVED = "resolved"  # to the requester: we believe it solved
     FOLLOW_UP = "follow_up"  # to the requester: your mail began a new ticket
     WAITING = "waiting"  # to the agents: a customer waits
+    BREACHED = "breached"  # to the agents and their lead: he has been waiting for longer than was promised
     HANDED_OVER = "handed_over"  # to the agents who have it from now on
     SHOWN = "shown"  # to the agent who asked for it
     COLLISION = "collision"  # to an agent: your answer waits, something newer was said
@@ -62,6 +64,12 @@ class Ticket:
     assignee: str | None = None  # an agent's address
     offered_to: str | None = None  # the agent who has it before him, or had it last
     offered_until: datetime | None = None
+    rate_at: datetime | None = None  # when the customer is asked how we did
+    rating: int | None = None  # what he said: 1 bad, 2 fair, 3 good
+    created_at: datetime | None = None  # when its first mail came
+    resolving_since: datetime | None = None  # the resolution clock runs; None: it stands still
+    resolving_s: int = 0  # working time that it ran before
+    target_at: datetime | None = None  # when the first of its clocks is due; what is to be solved stands in this order
     due_at: datetime | None = None  # when time alone will next change it
     priority: str = "normal"
     subject: str = ""
@@ -73,6 +81,7 @@ class Ticket:
 
 
 PEOPLE: Final = ("requester", "participants")  # what is kept in tables of its own
+COMPUTED: Final = ("created_at", "resolving_since", "resolving_s", "target_at", "due_at")  # follow from the rest
 FIELDS: Final = tuple(each.name for each in fields(Ticket) if each.name not in PEOPLE)
 
 
@@ -85,7 +94,9 @@ class Policy:
     resolve_after: Span = field(default_factory=lambda: Span.parse("10d"))  # we wait: believe it solved
     close_after: Span = field(default_factory=lambda: Span.parse("14d"))  # resolved: close
     calendar: Calendar = ALWAYS  # counts the spans
-    office: Calendar = ALWAYS  # when a customer may be reminded
+    office: Calendar = ALWAYS  # when a customer gets automatic mails
+    level: Level | None = None  # what is promised; None: nothing
+    told_in: Calendar = ALWAYS  # when agents are told that a customer waits
 
 
 AFTER_REMINDER: Final = timedelta(days=3)  # a reminded customer has at least this long to answer
@@ -102,11 +113,12 @@ class Decision:
     tells: tuple[Tell, ...] = ()
     follow_up: bool = False  # the event belongs on a new ticket that follows this one
     purge: bool = False  # the ticket and its mails are to be removed
+    finished: tuple[Finished, ...] = ()  # the clocks that ended
 
 
 def opened(at: datetime, assignee: str | None = None) -> Ticket:
     """Return a ticket as it is the instant before its first mail is filed."""
-    return Ticket(Status.NEW, at, assignee=assignee)
+    return Ticket(Status.NEW, at, assignee=assignee, created_at=at, resolving_since=at)
 
 
 def entered(ticket: Ticket, status: Status, at: datetime) -> Ticket:
@@ -123,6 +135,7 @@ def entered(ticket: Ticket, status: Status, at: datetime) -> Ticket:
         told_at=ticket.told_at if kept_waiting else None,
         return_to=None,
         wake_at=None,
+        rate_at=None,
     )
 
 

@@ -7,11 +7,11 @@ cancel. All instants are aware UTC; spans become instants by the department's ca
 from dataclasses import replace
 from datetime import datetime
 
+from maild.rules import clocks
 from maild.rules.tickets import (
     AFTER_REMINDER,
     DELETED_KEPT,
     SPAM_KEPT,
-    TELL_AGAIN,
     Decision,
     Policy,
     Status,
@@ -21,16 +21,18 @@ from maild.rules.tickets import (
 )
 
 
-def tick(ticket: Ticket, at: datetime) -> Decision:
+def tick(ticket: Ticket, at: datetime, policy: Policy) -> Decision:
     """Return what the passing of time does to a ticket that is due."""
     match ticket.status:
         case Status.NEW | Status.OPEN:
-            return Decision(replace(ticket, told_at=at), (Tell.WAITING,))
+            return _told(ticket, at, policy)
         case Status.ANSWERED:
             if ticket.reminded_at is None:
                 return Decision(replace(ticket, reminded_at=at), (Tell.REMINDER,))
             return Decision(entered(ticket, Status.RESOLVED, at), (Tell.RESOLVED,))
         case Status.POSTPONED:
+            if ticket.wake_at is not None and at < ticket.wake_at:
+                return _told(ticket, at, policy)
             back = entered(ticket, ticket.return_to or Status.OPEN, at)
             return Decision(replace(back, told_at=at), (Tell.WAITING,))
         case Status.RESOLVED:
@@ -41,19 +43,35 @@ def tick(ticket: Ticket, at: datetime) -> Decision:
             return Decision(ticket)
 
 
+def _told(ticket: Ticket, at: datetime, policy: Policy) -> Decision:
+    tell = Tell.BREACHED if clocks.breached(ticket, policy, at) else Tell.WAITING
+    return Decision(replace(ticket, told_at=at), (tell,))
+
+
+def opening(ticket: Ticket, at: datetime, policy: Policy) -> datetime:
+    """Return when the mail that is due may be sent: `at` itself, or the next office hours if it is late."""
+    if ticket.status is Status.ANSWERED:
+        return policy.office.next_open(at)
+    woken = ticket.wake_at is not None and at >= ticket.wake_at
+    if ticket.status in clocks.RUNNING and not woken:
+        return policy.told_in.next_open(at)
+    return at
+
+
 def due(ticket: Ticket, policy: Policy) -> datetime | None:
     """Return when time alone next changes `ticket`, None for never."""
     match ticket.status:
         case Status.NEW | Status.OPEN:
-            target = policy.calendar.add(ticket.waiting_since or ticket.since, policy.respond_after)
-            return target if ticket.told_at is None else max(target, ticket.told_at + TELL_AGAIN)
+            return clocks.told_next(ticket, policy)
         case Status.ANSWERED:
             quiet_since = ticket.answered_at or ticket.since
             if ticket.reminded_at is None:
                 return policy.office.next_open(policy.calendar.add(quiet_since, policy.remind_after))
-            return max(policy.calendar.add(quiet_since, policy.resolve_after), ticket.reminded_at + AFTER_REMINDER)
+            quiet = max(policy.calendar.add(quiet_since, policy.resolve_after), ticket.reminded_at + AFTER_REMINDER)
+            return policy.office.next_open(quiet)
         case Status.POSTPONED:
-            return ticket.wake_at
+            told_at = clocks.told_next(ticket, policy)
+            return min((at for at in (ticket.wake_at, told_at) if at), default=None)
         case Status.RESOLVED:
             return policy.calendar.add(ticket.since, policy.close_after)
         case Status.SPAM:

@@ -39,18 +39,18 @@ class Listed:
     subject: str
     status: Status
     assignee: str | None
-    due_at: datetime | None
+    target_at: datetime | None
     waiting_since: datetime | None
     name: str
     address: str
 
 
-# Breached, due soonest, oldest unanswered, priority; nulls stand at opposite ends on the two databases.
-_URGENCY: Final = (
+# Breached, due soonest, oldest unanswered, priority: what is breached was due first. Nulls stand at opposite ends on
+# the two databases.
+URGENCY: Final = (
+    TicketRow.target_at.is_(None),
+    TicketRow.target_at,
     TicketRow.waiting_since.is_(None),
-    TicketRow.told_at.is_(None),
-    TicketRow.due_at.is_(None),
-    TicketRow.due_at,
     TicketRow.waiting_since,
     case({"urgent": 0, "high": 1, "normal": 2, "low": 3}, value=TicketRow.priority, else_=2),
     TicketRow.id,
@@ -61,14 +61,14 @@ _LISTED: Final = (
         TicketRow.subject,
         TicketRow.status,
         TicketRow.assignee,
-        TicketRow.due_at,
+        TicketRow.target_at,
         TicketRow.waiting_since,
         PersonRow.name,
         AddressRow.address,
     )
     .join(AddressRow, AddressRow.id == TicketRow.requester_id)
     .join(PersonRow, PersonRow.id == AddressRow.person_id)
-    .order_by(*_URGENCY)
+    .order_by(*URGENCY)
     .limit(MOST_ROWS)
 )
 
@@ -110,7 +110,7 @@ def most_urgent(connection: Connection, seen: Seen, now: datetime) -> int | None
             or_(TicketRow.assignee.is_(None), TicketRow.assignee == seen.agent),
             or_(TicketRow.offered_until.is_(None), TicketRow.offered_until <= now, TicketRow.offered_to == seen.agent),
         )
-        .order_by(case((passed, 1), else_=0), *_URGENCY)
+        .order_by(case((passed, 1), else_=0), *URGENCY)
         .limit(1)
         .with_for_update(skip_locked=True)
     )

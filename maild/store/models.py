@@ -4,6 +4,7 @@
     raw          the bytes themselves, in pieces of at most 1 MiB, compressed (`store.raw`)
     ticket       a status and a few instants                                     queue of the scheduler
     history      old and new of every field of a ticket that ever changed
+    clock        how long a customer waited for an answer, or for the end, and what was promised
     delivery     one mail to one recipient                                       queue of the sender
     person       who writes; address: under which addresses
     participant  who takes part in a ticket besides its requester
@@ -178,6 +179,11 @@ class TicketRow(Due, Base):
     offered_until: Mapped[datetime | None]
     tags: Mapped[frozenset[str]] = mapped_column(Words(), server_default=_NONE)
     related: Mapped[frozenset[int]] = mapped_column(Numbers(), server_default=_NONE)
+    resolving_since: Mapped[datetime | None]
+    resolving_s: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    target_at: Mapped[datetime | None]  # when the customer should have heard from us: tickets are solved in this order
+    rate_at: Mapped[datetime | None]  # when he is asked how we did
+    rating: Mapped[int | None]  # what he said: 1 bad, 2 fair, 3 good
 
     __table_args__ = (
         _due_index("ticket"),
@@ -204,6 +210,24 @@ class HistoryRow(Base):
     mail_id: Mapped[int | None] = mapped_column(ForeignKey("mail.id", ondelete="SET NULL"), index=True)
 
     __table_args__ = (Index("ix_history_actor_at", "actor", "at"),)
+
+
+class ClockRow(Base):
+    """A clock of a ticket that ended (`rules.clocks`); one that goes on is written anew when it ends again."""
+
+    __tablename__ = "clock"
+
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("ticket.id", ondelete="CASCADE"), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)  # rules.levels.Kind
+    started_at: Mapped[datetime] = mapped_column(primary_key=True)
+    target_at: Mapped[datetime | None]  # when it was due; null: nothing was promised
+    stopped_at: Mapped[datetime] = mapped_column(index=True)
+    used_s: Mapped[int] = mapped_column(BigInteger)  # working time of the level's calendar
+    outcome: Mapped[str | None] = mapped_column(String(8))  # rules.levels.Outcome; null: nothing was promised
+    level: Mapped[str | None] = mapped_column(String(40))
+    priority: Mapped[str] = mapped_column(String(16))
+    department: Mapped[str] = mapped_column(String(80))
+    agent: Mapped[Email | None]  # whose answer stopped it
 
 
 class ParticipantRow(Base):

@@ -26,6 +26,7 @@ class Purpose(StrEnum):
     RESOLVED = "resolved"  # to the requester: we believe it solved
     FOLLOW_UP = "follow_up"  # to the requester: your mail began a new conversation
     WAITING = "waiting"  # to an agent: a customer waits
+    BREACHED = "breached"  # to an agent and his lead: he has been waiting for longer than was promised
     HANDED_OVER = "handed_over"  # to the agents who have a ticket from now on
     SHOWN = "shown"  # to an agent: the ticket that he asked for
     DESK = "desk"  # to an agent: the list or the help that he asked for
@@ -94,6 +95,23 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Promise:
+    """A clock that runs, and by when it should have stopped."""
+
+    clock: str  # rules.levels.Kind
+    due_at: datetime
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """What happens to a ticket if nobody does anything."""
+
+    step: str  # rules.next_step.Step
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """A ticket in a list."""
 
@@ -150,7 +168,8 @@ class _ToAgent(_Mail):
     ticket_id: int
     status: str  # rules.tickets.Status
     customer: Who
-    due_at: datetime | None = None  # when the customer should have heard from us
+    promises: tuple[Promise, ...] = ()
+    coming: Coming | None = None
     assignee: str = ""  # name of an agent, "" for nobody
     priority: str = ""  # "low", "high" or "urgent", "" for the usual one
     vip: bool = False  # the customer is one of those who come first
@@ -231,6 +250,16 @@ class Waiting(_ToAgent):
 
     purpose: ClassVar = Purpose.WAITING
     waiting_since: datetime
+    now: datetime
+    text: str = ""  # the newest of what waits for an answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breached(_ToAgent):
+    """A customer has been waiting for longer than he was promised."""
+
+    purpose: ClassVar = Purpose.BREACHED
+    waiting_since: datetime | None
     now: datetime
     text: str = ""  # the newest of what waits for an answer
 
@@ -320,6 +349,7 @@ Mail = (
     | Resolved
     | FollowUp
     | Waiting
+    | Breached
     | HandedOver
     | Shown
     | Collision

@@ -10,8 +10,10 @@ from maild.templates.mails import (
     Acknowledgement,
     Action,
     Answer,
+    Breached,
     Change,
     Collision,
+    Coming,
     Desk,
     Entry,
     Failure,
@@ -23,6 +25,7 @@ from maild.templates.mails import (
     Listed,
     Mail,
     Notification,
+    Promise,
     Reminder,
     Resolved,
     Returned,
@@ -79,7 +82,11 @@ _ACTIONS: Final = (
 _TICKET: Final[dict[str, Any]] = {**_FRAME, "ticket_id": 1042, "status": "open", "customer": _ADA}
 _FULL: Final[dict[str, Any]] = {
     **_TICKET,
-    "due_at": _AT + timedelta(hours=4),
+    "promises": (
+        Promise("first response", _AT + timedelta(hours=4)),
+        Promise("resolution", _AT + timedelta(days=3)),
+    ),
+    "coming": Coming("tell agents", _AT + timedelta(hours=3)),
     "assignee": "Anna Berg",
     "priority": "high",
     "vip": True,
@@ -146,6 +153,11 @@ def _to_agents() -> Iterator[Mail]:
     yield Notification(**_FULL, author=_ANNA, role="agent", proof="proven", at=_AT, text=_ANSWER)
     for status in ("new", "open", "answered", "postponed", "resolved", "closed", "spam", "deleted", "merged"):
         yield Waiting(**{**_TICKET, "status": status}, waiting_since=_AT, now=_AT + timedelta(hours=5))
+    for step in ("remind customer", "resolve", "come back", "ask customer", "close", "remove"):
+        yield Waiting(**_TICKET, coming=Coming(step, _AT), waiting_since=_AT, now=_AT)
+    late = {**_FULL, "promises": (Promise("next response", _AT, late=True), Promise("resolution", _AT, late=True))}
+    yield Breached(**late, waiting_since=_AT - timedelta(hours=4), now=_AT + timedelta(hours=1), text=_TEXT)
+    yield Breached(**_TICKET, promises=(Promise("resolution", _AT, late=True),), waiting_since=None, now=_AT)
     yield Waiting(**_FULL, waiting_since=_AT, now=_AT + timedelta(days=2), text=_TEXT)
     yield HandedOver(**_FULL, by="Anna Berg", yours=True, noted="You know the lady.", text=_TEXT)
     yield HandedOver(**_TICKET, by="Anna Berg", yours=False)

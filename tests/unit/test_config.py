@@ -196,7 +196,8 @@ def test_without_a_calendar_clocks_run_always_and_reminders_keep_office_hours() 
     assert policy.calendar.add(saturday, Span.parse("2h")) == datetime(2026, 3, 7, 14, tzinfo=UTC)
     assert policy.calendar.add(saturday, Span.parse("1bd")) == datetime(2026, 3, 10, 9, tzinfo=UTC)
     assert policy.office.next_open(saturday) == datetime(2026, 3, 9, 9, tzinfo=UTC)
-    assert desk.clock_of(desk.departments[0]).add(saturday, Span.parse("2h")) == datetime(2026, 3, 7, 14, tzinfo=UTC)
+    assert policy.told_in.next_open(saturday) == datetime(2026, 3, 9, 9, tzinfo=UTC)
+    assert policy.level is None
 
 
 WITH_A_LEVEL = """
@@ -213,7 +214,9 @@ open = { 2026-02-28 = ["10-12"] }
 
 def test_the_calendar_of_a_level_counts_its_clocks() -> None:
     desk = parse(SMALLEST.replace("[[agent]]", 'sla = "gold"\ntimezone = "Europe/Tallinn"\n[[agent]]') + WITH_A_LEVEL)
-    clock = desk.clock_of(desk.departments[0])
+    policy = desk.policy_of(desk.departments[0])
+    assert policy.level
+    clock = policy.level.calendar
     zone = ZoneInfo("Europe/Tallinn")
     monday = datetime(2026, 2, 23, 16, tzinfo=zone)  # then 24 February, a holiday, and two closed days
 
@@ -222,7 +225,7 @@ def test_the_calendar_of_a_level_counts_its_clocks() -> None:
     assert clock.add(monday, Span.parse("2h")) == datetime(2026, 2, 27, 10, tzinfo=zone)
     assert clock.add(monday, Span.parse("6h")) == datetime(2026, 2, 28, 11, tzinfo=zone)
     assert clock.add(monday, Span.parse("2bd")) == datetime(2026, 2, 28, 12, tzinfo=zone)
-    assert desk.office_of(desk.departments[0]) is clock
+    assert policy.office is policy.told_in is clock
 
 
 def test_a_priority_without_a_target_takes_the_next_one_towards_normal() -> None:

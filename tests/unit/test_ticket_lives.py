@@ -249,7 +249,9 @@ def facts_are_no_part_of_a_life(step: Step) -> None:
     if isinstance(step.event, FACTS):
         told = set(step.decision.tells)
         facts = {name: getattr(step.after, name) for name in CHANGEABLE}
-        assert replace(step.before, due_at=step.after.due_at, **facts) == step.after
+        settled = {"due_at": step.after.due_at, "target_at": step.after.target_at, "told_at": step.after.told_at}
+        assert replace(step.before, **settled, **facts) == step.after
+        assert step.after.told_at in (None, step.before.told_at)
         assert told <= {Tell.HANDED_OVER}
     elif not isinstance(step.event, AgentWrote | ClockSetBack):
         assert all(getattr(step.before, name) == getattr(step.after, name) for name in CHANGEABLE)

@@ -174,10 +174,14 @@ class TestSilence:
         assert late.after == replace(answered, due_at=datetime(2026, 3, 11, 9, tzinfo=BERLIN))
         assert decide(late.after, Tick(due(late.after)), OFFICE).tells == (Tell.REMINDER,)
 
-    def test_an_end_by_silence_needs_no_business_hours(self) -> None:
+    def test_an_end_by_silence_comes_in_business_hours(self) -> None:
         reminded = replace(self.answered, reminded_at=NOON + 6 * DAY, due_at=NOON + 10 * DAY)
+        at_night, monday = datetime(2026, 3, 21, 3, tzinfo=BERLIN), datetime(2026, 3, 23, 9, tzinfo=BERLIN)
 
-        assert decide(reminded, Tick(datetime(2026, 3, 21, 3, tzinfo=BERLIN)), OFFICE).tells == (Tell.RESOLVED,)
+        late = decide(reminded, Tick(at_night), OFFICE)
+
+        assert (late.tells, late.after.due_at) == ((), monday)
+        assert decide(late.after, Tick(monday), OFFICE).tells == (Tell.RESOLVED,)
 
     def test_the_spans_are_counted_by_the_departments_calendar(self) -> None:
         calendar = Calendar.office(BERLIN)

@@ -10,7 +10,7 @@ from maild.message.address import normalise
 from maild.message.search import Query
 from maild.rules.next_step import next_step
 from maild.rules.tickets import FIELDS, Status, Ticket
-from maild.store import search
+from maild.store import lists, search
 from maild.store.models import (
     AddressRow,
     HistoryRow,
@@ -29,7 +29,6 @@ _TICKETS: Final = (
         TicketRow.department,
         TicketRow.priority,
         TicketRow.language,
-        TicketRow.created_at,
         TicketRow.follows_id,
         TicketRow.silenced_until,
         AddressRow.address.label("requester"),
@@ -49,7 +48,7 @@ def listed(
     assignee: str | None = None,
     limit: int = 50,
 ) -> list[dict[str, Any]]:
-    """Return tickets, those first in which a customer waits longest, then those that something happens to soonest.
+    """Return tickets, what is to be solved first and in that order, then those that something happens to soonest.
 
     `assignee` "none" asks for tickets that belong to nobody.
     """
@@ -91,8 +90,7 @@ def _belongs(department: str | None, assignee: str | None) -> ColumnElement[bool
 def _ordered(tickets: Any) -> Any:
     # SQLite and PostgreSQL sort nulls to opposite ends
     return tickets.order_by(
-        TicketRow.waiting_since.is_(None),
-        TicketRow.waiting_since,
+        *lists.URGENCY[:-1],
         TicketRow.due_at.is_(None),
         TicketRow.due_at,
         TicketRow.id,

@@ -105,7 +105,7 @@ class Requests:
     def _row(self, each: Listed, hit: Hit | None = None) -> Row:
         assignee = self._settings.agent_of(each.assignee) if each.assignee else None
         customer = Who(each.name, each.address)
-        due_at = each.due_at if each.waiting_since else None
+        due_at = each.target_at if each.waiting_since else None
         said = mails.Found(hit.author, hit.at, hit.snippet) if hit and hit.at else None
         return Row(each.id, each.subject, each.status.value, customer, assignee.name if assignee else "", due_at, said)
 

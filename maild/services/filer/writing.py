@@ -236,7 +236,7 @@ def _events(filing: Filing, now: datetime, *, acknowledge: bool) -> tuple[Event,
         return () if event is None else (event,)
     if filing.route.action is not Action.OPEN:
         return (MachineWrote(now),)
-    return CustomerWrote(filing.mail.old_since, acknowledge=False, notify=False), Solved(now)
+    return CustomerWrote(filing.mail.old_since, acknowledge=False, notify=False), Solved(now, old=True)
 
 
 def _event(filing: Filing, now: datetime, *, acknowledge: bool) -> Event | None:

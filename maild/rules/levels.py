@@ -1,0 +1,61 @@
+"""What is promised, and what became of it: levels of service, with a target for each clock and priority.
+
+A clock that a level leaves out is measured and promises nothing. `rules.clocks` says when clocks run.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from maild.rules.sla import ALWAYS, Calendar, Span
+
+PRIORITIES: Final = ("urgent", "high", "normal", "low")
+
+
+class Kind(StrEnum):
+    """A clock; the value is what the database and the commands say."""
+
+    FIRST_RESPONSE = "first response"
+    NEXT_RESPONSE = "next response"
+    RESOLUTION = "resolution"
+
+
+class Outcome(StrEnum):
+    """What a clock that ended came to."""
+
+    MET = "met"
+    MISSED = "missed"
+    VOID = "void"
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A level of service."""
+
+    name: str
+    calendar: Calendar = ALWAYS  # which time counts
+    targets: Mapping[Kind, Mapping[str, Span]] = field(default_factory=dict)  # by clock and priority
+    warn_at: tuple[int, ...] = (75, 100)  # percent of a target after which the agents are told
+
+    def target(self, kind: Kind, priority: str) -> Span | None:
+        """Return how long a clock may run, None if nothing is promised; an unknown priority is a normal one."""
+        spans = self.targets.get(kind, {})
+        return spans.get(priority) or spans.get("normal")
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A clock that ended."""
+
+    kind: Kind
+    started_at: datetime
+    due_at: datetime | None
+    stopped_at: datetime
+    used: timedelta  # working time
+    outcome: Outcome | None  # None: there was no target
+    level: str | None = None
+    priority: str = ""
+    department: str = ""
+    agent: str | None = None  # whose answer stopped it
