@@ -147,7 +147,6 @@ class AddressRow(Base):
 
 
 _TAGGED = sql_text("tags <> ''")
-_NONE = sql_text("''")
 
 
 class TicketRow(Due, Base):
@@ -177,8 +176,9 @@ class TicketRow(Due, Base):
     assignee: Mapped[Email | None]
     offered_to: Mapped[Email | None]  # the agent who got it as the most urgent one
     offered_until: Mapped[datetime | None]
-    tags: Mapped[frozenset[str]] = mapped_column(Words(), server_default=_NONE)
-    related: Mapped[frozenset[int]] = mapped_column(Numbers(), server_default=_NONE)
+    # Nullable, which means none: SQLite would copy the whole table for a default, and forget which ids it has given.
+    tags: Mapped[frozenset[str]] = mapped_column(Words(), nullable=True)
+    related: Mapped[frozenset[int]] = mapped_column(Numbers(), nullable=True)
     resolving_since: Mapped[datetime | None]
     resolving_s: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     target_at: Mapped[datetime | None]  # when the customer should have heard from us: tickets are solved in this order

@@ -32,6 +32,27 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_trouble")),
     )
     op.create_table(
+        "clock",
+        sa.Column("ticket_id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("target_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("stopped_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_s", sa.BigInteger(), nullable=False),
+        sa.Column("outcome", sa.String(length=8), nullable=True),
+        sa.Column("level", sa.String(length=40), nullable=True),
+        sa.Column("priority", sa.String(length=16), nullable=False),
+        sa.Column("department", sa.String(length=80), nullable=False),
+        sa.Column("agent", sa.String(length=320), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["ticket_id"], ["ticket.id"], name=op.f("fk_clock_ticket_id_ticket"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("ticket_id", "kind", "started_at", name=op.f("pk_clock")),
+    )
+    with op.batch_alter_table("clock", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_clock_stopped_at"), ["stopped_at"], unique=False)
+
+    op.create_table(
         "attempt",
         sa.Column("delivery_id", sa.Integer(), nullable=False),
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
@@ -54,8 +75,13 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("unpacked_bytes", sa.Integer(), nullable=True))
 
     with op.batch_alter_table("ticket", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("tags", sa.Text(), server_default=sa.text("('')"), nullable=False))
-        batch_op.add_column(sa.Column("related", sa.Text(), server_default=sa.text("('')"), nullable=False))
+        batch_op.add_column(sa.Column("tags", sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column("related", sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column("resolving_since", sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("resolving_s", sa.BigInteger(), server_default="0", nullable=False))
+        batch_op.add_column(sa.Column("target_at", sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("rate_at", sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("rating", sa.Integer(), nullable=True))
         batch_op.create_index(
             "ix_ticket_tags",
             ["tags"],
