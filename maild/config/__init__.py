@@ -167,8 +167,6 @@ def warnings(settings: Settings) -> tuple[str, ...]:
 def _not_done(settings: Settings) -> Iterator[str]:
     """Yield what may be written and does nothing in this version."""
     for department in settings.departments:
-        if department.assign != "none":
-            yield f"department {department.name}.assign: this version tells all agents instead"
         if department.sla is not None:
             yield f"department {department.name}.sla: this version uses its calendar, and does not measure its targets"
 

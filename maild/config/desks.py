@@ -1,5 +1,6 @@
 """Who works here: the sections `[[department]]` and `[[agent]]`."""
 
+from datetime import time
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,8 @@ from maild.config.setting_types import (
     Command,
     Count,
     Credential,
+    DaysAway,
+    DigestTime,
     Language,
     MailAddress,
     Name,
@@ -38,6 +41,7 @@ class Department(Section):
     remind_after: SpanText = Span.parse("5d")
     resolve_after: SpanText = Span.parse("10d")
     close_after: SpanText = Span.parse("14d")
+    give_back_after: SpanText = Span.parse("2bd")
     reminders_a_minute: Count = 30
 
     @model_validator(mode="before")
@@ -57,6 +61,9 @@ class Agent(Section):
     departments: tuple[Name, ...] = Field(min_length=1)  # default: all of them
     language: Language | None = None  # None: his first department's
     timezone: Zone | None = None  # None: his first department's
+    calendar: Name | None = None  # None: his hours are the department's
+    away: DaysAway = ()
+    digest: DigestTime = time(8)  # None: never
     inline_password: SecretStr | None = Field(None, alias="password")  # with one he may log in to the listener
     password_file: PrivateFile | None = None
     password_command: Command | None = None

@@ -66,6 +66,8 @@ def _names(written: Tables) -> Iterator[Fault]:
     yield from _domains(written)
     yield from _unknown(_table(written, "relay").get("oauth"), applications, ("relay", "oauth"), "a table [oauth.{}]")
     for index, table in _tables(written, "agent"):
+        calendars, path = _keys(written, "calendar"), ("agent", index, "calendar")
+        yield from _unknown(table.get("calendar"), calendars, path, "a table [calendar.{}]")
         named = table.get("departments")
         for place, name in enumerate(named if isinstance(named, list | tuple) else ()):
             yield from _unknown(name, departments, ("agent", index, "departments", place), "a department of that name")

@@ -37,6 +37,7 @@ TITLE: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,100}$"
 
 _NO_ZONE = (KeyError, ValueError, OSError)  # unknown, not a name at all, a folder of names
 _SIZE = re.compile(r"(\d{1,12})\s*([kmg]?i?b)", re.ASCII | re.IGNORECASE)
+_TIME_OF_DAY = re.compile(r"(\d{1,2}):([0-5]\d)", re.ASCII)
 _HOURS = re.compile(r"(\d{1,2})(?::(\d\d))?\s*-\s*(\d{1,2})(?::(\d\d))?", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}[A-Za-z0-9_.])?", re.ASCII)
 _COUNTRY = re.compile(r"([A-Z]{2})(?:-([A-Z0-9]{1,3}))?", re.ASCII)
@@ -325,6 +326,31 @@ def _day(value: object) -> date:
         raise ValueError("expected a date such as 2026-12-24") from None
 
 
+def _days_away(value: object) -> tuple[tuple[date, date], ...]:
+    """Return the first and the last of some days: `2026-05-04`, "2026-12-24..2027-01-06"."""
+    if not isinstance(value, list | tuple):
+        raise ValueError('expected a list of days such as ["2026-12-24..2027-01-06", 2026-05-04]')  # noqa: TRY004 - as above
+    return tuple(each if isinstance(each, tuple) else _span_of_days(each) for each in value)
+
+
+def _span_of_days(value: object) -> tuple[date, date]:
+    first, dots, last = value.partition("..") if isinstance(value, str) else (value, "", "")
+    begins = _day(first)
+    ends = _day(last) if dots else begins
+    if ends < begins:
+        raise ValueError(f"{value}: the last day is before the first one")
+    return begins, ends
+
+
+def _digest_time(value: object) -> time | None:
+    if value == "never" or value is None or isinstance(value, time):
+        return value if isinstance(value, time) else None
+    found = _TIME_OF_DAY.fullmatch(value) if isinstance(value, str) else None
+    if found is None or int(found[1]) > 11:
+        raise ValueError("expected a time of the morning such as '8:00', or 'never'")
+    return time(int(found[1]), int(found[2]))
+
+
 def _start(value: object) -> object:
     if value in ("now", "all"):
         return value
@@ -358,6 +384,8 @@ Language = Annotated[str, _text(_language, "a language such as 'en'")]
 Country = Annotated[str, _text(_country, "a country such as 'EE'")]
 Week = Annotated[Mapping[int, Hours], PlainValidator(_week)]
 Day = Annotated[date, PlainValidator(_day)]
+DaysAway = Annotated[tuple[tuple[date, date], ...], PlainValidator(_days_away)]
+DigestTime = Annotated[time | None, PlainValidator(_digest_time)]
 Start = Annotated[Literal["now", "all"] | date, PlainValidator(_start)]
 Url = Annotated[str, _text(_url, "a URL such as 'https://login.acme.example/token'")]
 Tenant = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,100}$")]

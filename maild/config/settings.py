@@ -13,6 +13,7 @@ and the files are looked at. Reading the configuration itself, the name of the m
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -144,6 +145,15 @@ class Settings(Section):
     def timezone_of(self, agent: Agent) -> ZoneInfo:
         """Return the zone in which an agent is told times and says "tomorrow 9:00"."""
         return agent.timezone or self._departments[agent.departments[0]].timezone
+
+    def hours_of(self, agent: Agent, department: Department) -> Calendar:
+        """Return when an agent works: by his own calendar, else the department's."""
+        return self.calendar[agent.calendar].calendar if agent.calendar else self.office_of(department)
+
+    def is_absent(self, agent: Agent, at: datetime) -> bool:
+        """Return whether `at` is on a day on which the configuration has an agent away."""
+        day = at.astimezone(self.timezone_of(agent)).date()
+        return any(first <= day <= last for first, last in agent.away)
 
     @cached_property
     def _levels_of_domains(self) -> dict[str, str]:

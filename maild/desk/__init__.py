@@ -19,6 +19,7 @@ from sqlalchemy import Connection, select, update
 
 from maild import people
 from maild.config import Settings
+from maild.desk.assigning import Rota
 from maild.desk.batch import Batch
 from maild.desk.happenings import MAILD, Happening, Opening, Outcome
 from maild.desk.rows import last_answers, load, purge, record_withheld, write
@@ -56,9 +57,12 @@ class Desk:
         Raises:
             KeyError: there is no such ticket.
         """
-        batch = Batch(connection, self.policy, [each.ticket for each in happenings if isinstance(each.ticket, int)])
+        rota = Rota(self._settings, connection)
+        tickets = [each.ticket for each in happenings if isinstance(each.ticket, int)]
+        batch = Batch(connection, self.policy, tickets, rota)
         ended = [batch.happen(happening) for happening in happenings]
         write(connection, batch.cards())
+        rota.write()
         withheld = self._outbox.post(connection, batch.posts, now)
         record_withheld(connection, withheld, now)
         self._return_answers(connection, withheld, now)

@@ -1,14 +1,15 @@
 """The deciding of one batch, in memory: tickets change and mails to be told gather, nothing is written."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, select
 
 from maild import people
-from maild.desk.happenings import Happening, Opening
+from maild.desk.assigning import Rota
+from maild.desk.happenings import MAILD, Happening, Opening
 from maild.desk.rows import Card, changes, load
 from maild.message.commands import Fault
 from maild.outbox import FiledMail, Post, Thread
@@ -16,6 +17,7 @@ from maild.people import Person
 from maild.rules.events import (
     Admit,
     AgentWrote,
+    Assign,
     CustomerWrote,
     DeliveryFailed,
     Event,
@@ -37,12 +39,23 @@ _GOES_ON: Final = (CustomerWrote, StillAProblem, Solved, AgentWrote, DeliveryFai
 _DEAD: Final = (Status.CLOSED, Status.SPAM, Status.DELETED, Status.MERGED)
 
 
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What one event does."""
+
+    event: Event
+    decision: Decision
+    target: Card | None  # into which the ticket is merged
+    given: Assign | None  # to whom the ticket goes, since it has nobody
+
+
 class Batch:
     """The deciding of one batch: cards change and posts gather, nothing is written."""
 
-    def __init__(self, connection: Connection, policy: PolicyOf, ticket_ids: Sequence[int]) -> None:
-        """Read the tickets of `ticket_ids`; `policy` gives that of a department for a requester."""
+    def __init__(self, connection: Connection, policy: PolicyOf, ticket_ids: Sequence[int], rota: Rota) -> None:
+        """Read the tickets of `ticket_ids`; `policy` is that of a department for a requester, `rota` gives tickets."""
         self._connection = connection
+        self._rota = rota
         self._policy = policy
         self._by_id = load(connection, ticket_ids)
         self._opened: dict[int, Card] = {}  # by identity of the Opening
@@ -63,38 +76,48 @@ class Batch:
             return card, happening.faults
         events = (happening.event, *happening.then)
         try:
-            decisions = list(self._decide(card, events))
+            steps = list(self._decide(card, events))
         except Refused as no:
             refused = (Fault(no.sentence, values=tuple(no.values.items())),)
             self._return(card, happening, refused)
             return card, refused
-        if decisions[0][1].follow_up:
+        if steps[0].decision.follow_up:
             return self._follow_up(card, happening), ()
-        for event, (target, decision) in zip(events, decisions, strict=True):
-            one, before = replace(happening, event=event, then=()), card.state
-            self._change(card, decision, one)
-            card.purge = card.purge or decision.purge
-            self._tell(card, decision.tells, one, before)
-            if isinstance(event, KnowAs):
-                card.aliases.append(event.address)
-            if target is not None:
-                self._hand_over(before, target, one)
+        for step in steps:
+            one, before = replace(happening, event=step.event, then=()), card.state
+            self._change(card, step.decision, one)
+            self._give(card, step.given, one)
+            card.purge = card.purge or step.decision.purge
+            self._tell(card, step.decision.tells, one, before)
+            if isinstance(step.event, KnowAs):
+                card.aliases.append(step.event.address)
+            if step.target is not None:
+                self._hand_over(before, step.target, one)
         return card, ()
 
-    def _decide(self, card: Card, events: Iterable[Event]) -> Iterator[tuple[Card | None, Decision]]:
-        """Yield what each of `events` does behind the others, and the ticket that it merges into; nothing changes.
+    def _decide(self, card: Card, events: Sequence[Event]) -> Iterator[_Step]:
+        """Yield what each of `events` does behind the others; nothing changes.
 
         Raises:
             Refused: one of them makes no sense, so none of them may happen.
         """
         state = card.state
+        assigned = any(isinstance(event, Assign) for event in events)
         for event in events:
             target = self._target(card, event)
             department = event.department if isinstance(event, MoveTo) else state.department
             requester = event.address if isinstance(event, SetRequester) else state.requester
-            decision = decide(state, event, self._policy(department, requester))
-            state = decision.after
-            yield target, decision
+            policy = self._policy(department, requester)
+            decision = decide(state, event, policy)
+            given = None if assigned or decision.follow_up else self._rota.given(decision.after, event)
+            state = decide(decision.after, given, policy).after if given else decision.after
+            yield _Step(event, decision, target, given)
+
+    def _give(self, card: Card, given: Assign | None, happening: Happening) -> None:
+        """Let a ticket be given to the agent whom the rota chose, if it chose one."""
+        if given is not None:
+            decision = decide(card.state, given, self._policy(card.state.department, card.state.requester))
+            self._change(card, decision, replace(happening, event=given, actor=MAILD))
 
     def _target(self, card: Card, event: Event) -> Card | None:
         """Return the ticket into which another is merged, None if the event merges nothing."""
@@ -199,6 +222,7 @@ class Batch:
         before = follower.state
         decision = decide(before, event, self._policy(before.department, before.requester))
         self._change(follower, decision, happening)
+        self._give(follower, self._rota.given(follower.state, event, closed.state.assignee), happening)
         self._tell(follower, (*tells, *decision.tells), happening, before)
         return follower
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from maild import people
 from maild.desk.happenings import MAILD, Happening, Opening
 from maild.outbox import Thread, Withheld
-from maild.rules.events import KnowAs
+from maild.rules.events import Assign, KnowAs
 from maild.rules.levels import Finished
 from maild.rules.tickets import COMPUTED, FIELDS, PEOPLE, Tell, Ticket
 from maild.store import search
@@ -123,6 +123,8 @@ def changes(card: Card, after: Ticket, happening: Happening) -> Iterator[dict[st
                 yield {**common, "field": name, "old": None, "new": _text(value)}
     if isinstance(happening.event, KnowAs):
         yield {**common, "field": "alias", "old": None, "new": happening.event.address}
+    if isinstance(happening.event, Assign) and happening.event.reason:
+        yield {**common, "field": "reason", "old": None, "new": happening.event.reason}
     for name in _RECORDED:
         old, new = (getattr(before, name) if before else _OPENED.get(name)), getattr(after, name)
         if old != new and not (before is None and name in _OF_OPENING):

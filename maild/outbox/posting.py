@@ -30,7 +30,7 @@ from maild.outbox.words import Words
 from maild.people import Person
 from maild.rules.limits import Refusal
 from maild.rules.tickets import Tell
-from maild.store import queries, raw, search
+from maild.store import agents, queries, raw, search
 from maild.store.models import DeliveryRow, DeliveryState, Direction, MailRow, MailState
 from maild.templates import Templates
 
@@ -40,6 +40,7 @@ SOURCE: Final = "maild"  # of mails that no person wrote
 FILES_BYTES: Final = 20 << 20  # of a mail's files that are passed on; what is larger stays with the mail in the store
 _INSERT_MAIL: Final = insert(MailRow).returning(MailRow.id, sort_by_parameter_order=True)
 _INSERT_DELIVERY: Final = insert(DeliveryRow)
+_OF_CUSTOMERS: Final = frozenset({Tell.NOTIFICATION, Tell.WAITING})  # nobody waits for an agent who is away
 _REPLIES: Final = frozenset({Tell.ACKNOWLEDGEMENT, Tell.FOLLOW_UP, Tell.RETURNED})
 
 
@@ -64,7 +65,8 @@ class Outbox:
 
         On return each mail is as durable as the transaction of `connection`.
         """
-        letters = [letter for post in posts for letter in self._letters(post)]
+        absent = self._absent(connection, now) if posts else frozenset()
+        letters = [letter for post in posts for letter in self._letters(post, absent)]
         if not letters:
             return []
         self._enrol_agents(connection, letters, now)
@@ -103,20 +105,28 @@ class Outbox:
             return Refusal("it would go to ourselves")
         return None
 
-    def _letters(self, post: Post) -> list[Letter]:
+    def _absent(self, connection: Connection, now: datetime) -> frozenset[str]:
+        """Return the agents who are away."""
+        configured = {normalise(each.address) for each in self._settings.agents if self._settings.is_absent(each, now)}
+        return frozenset(agents.away(connection, now)) | configured
+
+    def _letters(self, post: Post, absent: frozenset[str]) -> list[Letter]:
         """Return who gets a mail for `post`: one letter for all customers, or one for each agent."""
         thread = post.thread
         department = self._settings.department(thread.department) or self._settings.departments[0]
         if post.tell in TO_AGENTS:
             return [
                 Letter(post, department, self._settings.language_of(agent), agent=agent)
-                for agent in self._agents_for(post, department)
+                for agent in self._agents_for(post, department, absent)
             ]
         cc = tuple(each for each in thread.participants if valid(each.address)) if post.tell is Tell.ANSWER else ()
         return [Letter(post, department, thread.language or department.language, (thread.requester,), cc)]
 
-    def _agents_for(self, post: Post, department: Department) -> list[Agent]:
-        """Return the agents to be told: the author of what came back, the assignee, else the whole department."""
+    def _agents_for(self, post: Post, department: Department, absent: frozenset[str]) -> list[Agent]:
+        """Return the agents to be told: the author of what came back, the assignee, else the whole department.
+
+        An assignee who is away is told together with those who are not; somebody is told in any case.
+        """
         if isinstance(post.about, Asked | Collision):
             asking = self._settings.agent_of(post.about.agent)
             return [asking] if asking else []
@@ -125,7 +135,10 @@ class Outbox:
             agent = self._settings.agent_of(author)
             return [agent] if agent else []
         assignee = self._settings.agent_of(post.state.assignee) if post.state.assignee else None
-        told = [assignee] if assignee else list(self._settings.agents_of(department.name))
+        told = [assignee] if assignee else []
+        if assignee is None or (normalise(assignee.address) in absent and post.tell in _OF_CUSTOMERS):
+            everybody = self._settings.agents_of(department.name)
+            told += [each for each in everybody if normalise(each.address) not in absent] or everybody
         if post.tell is Tell.NOTIFICATION and isinstance(post.about, FiledMail) and post.before.waiting_since is None:
             told += [agent for name in post.about.also_for for agent in self._settings.agents_of(name)]
         if post.tell is Tell.BREACHED and department.lead and (lead := self._settings.agent_of(department.lead)):
@@ -133,8 +146,8 @@ class Outbox:
         return [agent for agent in dict.fromkeys(told) if normalise(agent.address) != normalise(author)]
 
     def _enrol_agents(self, connection: Connection, letters: Sequence[Letter], now: datetime) -> None:
-        agents = [Address(letter.agent.name, letter.agent.address) for letter in letters if letter.agent]
-        enrolled = people.enrol(connection, agents, now) if agents else {}
+        told = [Address(letter.agent.name, letter.agent.address) for letter in letters if letter.agent]
+        enrolled = people.enrol(connection, told, now) if told else {}
         for letter in letters:
             if letter.agent:
                 letter.to = (enrolled[normalise(letter.agent.address)],)

@@ -134,6 +134,7 @@ class Assign:
     at: datetime
     agent: str | None
     by: str = ""  # who need not be told
+    reason: str = ""  # why he, if maild itself chose him
 
 
 @dataclass(frozen=True, slots=True)

@@ -356,3 +356,24 @@ class ScheduleRow(Base):
     doubted_since: Mapped[datetime | None]  # since when a daemon does not believe its wall clock
     doubted_wall: Mapped[datetime | None]  # what that showed then
     doubt_told_at: Mapped[datetime | None]  # when the operator was last told of it
+
+
+class AgentRow(Base):
+    """What is remembered of an agent, whom the configuration names; see `store.agents`."""
+
+    __tablename__ = "agent"
+
+    agent: Mapped[Email] = mapped_column(primary_key=True)  # his normalised address
+    away_until: Mapped[datetime | None]  # he said so
+    welcomed_at: Mapped[datetime | None]
+    digested_at: Mapped[datetime | None]  # when he last got his digest, or would have
+
+
+class DutyRow(Base):
+    """An agent's turn in a department that gives tickets to its agents."""
+
+    __tablename__ = "duty"
+
+    department: Mapped[str] = mapped_column(String(80), primary_key=True)
+    agent: Mapped[Email] = mapped_column(primary_key=True)
+    turn: Mapped[int]  # greater: he got a ticket later

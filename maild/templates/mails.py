@@ -125,6 +125,14 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Presence:
+    """Whether an agent is there."""
+
+    away: bool
+    until: datetime | None = None  # None: until he says that he is back
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A word in the help."""
 
@@ -303,6 +311,7 @@ class Desk(_Mail):
     rows: tuple[Row, ...] = ()
     more: int = 0  # tickets that the list leaves out
     idle: bool = False  # he asked for the next one, and none waits
+    presence: Presence | None = None  # he said that he is away, or back
     words: tuple[Entry, ...] = ()  # for answers to mails about tickets
     requests: tuple[Entry, ...] = ()  # for the desk address
     faults: tuple[Fault, ...] = ()

@@ -25,6 +25,7 @@ from maild.templates.mails import (
     Listed,
     Mail,
     Notification,
+    Presence,
     Promise,
     Reminder,
     Resolved,
@@ -177,6 +178,10 @@ def _to_agents() -> Iterator[Mail]:
     yield Desk(**{**frame, "subject": "search smoke"}, rows=(replace(rows[0], found=found),))
     yield Desk(**{**frame, "subject": "list spam"})
     yield Desk(**{**frame, "subject": "next"}, idle=True)
+    yield Desk(**{**frame, "subject": "away"}, presence=Presence(away=True, until=_AT + timedelta(days=7)))
+    yield Desk(**{**frame, "subject": "away"}, presence=Presence(away=True))
+    yield Desk(**{**frame, "subject": "back"}, presence=Presence(away=False))
+    yield Desk(**{**frame, "subject": "back"}, presence=Presence(away=False), rows=rows)
     words = (Entry("#resolve", "The matter is solved; a customer's mail opens it again."),)
     yield Desk(**{**frame, "subject": "help"}, words=words, requests=(Entry("mine", "List your tickets."),))
     yield Desk(**{**frame, "subject": "mien"}, faults=(Fault("mien", "What is that?", "mine"), Fault("x", "No.")))

@@ -25,7 +25,6 @@ def test_what_is_allowed_but_risky_is_said(written: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
-        ('[[department]]\nname = "sales"\naddress = "s@acme.example"\nassign = "round-robin"', "sales.assign: this"),
         ('[sla.x]\n[[department]]\nname = "sales"\naddress = "s@acme.example"\nsla = "x"', "sales.sla: this version"),
     ],
 )

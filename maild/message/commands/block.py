@@ -373,6 +373,7 @@ def _ticket(text: str, circumstances: Circumstances) -> Value:
 _READERS: Mapping[Syntax, Callable[[str, Circumstances], Value]] = {
     Syntax.NOTHING: _nothing,
     Syntax.WHEN: _when,
+    Syntax.MAYBE_WHEN: lambda text, seen: _when(text, seen) if text else None,
     Syntax.AGENT: _agent,
     Syntax.DEPARTMENT: lambda text, seen: _name(text, seen.departments, Says.NEEDS_DEPARTMENT, Says.NO_DEPARTMENT),
     Syntax.CANNED: _prepared,

@@ -18,6 +18,7 @@ class Syntax(StrEnum):
 
     NOTHING = ""
     WHEN = "WHEN"
+    MAYBE_WHEN = "[WHEN]"
     AGENT = "AGENT | me | nobody"
     DEPARTMENT = "DEPARTMENT"
     PRIORITY = "low | normal | high | urgent"
@@ -85,6 +86,8 @@ _TABLE = (
     Word("get", _S.TICKETS, "Get whole tickets, every mail attached.", "#get 1042", often=True, desk=True),
     Word("why", _S.MAYBE_TICKET, "Learn why a ticket is where it is.", "#why", desk=True),
     Word("release", _S.MAYBE_TICKET, "Give a ticket back to all.", "#release 1042", desk=True),
+    Word("away", _S.MAYBE_WHEN, "Get no tickets until then, or until you are back.", "#away until monday", desk=True),
+    Word("back", _S.NOTHING, "You are there again.", "#back", desk=True),
     Word("undo", _S.MAYBE_TEXT, "Take back what was just done.", "#undo", desk=True),
     Word("report", _S.MAYBE_TEXT, "Get the figures of a period.", "#report last-month", desk=True),
     Word("help", _S.MAYBE_TEXT, "Get this list, or the help for one word.", "#help postpone", desk=True),
@@ -122,6 +125,9 @@ _MEANT = {
     "canned": "use",
     "template": "use",
     "stats": "report",
+    "holiday": "away",
+    "vacation": "away",
+    "absent": "away",
     "commands": "help",
 }
 

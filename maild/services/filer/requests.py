@@ -24,7 +24,7 @@ from maild.rules.routing import Action
 from maild.rules.tickets import Status, Tell
 from maild.services.filer.commanding import AVAILABLE
 from maild.services.filer.filing import Filing
-from maild.store import lists
+from maild.store import agents, lists
 from maild.store.lists import Listed, Seen
 from maild.store.search import Hit
 from maild.templates import mails
@@ -135,6 +135,19 @@ class Requests:
         """Give a ticket back to all."""
         self._assign(asking, None)
 
+    def away(self, asking: _Asking) -> None:
+        """Note that the agent is away, until then or until he is back."""
+        until = asking.command.value if isinstance(asking.command.value, datetime) else None
+        agents.leave(asking.connection, asking.seen.agent, until or agents.FOR_EVER)
+        self._reply(asking, "away", presence=mails.Presence(away=True, until=until))
+
+    def back(self, asking: _Asking) -> None:
+        """Note that the agent is there again, and list his tickets."""
+        agents.leave(asking.connection, asking.seen.agent, asking.now)
+        rows, count = lists.listed(asking.connection, asking.seen, mine=True)
+        shown = tuple(map(self._row, rows))
+        self._reply(asking, "back", presence=mails.Presence(away=False), rows=shown, more=count - len(shown))
+
     def next(self, asking: _Asking) -> None:
         """Offer the agent the most urgent ticket, and nobody else for a while."""
         ticket_id = lists.most_urgent(asking.connection, asking.seen, asking.now)
@@ -195,6 +208,8 @@ _REQUESTS: Final[Mapping[str, Callable[[Requests, _Asking], None]]] = {
     "why": Requests.why,
     "take": Requests.take,
     "release": Requests.release,
+    "away": Requests.away,
+    "back": Requests.back,
 }
 ANSWERED: Final = frozenset(_REQUESTS)
 

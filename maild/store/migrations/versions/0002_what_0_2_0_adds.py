@@ -11,6 +11,21 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "agent",
+        sa.Column("agent", sa.String(length=320), nullable=False),
+        sa.Column("away_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("welcomed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("digested_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("agent", name=op.f("pk_agent")),
+    )
+    op.create_table(
+        "duty",
+        sa.Column("department", sa.String(length=80), nullable=False),
+        sa.Column("agent", sa.String(length=320), nullable=False),
+        sa.Column("turn", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("department", "agent", name=op.f("pk_duty")),
+    )
+    op.create_table(
         "schedule",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=True),

@@ -1,0 +1,84 @@
+"""What is remembered of agents: who is away, whose turn it is, what he was sent; the rest is in the configuration.
+
+An agent is his normalised address. He gets a row when there is something to remember; `duty` has his turn in each
+department that assigns. Whoever chooses among the agents of a department locks their rows of `duty` first, all of
+them in one order, so that two nodes never give two tickets in one turn.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from maild.rules.tickets import TO_SOLVE
+from maild.store.models import AgentRow, DutyRow, TicketRow
+
+FOR_EVER: Final = datetime(9000, 1, 1, tzinfo=UTC)  # away until he is back
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How an agent stands in a department."""
+
+    department: str
+    agent: str
+    turn: int
+
+
+_AWAY: Final = select(AgentRow.agent, AgentRow.away_until).where(AgentRow.away_until > bindparam("now"))
+
+
+def away(connection: Connection, now: datetime) -> dict[str, datetime]:
+    """Return who said that he is away, and until when."""
+    return {row.agent: row.away_until for row in connection.execute(_AWAY, {"now": now})}
+
+
+def leave(connection: Connection, agent: str, until: datetime) -> None:
+    """Note that an agent is away until then; an instant that is past: that he is back."""
+    enrol(connection, [agent])
+    connection.execute(update(AgentRow).where(AgentRow.agent == agent).values(away_until=until))
+
+
+def enrol(connection: Connection, agents: Iterable[str]) -> None:
+    """Write down those of `agents` who have no row."""
+    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    rows = [{"agent": agent} for agent in agents]
+    if rows:
+        connection.execute(make(AgentRow).on_conflict_do_nothing(), rows)
+
+
+def turns(connection: Connection, duties: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """Return the turn of each (department, agent), locked until the transaction ends."""
+    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    rows = [{"department": department, "agent": agent, "turn": 0} for department, agent in sorted(duties)]
+    if rows:
+        connection.execute(make(DutyRow).on_conflict_do_nothing(), rows)
+    locked = select(DutyRow.department, DutyRow.agent, DutyRow.turn)
+    found = connection.execute(locked.order_by(DutyRow.department, DutyRow.agent).with_for_update())
+    return {(row.department, row.agent): row.turn for row in found}
+
+
+_TAKE_TURN: Final = (
+    update(DutyRow)
+    .where(DutyRow.department == bindparam("of"), DutyRow.agent == bindparam("by"))
+    .values(turn=bindparam("to"))
+)
+
+
+def take_turns(connection: Connection, taken: Collection[Turn]) -> None:
+    """Write the turns that were taken."""
+    if taken:
+        connection.execute(_TAKE_TURN, [{"of": each.department, "by": each.agent, "to": each.turn} for each in taken])
+
+
+def waiting(connection: Connection, agents: Collection[str]) -> dict[str, int]:
+    """Return how many tickets of each of `agents` a customer waits in."""
+    counted = (
+        select(TicketRow.assignee, func.count())
+        .where(TicketRow.status.in_(TO_SOLVE), TicketRow.assignee.in_(agents))
+        .group_by(TicketRow.assignee)
+    )
+    return {agent: count for agent, count in connection.execute(counted) if agent is not None}
