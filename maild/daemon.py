@@ -46,7 +46,7 @@ SENDERS: Final = 3  # threads; each keeps a connection to the smarthost
 GRACE_S: Final = 8.0  # for clients inside DATA, and for the present step of each thread
 HANG_S: Final = 300.0  # a step that takes longer withholds the watchdog, so that systemd starts us anew
 STATUS_S: Final = 60.0
-GATHERING_S: Final = 0.02  # between two groups of mails: a group costs the same for one mail as for twenty
+GATHERING_S: Final = 0.01  # between two groups of mails: a group costs the same for one mail as for twenty
 
 EX_OK: Final = 0
 EX_SOFTWARE: Final = 70

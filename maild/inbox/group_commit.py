@@ -38,7 +38,8 @@ class GroupCommit:
     """One thread that stores: what waits goes into one transaction, a lone mail waits for nobody.
 
     Answers go out first; then, when no mail has come for a moment, the bell is rung (if there is a new mail) and the
-    log is written: both would take their time from the answer, since they need the interpreter.
+    log is written: both would take their time from the answer, since they need the interpreter. Behind a mail of a
+    mailbox nobody waits, so there the bell is rung at once.
     When a group fails its mails are tried one by one, so that one poisoned mail costs only itself; while the database
     is away that ends after ONE_BY_ONE_S and all that is left is refused with the error.
     """
@@ -93,10 +94,14 @@ class GroupCommit:
             group, last = self._next_group()
             if group:
                 self._settle(group)
-            if self._untold and (last or not group or len(self._untold) >= UNTOLD_MAILS):
+            if self._untold and (last or not group or len(self._untold) >= UNTOLD_MAILS or not self._is_awaited()):
                 self._tell()
             if last:
                 return
+
+    def _is_awaited(self) -> bool:
+        """Return whether anybody waits for an answer who may bring the next mail: behind IMAP nobody does."""
+        return not self._waiting.empty() or any(not fact.source.startswith("imap ") for fact in self._untold)
 
     def _next_group(self) -> "tuple[list[_Waiting], bool]":
         """Return the mails that wait, and whether they were the last; waits for one, if nothing is left to tell."""

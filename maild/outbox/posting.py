@@ -23,9 +23,10 @@ from maild.message.address import (
     sign,
     valid,
 )
-from maild.message.compose import Automatic, Draft, Extra, File, compose
+from maild.message.compose import Automatic, Draft, Extra, compose
 from maild.outbox.counts import Counts
 from maild.outbox.letters import TO_AGENTS, Asked, Collision, FiledMail, Letter, Post, Undelivered, Withheld
+from maild.outbox.sharing import Sharing
 from maild.outbox.words import Words
 from maild.people import Person
 from maild.rules.limits import Refusal
@@ -37,7 +38,6 @@ from maild.templates import Templates
 AGENTS_THREAD: Final = "agents"  # nonce of the id that all mails of a ticket to agents refer to; no mail bears it
 REFERENCES_KEPT: Final = 30
 SOURCE: Final = "maild"  # of mails that no person wrote
-FILES_BYTES: Final = 20 << 20  # of a mail's files that are passed on; what is larger stays with the mail in the store
 _INSERT_MAIL: Final = insert(MailRow).returning(MailRow.id, sort_by_parameter_order=True)
 _INSERT_DELIVERY: Final = insert(DeliveryRow)
 _OF_CUSTOMERS: Final = frozenset({Tell.NOTIFICATION, Tell.WAITING})  # nobody waits for an agent who is away
@@ -165,8 +165,9 @@ class Outbox:
         if not letters:
             return
         said = queries.latest(connection, {letter.post.thread.ticket_id for letter in letters})
+        sharing = Sharing(self._templates)
         for letter in letters:
-            self._make(letter, said.get(letter.post.thread.ticket_id, ()), now)
+            self._make(letter, said.get(letter.post.thread.ticket_id, ()), now, sharing)
         mail_ids = connection.scalars(_INSERT_MAIL, [_mail(each, now) for each in letters]).all()
         raw.write(connection, zip(mail_ids, (letter.raw for letter in letters), strict=True))
         deliveries = [
@@ -178,7 +179,7 @@ class Outbox:
         answers = (each for each in zip(mail_ids, letters, strict=True) if each[1].post.tell is Tell.ANSWER)
         search.index(connection, (search.Said(mail_id, letter.subject, letter.text) for mail_id, letter in answers))
 
-    def _make(self, letter: Letter, said: Sequence[queries.Said], now: datetime) -> None:
+    def _make(self, letter: Letter, said: Sequence[queries.Said], now: datetime, sharing: Sharing) -> None:
         """Address, word and compose a letter whose ticket has its number."""
         ticket_id = letter.post.thread.ticket_id
         role = Role.AGENT if letter.agent else Role.CUSTOMER
@@ -188,10 +189,10 @@ class Outbox:
         letter.references = self._references(letter, said, domain)
         reference = sign(self._keys, Token(ticket_id, Role.THREAD, 0))
         words = self._words.of(letter, said, reference, now)
-        rendered = self._templates.render(words, letter.language)
+        rendered = sharing.render(letter.post, words, letter.language)
         letter.subject = rendered.subject
         letter.text = getattr(words, "text", "") if letter.post.tell is Tell.ANSWER else ""
-        letter.files = _files(letter)
+        letter.files = sharing.files(letter)
         agent = self._settings.agent_of(letter.post.agent) if letter.post.agent else None
         letter.speaker = agent.name if agent else letter.department.title
         draft = Draft(
@@ -248,19 +249,6 @@ def _automatic(letter: Letter) -> Automatic:
     if not letter.automatic:
         return Automatic.NO
     return Automatic.REPLIED if letter.post.tell in _REPLIES else Automatic.GENERATED
-
-
-def _files(letter: Letter) -> tuple[File, ...]:
-    """Return the files that go with the mail: what the customer sent to the agents, what an agent sent to him."""
-    about = letter.post.about
-    if not isinstance(about, FiledMail) or letter.post.tell not in (Tell.ANSWER, Tell.NOTIFICATION):
-        return ()
-    kept, room = [], FILES_BYTES
-    for each in about.message.attachments:
-        if each.size_bytes <= room:
-            room -= each.size_bytes
-            kept.append(File(each.name, each.content_type, each.content(), each.content_id, each.inline))
-    return tuple(kept)
 
 
 def _mail(letter: Letter, now: datetime) -> dict[str, Any]:

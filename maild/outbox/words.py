@@ -181,6 +181,7 @@ class Words:
     def _to_agent(self, letter: Letter, said: Sequence[Said], now: datetime) -> dict[str, Any]:
         post, thread = letter.post, letter.post.thread
         assignee = self.settings.agent_of(post.state.assignee) if post.state.assignee else None
+        note = self.sign(letter, Role.NOTE, letter.to[0])
         return {
             "zone": self._zone(letter.agent),
             "ticket_id": thread.ticket_id,
@@ -191,9 +192,9 @@ class Words:
             "assignee": assignee.name if assignee else "",
             "priority": "" if post.state.priority == "normal" else post.state.priority,
             "vip": thread.requester.normal in self.settings.placing.vips,
-            "note": self.sign(letter, Role.NOTE, letter.to[0]),
+            "note": note,
             "desk": self.sign(letter, Role.DESK, letter.to[0]),
-            "actions": tuple(self._actions(letter)),
+            "actions": tuple(self._actions(letter, note)),
             "older": tuple(self._older(said)),
         }
 
@@ -211,12 +212,12 @@ class Words:
         """Return by when the customer has an answer, None if that was not promised."""
         return next((clock.due_at for clock in self._clocks(letter) if clock.kind is not Kind.RESOLUTION), None)
 
-    def _actions(self, letter: Letter) -> Iterator[Action]:
+    def _actions(self, letter: Letter, address: str) -> Iterator[Action]:
         """Yield what can be done with one mail, by words alone.
 
         They go to the address of internal notes: what a mail program puts below them, such as a signature, stays here.
         """
-        state, address = letter.post.state, self.sign(letter, Role.NOTE, letter.to[0])
+        state = letter.post.state
         mine = letter.agent is not None and normalise(letter.agent.address) == state.assignee
         for name, words in _ACTIONS.get(state.status, ()):
             if not (name == "take" and mine):

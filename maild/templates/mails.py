@@ -172,7 +172,9 @@ class _ToCustomer(_Mail):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _ToAgent(_Mail):
+class ToAgent(_Mail):
+    """What mails to agents about a ticket have in common."""
+
     ticket_id: int
     status: str  # rules.tickets.Status
     customer: Who
@@ -197,7 +199,7 @@ class Acknowledgement(_ToCustomer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notification(_ToAgent):
+class Notification(ToAgent):
     """Somebody wrote."""
 
     purpose: ClassVar = Purpose.NOTIFICATION
@@ -253,7 +255,7 @@ class FollowUp(_ToCustomer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting(_ToAgent):
+class Waiting(ToAgent):
     """A customer waits for an answer."""
 
     purpose: ClassVar = Purpose.WAITING
@@ -263,7 +265,7 @@ class Waiting(_ToAgent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Breached(_ToAgent):
+class Breached(ToAgent):
     """A customer has been waiting for longer than he was promised."""
 
     purpose: ClassVar = Purpose.BREACHED
@@ -273,7 +275,7 @@ class Breached(_ToAgent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HandedOver(_ToAgent):
+class HandedOver(ToAgent):
     """A colleague gave you a ticket, or moved it to your department."""
 
     purpose: ClassVar = Purpose.HANDED_OVER
@@ -284,7 +286,7 @@ class HandedOver(_ToAgent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown(_ToAgent):
+class Shown(ToAgent):
     """The ticket that you asked for."""
 
     purpose: ClassVar = Purpose.SHOWN
@@ -293,7 +295,7 @@ class Shown(_ToAgent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Collision(_ToAgent):
+class Collision(ToAgent):
     """Your answer is held: something newer was said."""
 
     purpose: ClassVar = Purpose.COLLISION
@@ -318,7 +320,7 @@ class Desk(_Mail):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Undelivered(_ToAgent):
+class Undelivered(ToAgent):
     """Your answer did not arrive."""
 
     purpose: ClassVar = Purpose.UNDELIVERED

@@ -1,0 +1,78 @@
+"""What the agents of a department get of one happening is rendered once: only their own addresses differ.
+
+Rendering is most of the work of a mail, and a department may have twenty agents. Their signed addresses are put into
+the rendered words in each other's place; no other text can hold one, since nobody else can make it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from maild.message.compose import File
+from maild.outbox.letters import FiledMail, Letter, Post
+from maild.rules.tickets import Tell
+from maild.templates import Rendered, Templates
+from maild.templates.mails import Mail, ToAgent
+
+FILES_BYTES: Final = 20 << 20  # of a mail's files that are passed on; what is larger stays with the mail in the store
+
+
+class Sharing:
+    """The words and files of one batch of letters."""
+
+    def __init__(self, templates: Templates) -> None:
+        self._templates = templates
+        self._rendered: dict[tuple[int, str], tuple[ToAgent, Rendered]] = {}
+        self._files: dict[int, tuple[File, ...]] = {}
+
+    def render(self, post: Post, words: Mail, language: str) -> Rendered:
+        """Return `words`, which are said because of `post`, in `language`."""
+        if not isinstance(words, ToAgent):
+            return self._templates.render(words, language)
+        key = id(post), language
+        if key in self._rendered:
+            others, rendered = self._rendered[key]
+            if _in_place_of(words, others) == others:
+                return _readdressed(rendered, others, words)
+        rendered = self._templates.render(words, language)
+        self._rendered[key] = words, rendered
+        return rendered
+
+    def files(self, letter: Letter) -> tuple[File, ...]:
+        """Return the files that go with a mail: what the customer sent to the agents, what an agent sent to him."""
+        about = letter.post.about
+        if not isinstance(about, FiledMail) or letter.post.tell not in (Tell.ANSWER, Tell.NOTIFICATION):
+            return ()
+        if id(about) not in self._files:
+            self._files[id(about)] = tuple(_passed_on(about))
+        return self._files[id(about)]
+
+
+def _passed_on(about: FiledMail) -> Iterator[File]:
+    room = FILES_BYTES
+    for each in about.message.attachments:
+        if each.size_bytes <= room:
+            room -= each.size_bytes
+            yield File(each.name, each.content_type, each.content(), each.content_id, each.inline)
+
+
+def _in_place_of(words: ToAgent, others: ToAgent) -> ToAgent:
+    """Return the words for one agent with the addresses of another."""
+    own = {words.note: others.note, words.desk: others.desk}
+    actions = tuple(replace(each, address=own.get(each.address, each.address)) for each in words.actions)
+    return replace(words, note=others.note, desk=others.desk, actions=actions)
+
+
+def _readdressed(rendered: Rendered, others: ToAgent, words: ToAgent) -> Rendered:
+    """Return what was rendered for another agent with the addresses of the one that `words` are for."""
+    text, html = rendered.text, rendered.html
+    for old, new in ((others.note, words.note), (others.desk, words.desk)):
+        before, after = _signed(old), _signed(new)
+        if before:
+            text, html = text.replace(before, after), html.replace(before, after)
+    return Rendered(rendered.subject, text, html)
+
+
+def _signed(address: str) -> str:
+    """Return the part of an address that is its holder's alone: letters, digits and dots, the same in every link."""
+    return address.rpartition("@")[0].rpartition("+")[2]
