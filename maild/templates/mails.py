@@ -371,4 +371,4 @@ Mail = (
 )
 
 # The purposes of mails that show an agent his ticket as it is, so that whoever answers one has read it.
-SHOW_THE_TICKET: Final = frozenset(each.purpose.value for each in get_args(Mail) if issubclass(each, _ToAgent))
+SHOW_THE_TICKET: Final = frozenset(each.purpose.value for each in get_args(Mail) if issubclass(each, ToAgent))
