@@ -14,6 +14,7 @@ help:
 	@echo 'make lint     format, style, types and layers; changes nothing'
 	@echo 'make check    lint, then test: what a change has to pass'
 	@echo 'make bench    measure speed and memory, as ratios'
+	@echo 'make deb      build a package for this Debian or Ubuntu'
 	@echo 'make format   put the code into shape'
 	@echo 'make clean    remove all that was made here'
 
@@ -36,6 +37,9 @@ check: lint
 bench: .venv/.development
 	$(BIN)/python -m tests.benchmarks
 
+deb: .venv/.runtime
+	deb/build $(BIN)/python -m pip
+
 format: .venv/.development
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
@@ -51,4 +55,4 @@ clean:
 	rm -rf ./*.egg-info
 	find maild tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help demo test lint check bench format clean
+.PHONY: help demo test lint check bench deb format clean

@@ -34,6 +34,7 @@ COMMANDS: Final = {  # name -> module of maild.cli, whose `command` it is
     "run": "run",
     "init": "init",
     "check": "check",
+    "doctor": "doctor",
     "demo": "demo",
     "status": "status",
     "ticket": "ticket",

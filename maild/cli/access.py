@@ -6,8 +6,9 @@ a transaction that waits for somebody's pager would hold up a checkpoint. Nothin
 
 import logging
 import os
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -94,6 +95,23 @@ def desk_database(config: Path | None) -> Iterator[tuple["Settings", "Database"]
     settings = settings_of(config)
     with database_of(settings) as database:
         yield settings, database
+
+
+@contextmanager
+def desk_or_empty(settings: "Settings") -> Iterator["Database"]:
+    """Give the desk's database; an empty one in its place if the desk has never run, so that nothing is created."""
+    from maild.store import schema
+    from maild.store.engine import Database
+
+    with ExitStack() as stack:
+        try:
+            database = stack.enter_context(database_of(settings))
+        except (Failure, schema.SchemaError):
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            database = Database(f"sqlite:///{folder}/empty.db")
+            stack.callback(database.close)
+            schema.upgrade(database)
+        yield database
 
 
 def sqlite_file(settings: "Settings") -> Path | None:

@@ -12,10 +12,10 @@ from maild.cli.failures import CONFIGURATION, OK
 @click.command(name="check", short_help="Say all that is wrong before it runs.")
 @configured
 @answering_json
-@click.option("--connect", is_flag=True, help="Also reach for the relay, and for the listener's port")
+@click.option("--connect", is_flag=True, help="Also log in to the relay and the mailboxes, and try the listener's port")
 def command(config: Path | None, as_json: bool, connect: bool) -> int:
-    """Say all that is wrong with the configuration, the templates and the database; with --connect also with the relay
-    and the listener's port. Nothing is changed.
+    """Say all that is wrong with the configuration, the templates and the database; with --connect also with the relay,
+    the mailboxes and the listener's port. Nothing is changed.
 
     Exit status 78 if there is a fault; warnings are none.
     """

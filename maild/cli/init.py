@@ -14,7 +14,7 @@ import click
 
 from maild.cli import output
 from maild.cli.access import configured
-from maild.cli.failures import CONFIGURATION, OK, Failure
+from maild.cli.failures import OK, UNAVAILABLE, Failure
 
 if TYPE_CHECKING:
     from maild.config import Settings
@@ -24,6 +24,8 @@ NEARBY: Final = "localhost"
 MODE: Final = 0o640
 GROUP: Final = "maild"  # of the daemon, where maild is installed as a service
 STATE: Final = "/var/lib/maild/maild.db"
+UNITS: Final = tuple(Path(each, "maild.service") for each in ("/etc/systemd/system", "/usr/lib/systemd/system"))
+FREE_PORT: Final = 1024  # below it a port needs a right, or systemd that opens it
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,14 @@ class Answers:
 )
 @click.option("--listen", metavar="ADDRESS:PORT", help=f"Where mail comes in by SMTP [default: {LISTEN}]")
 @click.option("--imap", metavar="HOST[:PORT]", help="A server whose INBOX is read instead")
-@click.option("--connect", is_flag=True, help="Then try relay, listener and database, as maild check --connect does")
-def command(config: Path | None, connect: bool, **given: Any) -> int:
-    """Write a new configuration that has only what differs from the defaults, and say what comes next.
+@click.option("--offline", is_flag=True, help="Do not try relay, mailbox and listener afterwards")
+def command(config: Path | None, offline: bool, **given: Any) -> int:
+    """Write a new configuration that has only what differs from the defaults, try what it names, and say what comes
+    next.
 
     Without --address and --agent a person at a terminal is asked, six questions at most. A file that is there is never
-    changed. What is wrong is told before anything is written (exit status 78).
+    changed. What is wrong is told before anything is written (exit status 78). Then relay and mailbox are logged in to
+    and the listener's port is tried; what does not work is told with what helps, and the file stays (exit status 69).
     """
     from maild import config as configuration
 
@@ -76,10 +80,10 @@ def command(config: Path | None, connect: bool, **given: Any) -> int:
     output.line(output.printable(f"{path} is written"))
     for warning in configuration.warnings(settings):
         output.say(f"warning: {warning}")
-    sound = not connect or _tried(path)
-    for line in _next(path, settings, tried=connect):
+    sound = offline or _tried(path)
+    for line in _next(path, settings, again=offline or not sound):
         output.line(line)
-    return OK if sound else CONFIGURATION
+    return OK if sound else UNAVAILABLE
 
 
 def _ask(known: Answers) -> Answers:
@@ -215,23 +219,21 @@ def _tried(path: Path) -> bool:
     return sound
 
 
-def _next(path: Path, settings: "Settings", *, tried: bool) -> list[str]:
+def _next(path: Path, settings: "Settings", *, again: bool) -> list[str]:
     from maild.config import SYSTEM_FILE
 
     where = "" if path == SYSTEM_FILE else f" -c {output.printable(path)}"
     address = settings.departments[0].address
     lines = ["", "Next:"]
-    logins = (settings.relay, *settings.mailboxes)
-    files = sorted({each.password_file for each in logins if each.password_file is not None})
-    if os.geteuid() == 0:  # root can read what the daemon cannot
-        unread = (each for each in files if each.stat().st_uid == 0)
-        lines += [f"  chown {GROUP} {shlex.quote(output.printable(each))}" for each in unread]
-    if not tried:
+    if again:
         lines.append(f"  maild check --connect{where}")
-    if settings.mailboxes:
-        lines.append(f"  maild mailbox test{where}")
-    lines.append(f"  maild run{where}")
-    lines.append(f"  maild status{where}")
+    lines += [f"  chown {GROUP} {shlex.quote(output.printable(each))}" for each in _unread(settings)]
+    if path == SYSTEM_FILE and any(each.exists() for each in UNITS):
+        privileged = settings.smtp is not None and settings.smtp.listen.port < FREE_PORT
+        lines.append(f"  systemctl enable --now {'maild.socket ' if privileged else ''}maild")
+    else:
+        lines.append(f"  maild run{where}")
+    lines.append(f"  maild doctor{where}")
     if settings.smtp is not None:
         listen = settings.smtp.listen
         extended = address.replace("@", "+...@")
@@ -240,3 +242,12 @@ def _next(path: Path, settings: "Settings", *, tried: bool) -> list[str]:
         )
     lines.append(f"Then write a mail to {address}: {settings.agents[0].name} is told, and answers by a reply.")
     return lines
+
+
+def _unread(settings: "Settings") -> list[Path]:
+    """Return the files of passwords that root can read, and the daemon not yet."""
+    if os.geteuid() != 0:
+        return []
+    logins = (settings.relay, *settings.mailboxes)
+    files = sorted({each.password_file for each in logins if each.password_file is not None})
+    return [each for each in files if each.stat().st_uid == 0]

@@ -1,16 +1,13 @@
 """`maild mailbox`: is a mailbox read, and if not, why; logging in by OAuth2."""
 
-import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from maild.cli import output
-from maild.cli.access import answering_json, configured, database_of, now, settings_of
+from maild.cli.access import answering_json, configured, database_of, desk_or_empty, now, settings_of
 from maild.cli.failures import CONFIGURATION, FAILED, OK, UNAVAILABLE, Failure
 
 if TYPE_CHECKING:
@@ -36,7 +33,7 @@ def test(config: Path | None, as_json: bool, name: str | None) -> int:
     It also counts what would be taken. Nothing is fetched, and nothing is changed. Exit status 69 if a step fails.
     """
     settings = settings_of(config)
-    with _desk_or_none(settings) as database:
+    with desk_or_empty(settings) as database:
         boxes = [_mailbox(settings, name)] if name else list(settings.mailboxes)
         found = [(each, _probe(database, settings, each)) for each in boxes]
     if as_json:
@@ -59,7 +56,7 @@ def folders(config: Path | None, as_json: bool, name: str) -> int:
     from maild.services.imap_poller.trouble import Trouble
 
     settings = settings_of(config)
-    with _desk_or_none(settings) as database:
+    with desk_or_empty(settings) as database:
         try:
             found = list_folders(_mailbox(settings, name), _tokens(database, settings))
         except Trouble as trouble:
@@ -105,23 +102,6 @@ def login(config: Path | None, name: str) -> int:
     for box, probe in probes:
         _print(box, probe)
     return OK if all(probe.ok for _, probe in probes) else UNAVAILABLE
-
-
-@contextmanager
-def _desk_or_none(settings: "Settings") -> Iterator["Database"]:
-    """Give the desk's database; an empty one in its place if the desk has never run, so that nothing is created."""
-    from maild.store import schema
-    from maild.store.engine import Database
-
-    with ExitStack() as stack:
-        try:
-            database = stack.enter_context(database_of(settings))
-        except (Failure, schema.SchemaError):
-            folder = stack.enter_context(tempfile.TemporaryDirectory())
-            database = Database(f"sqlite:///{folder}/empty.db")
-            stack.callback(database.close)
-            schema.upgrade(database)
-        yield database
 
 
 def _log_in(settings: "Settings", tokens: "Tokens", application: str, user: str) -> None:
@@ -173,22 +153,22 @@ def _tokens(database: "Database", settings: "Settings") -> "Tokens":
 
 
 def _probe(database: "Database", settings: "Settings", mailbox: "Mailbox") -> "Probe":
-    from maild.services.imap_poller.probe import probe
-    from maild.services.imap_poller.progress import known
+    from maild.cli.answers.mailboxes import probed
 
-    return probe(mailbox, _tokens(database, settings), known(database, mailbox.name, mailbox.folder))
+    return probed(database, settings, mailbox)
 
 
 def _print(mailbox: "Mailbox", probe: "Probe") -> None:
+    from maild.cli.answers.mailboxes import counted
+
     output.line(f"mailbox {mailbox.name}: {mailbox.host}:{mailbox.port}")
     for each in probe.findings:
         said = f"  {'ok  ' if each.ok else 'FAIL'}  {each.step}" + (f": {each.words}" if each.words else "")
         output.line(output.printable(said).rstrip())
         if each.fix:
             output.line(output.printable(f"        fix: {each.fix}"))
-    if probe.mails is not None and probe.taken is not None:
-        left = probe.mails - probe.taken
-        output.line(f"  of {probe.mails} mails {probe.taken} would be fetched, {left} are left alone or here already")
+    if counts := counted(probe):
+        output.line(f"  {counts}")
 
 
 def _as_dict(mailbox: "Mailbox", probe: "Probe") -> dict[str, Any]:

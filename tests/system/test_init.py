@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from maild import config as configuration
+from maild.cli import init
+from tests.dovecot import Dovecot
 from tests.parts import free_port
 from tests.system.test_commands import run
 from tests.wire.sink import sink
 
-SMALL = ("--address", "support@acme.example", "--agent", "Anna=anna@acme.example")
+SMALL = ("--address", "support@acme.example", "--agent", "Anna=anna@acme.example", "--offline")
+TRIED = SMALL[:-1]
 
 
 @pytest.fixture
@@ -30,7 +33,7 @@ def answering(config: Path, *answers: object) -> tuple[int, str]:
     """Run it on a terminal whose user types `answers`; return the exit status and what he saw."""
     master, slave = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "maild", "init", "-c", str(config)], stdin=slave, stdout=slave, stderr=slave
+        [sys.executable, "-m", "maild", "init", "--offline", "-c", str(config)], stdin=slave, stdout=slave, stderr=slave
     )
     os.close(slave)
     os.write(master, "".join(f"{each}\n" for each in answers).encode())
@@ -150,25 +153,61 @@ def test_enter_takes_what_suits_most(tmp_path: Path) -> None:
     assert "[relay]" not in file.read_text()
 
 
-def test_the_relay_is_tried_when_that_is_asked_for(tmp_path: Path) -> None:
+def test_what_was_written_is_tried_and_what_does_not_work_is_told(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     listen, nobody = free_port(), free_port()
-    done = run(
-        "init", "-c", file, *SMALL, "--relay", f"localhost:{nobody}", "--listen", f"127.0.0.1:{listen}", "--connect"
-    )
+    done = run("init", "-c", file, *TRIED, "--relay", f"localhost:{nobody}", "--listen", f"127.0.0.1:{listen}")
 
-    assert done.returncode == 78
+    assert done.returncode == 69
     assert f"fault: relay: localhost:{nobody}".encode() in done.stderr
     assert b"ok: listener" in done.stdout
+    assert b"maild check --connect" in done.stdout
     assert file.exists()
 
 
 def test_a_relay_that_answers_is_said_to(tmp_path: Path) -> None:
     with sink() as smarthost:
-        words = ("--relay", f"127.0.0.1:{smarthost.port}", "--listen", f"127.0.0.1:{free_port()}", "--connect")
-        done = run("init", "-c", tmp_path / "config.toml", *SMALL, *words)
+        words = ("--relay", f"127.0.0.1:{smarthost.port}", "--listen", f"127.0.0.1:{free_port()}")
+        done = run("init", "-c", tmp_path / "config.toml", *TRIED, *words)
 
     assert done.returncode == 0, done.stderr
     assert b"ok: relay" in done.stdout
     assert b"maild check --connect" not in done.stdout
     assert smarthost.mails == []
+
+
+@pytest.mark.dovecot
+def test_a_mailbox_is_logged_in_to(dovecot_server: Dovecot, tmp_path: Path) -> None:
+    account = dovecot_server.account()
+    secret, wrong = tmp_path / "secret", tmp_path / "wrong"
+    secret.write_text(account.password)
+    wrong.write_text("wrong")
+    for each in (secret, wrong):
+        each.chmod(0o600)
+    with sink() as smarthost:
+        words = (*TRIED, "--relay", f"127.0.0.1:{smarthost.port}", "--user", account.user)
+        words += ("--imap", f"127.0.0.1:{dovecot_server.tls_port}")
+        environment = {"SSL_CERT_FILE": str(dovecot_server.certificate)}
+        good = run("init", "-c", tmp_path / "good.toml", *words, "--password-file", secret, env=environment)
+        bad = run("init", "-c", tmp_path / "bad.toml", *words, "--password-file", wrong, env=environment)
+
+    assert good.returncode == 0, good.stderr
+    assert f"logged in as {account.user}; of 0 mails 0 would be fetched".encode() in good.stdout
+    assert bad.returncode == 69
+    assert b"fault: mailbox support: 127.0.0.1" in bad.stderr
+    assert b"logging in" in bad.stderr
+
+
+def test_a_service_is_enabled_where_one_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unit = tmp_path / "maild.service"
+    unit.write_text("")
+    monkeypatch.setattr(init, "UNITS", (unit,))
+    for listen, started in (("0.0.0.0:25", "maild.socket maild"), ("127.0.0.1:2525", "maild")):
+        answers = init.Answers(
+            "support@acme.example", ("Anna=anna@acme.example",), "mx.acme.example", None, None, listen, None
+        )
+        settings = configuration.parse(init.written(answers, configuration.SYSTEM_FILE))
+
+        said = init._next(configuration.SYSTEM_FILE, settings, again=False)
+        assert f"  systemctl enable --now {started}" in said
+        assert "  maild doctor" in said

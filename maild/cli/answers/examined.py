@@ -4,7 +4,7 @@
     templates       each rendered in each language with sample values
     certificate     that certificate and key are a pair
     database        reachable, its schema, its journal and why
-    connections     relay and listener, when asked for
+    connections     relay, mailboxes and listener, when asked for
 
 Nothing is changed, and a database that is not there is not made.
 """
@@ -21,9 +21,11 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy.exc import DBAPIError
 
 from maild import config as configuration
-from maild.cli.access import database_of, shown_url, sqlite_file
+from maild.cli.access import database_of, desk_or_empty, now, shown_url, sqlite_file
+from maild.cli.answers.mailboxes import counted, probed
 from maild.cli.output import count
 from maild.config import ConfigError, Settings, Smtp
+from maild.oauth import Tokens
 from maild.services.sender import Relay, RelayTrouble
 from maild.store import schema, search
 from maild.store.engine import Database
@@ -33,6 +35,8 @@ FAULT: Final = "fault"  # it will not work
 WARNING: Final = "warning"  # allowed, but risky
 FINE: Final = "ok"
 GREETING_S: Final = 5.0
+_LONGEST_LINE: Final = 2_000
+_ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - it is not listened there, but asked
 
 
 class Finding(NamedTuple):
@@ -67,8 +71,9 @@ def examine(path: Path, *, connect: bool) -> Iterator[Finding]:
     yield from _database(settings)
     if connect:
         yield from _relay(settings)
+        yield from _mailboxes(settings)
         if settings.smtp is not None:
-            yield from _listener(settings.smtp)
+            yield from listener(settings.smtp)
 
 
 def _in_short(settings: Settings) -> str:
@@ -174,7 +179,8 @@ def _relay(settings: Settings) -> Iterator[Finding]:
     relay = settings.relay
     where = f"{relay.host}:{relay.port}"
     try:
-        Relay(relay, settings.maild.hostname).probe()
+        with desk_or_empty(settings) as database:
+            Relay(relay, settings.maild.hostname, Tokens(database, settings, now)).probe()
     except RelayTrouble as trouble:
         yield Finding(FAULT, "relay", str(trouble))
     else:
@@ -182,7 +188,20 @@ def _relay(settings: Settings) -> Iterator[Finding]:
         yield Finding(FINE, "relay", f"{where}: answers, security {relay.security}{login}")
 
 
-def _listener(section: Smtp) -> Iterator[Finding]:
+def _mailboxes(settings: Settings) -> Iterator[Finding]:
+    for each in settings.mailboxes:
+        about = f"mailbox {each.name}"
+        with desk_or_empty(settings) as database:
+            found = probed(database, settings, each)
+        for step in found.findings:
+            if not step.ok:
+                fix = f"; {step.fix}" if step.fix else ""
+                yield Finding(FAULT, about, f"{each.host}:{each.port}: {step.step}: {step.words}{fix}")
+        if found.ok:
+            yield Finding(FINE, about, f"{each.host}:{each.port}: logged in as {each.user}; {counted(found)}")
+
+
+def listener(section: Smtp) -> Iterator[Finding]:
     """Say whether the listener's address is free, or maild's own."""
     host, port = section.listen.host, section.listen.port
     where = f"{host}:{port}"
@@ -195,7 +214,7 @@ def _listener(section: Smtp) -> Iterator[Finding]:
         if error.errno != errno.EADDRINUSE:
             yield Finding(FAULT, "listener", f"{where}: {error.strerror}{_hint(error)}")
             return
-        said = _greeting(host, port)
+        said = greeting(host, port)
         if said.endswith(" maild"):
             yield Finding(FINE, "listener", f"{where}: maild listens there already")
         else:
@@ -208,10 +227,28 @@ def _hint(error: OSError) -> str:
     return "; a port below 1024 needs a right (systemd: AmbientCapabilities=)" if error.errno == errno.EACCES else ""
 
 
-def _greeting(host: str, port: int) -> str:
+def greeting(host: str, port: int) -> str:
     """Return the first line that whoever listens says, "" if nothing."""
-    anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - it is not listened there, but asked
-    with suppress(OSError), socket.create_connection((anywhere.get(host, host), port), GREETING_S) as asked:
-        asked.settimeout(GREETING_S)
-        return asked.recv(512).split(b"\r\n")[0].decode("utf-8", "replace")
+    with suppress(OSError):
+        return spoken(host, port)[0]
     return ""
+
+
+def spoken(host: str, port: int, *commands: str) -> list[str]:
+    """Return how a server of SMTP or LMTP greets and answers `commands`: the last line of each answer.
+
+    Raises:
+        OSError: nobody listens there, or he does not answer in time.
+    """
+    said: list[str] = []
+    with socket.create_connection((_ANYWHERE.get(host, host), port), GREETING_S) as connection:
+        connection.settimeout(GREETING_S)
+        with connection.makefile("rb") as answers:
+            for command in ("", *commands):
+                if command:
+                    connection.sendall(command.encode() + b"\r\n")
+                line = answers.readline(_LONGEST_LINE)
+                while line[3:4] == b"-":  # RFC 5321 4.2.1: more lines follow
+                    line = answers.readline(_LONGEST_LINE)
+                said.append(line.decode("utf-8", "replace").rstrip("\r\n"))
+    return said
