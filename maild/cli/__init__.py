@@ -1,11 +1,12 @@
 """The operator's commands. One module per noun; this one finds them, and turns every ending into an exit status.
 
-    init                   the first configuration
-    run check demo status  the daemon
+    init check doctor      the configuration, and all that can be wrong
+    run demo status        the daemon
     ticket mail delivery   what it keeps
     mailbox                where it gets mail
     schedule               what time alone does
-    db                     where it keeps it
+    template               how it writes
+    db                     where it keeps all this
     man completion         itself
 
 A command is imported when it is called, and what a command needs when it does its work: `maild --help` and
@@ -41,7 +42,9 @@ COMMANDS: Final = {  # name -> module of maild.cli, whose `command` it is
     "mail": "mail",
     "delivery": "delivery",
     "mailbox": "mailbox",
-    "schedule": "schedule",
+    schedule               what time alone does
+    template               how it writes
+    db                     where it keeps all this
     "db": "database",
     "man": "man",
     "completion": "completion",

@@ -158,6 +158,10 @@ class Templates:
                     faults.append(f"{_place(error) or mail.purpose}: {language}: {_words(error)}")
         return list(dict.fromkeys(faults))
 
+    def files(self) -> Mapping[str, Path]:
+        """Return the file of each template by its name; the operator's where he has one."""
+        return dict(self._paths)
+
     def words(self) -> set[Words]:
         """Return the English words of all templates, and of what they are told in sentences, each with its context."""
         found: set[Words] = set()

@@ -2,7 +2,7 @@
 
 from maild.cli.access import now
 from maild.config import Settings
-from maild.config.settings import Mailbox
+from maild.config.connections import Mailbox
 from maild.oauth import Tokens
 from maild.services.imap_poller.probe import Probe, probe
 from maild.services.imap_poller.progress import known

@@ -31,8 +31,8 @@ def _there(patient: Patient) -> Iterator[Finding]:
         yield unknown(f"{path} is not there yet: the daemon makes it when it starts", "start it, or: maild db upgrade")
         return
     try:
-        with database_of(settings, any_schema=True) as database, database.read() as connection:
-            connection.execute(select(1))
+        with database_of(settings, any_schema=True) as database:
+            schema.revisions(database)
     except (OSError, DBAPIError, Failure) as error:
         said = " ".join(str(getattr(error, "orig", None) or error).split())
         yield fault(f"{shown_url(settings)}: {said}")

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from maild.cli.access import desk_or_empty
 from maild.cli.answers.mailboxes import probed
 from maild.config import Settings
-from maild.config.settings import Mailbox
+from maild.config.connections import Mailbox
 from maild.message.lookup import Lookup
 from maild.oauth import Tokens
 from maild.services.imap_poller.probe import Probe

@@ -8,14 +8,15 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from maild.cli.answers.doctor.kinds import Check, Finding, Group, Need, Patient, fault, ok, unknown, warning
 from maild.config.setting_types import is_loopback
 from maild.message import dmarc, spf
 from maild.message.address import ascii_domain
 from maild.message.lookup import Unavailable
-from maild.store.models import Direction, MailRow, RawRow
+from maild.store import raw
+from maild.store.models import Direction, MailRow
 
 SELECTORS: Final = (  # that relays and providers usually sign with; a domain's own cannot be asked for
     "default", "dkim", "mail", "google", "selector1", "selector2", "s1", "s2", "k1", "k2", "k3", "fm1", "fm2", "fm3",
@@ -137,17 +138,14 @@ def _selectors_seen(patient: Patient, domain: str) -> list[str]:
     return list(dict.fromkeys(seen))
 
 
-def _heads(patient: Patient, which: object) -> list[bytes]:
+def _heads(patient: Patient, which: ColumnElement[bool]) -> list[bytes]:
     """Return the header sections of the latest mails that came in."""
-    question = (
-        select(RawRow.content)
-        .join(MailRow, MailRow.id == RawRow.mail_id)
-        .where(MailRow.direction == Direction.IN, RawRow.number == 0, which)  # type: ignore[arg-type]  # a column's test
-        .order_by(MailRow.id.desc())
-        .limit(LATEST)
+    newest = (
+        select(MailRow.id).where(MailRow.direction == Direction.IN, which).order_by(MailRow.id.desc()).limit(LATEST)
     )
     with patient.store.read() as connection:
-        return [_HEAD.split(bytes(each), maxsplit=1)[0] for each in connection.scalars(question)]
+        pieces = raw.heads(connection, list(connection.scalars(newest)))
+    return [_HEAD.split(each, maxsplit=1)[0] for each in pieces.values()]
 
 
 @_asking

@@ -17,7 +17,8 @@ import maild
 from maild.cli.access import sqlite_file
 from maild.cli.answers.doctor.kinds import Check, Finding, Group, Need, Patient, fault, ok, unknown, warning
 from maild.cli.answers.standing import is_served
-from maild.store.models import Direction, MailRow, RawRow
+from maild.store import raw
+from maild.store.models import Direction, MailRow
 
 AHEAD: Final = timedelta(minutes=3)  # how far clocks of others may be ahead of ours
 LATEST: Final = 20
@@ -69,17 +70,17 @@ def _clock(patient: Patient) -> Iterator[Finding]:
 
 def _ahead(patient: Patient) -> Iterator[timedelta]:
     """Yield how far the last server before us was ahead of our clock, for the latest mails."""
-    question = (
-        select(MailRow.stored_at, RawRow.content)
-        .join(RawRow, RawRow.mail_id == MailRow.id)
-        .where(MailRow.direction == Direction.IN, RawRow.number == 0, MailRow.old_since.is_(None))
+    newest = (
+        select(MailRow.id, MailRow.stored_at)
+        .where(MailRow.direction == Direction.IN, MailRow.old_since.is_(None))
         .order_by(MailRow.id.desc())
         .limit(LATEST)
     )
     with patient.store.read() as connection:
-        rows = connection.execute(question).all()
-    for stored_at, content in rows:
-        head = bytes(content).replace(b"\r\n", b"\n").split(b"\n\n", 1)[0]
+        stored = {row.id: row.stored_at for row in connection.execute(newest)}
+        pieces = raw.heads(connection, list(stored))
+    for mail_id, stored_at in stored.items():
+        head = pieces.get(mail_id, b"").replace(b"\r\n", b"\n").split(b"\n\n", 1)[0]
         others = [each for each in _RECEIVED.findall(head) if b"(maild)" not in each and b"with maild" not in each]
         written = others[0].rpartition(b";")[2].decode("latin-1").strip()[:100] if others else ""
         try:

@@ -8,7 +8,7 @@ from sqlalchemy import func, or_, select, update
 
 from maild.cli.answers import standing
 from maild.cli.answers.doctor.kinds import Check, Finding, Group, Need, Patient, Verdict, fault, ok, unknown, warning
-from maild.rules.ticket import Status
+from maild.rules.tickets import Status
 from maild.store.models import DeliveryRow, DeliveryState, JobRow, MailboxRow, MailRow, MailState, TicketRow
 
 SLOW: Final = standing.SLOW
