@@ -42,9 +42,8 @@ COMMANDS: Final = {  # name -> module of maild.cli, whose `command` it is
     "mail": "mail",
     "delivery": "delivery",
     "mailbox": "mailbox",
-    schedule               what time alone does
-    template               how it writes
-    db                     where it keeps all this
+    "schedule": "schedule",
+    "template": "template",
     "db": "database",
     "man": "man",
     "completion": "completion",
