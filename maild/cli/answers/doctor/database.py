@@ -12,11 +12,11 @@ from sqlalchemy.exc import DBAPIError
 from maild.cli.access import database_of, shown_url, sqlite_file
 from maild.cli.answers import soundness
 from maild.cli.answers.doctor.kinds import Check, Finding, Group, Need, Patient, fault, ok, unknown, warning
-from maild.cli.answers.standing import is_served
 from maild.cli.failures import Failure
 from maild.store import schema
 from maild.store.engine import AlreadyRunning, wal_reset_fixed
 from maild.store.models import RawRow, SigningKeyRow
+from maild.store.standing import is_served
 
 LITTLE_BYTES: Final = 1 << 30
 TOO_LITTLE_BYTES: Final = 100 << 20

@@ -12,7 +12,6 @@ from sqlalchemy import select
 
 from maild.cli.answers.doctor.kinds import Check, Finding, Group, Need, Patient, fault, ok, unknown, warning
 from maild.cli.answers.doctor.servers import signed
-from maild.cli.answers.standing import is_served
 from maild.config.desks import Department
 from maild.message.address import Address, message_id, normalise
 from maild.message.compose import Automatic, Draft, compose
@@ -20,6 +19,7 @@ from maild.oauth import Tokens
 from maild.services.sender import Outcome, Relay, RelayTrouble, Result
 from maild.store import keys as signing_keys
 from maild.store.models import Direction, MailRow
+from maild.store.standing import is_served
 
 LOOK_S: Final = 0.5
 WAIT_S: Final = 75.0  # a mailbox without IDLE is looked at every minute

@@ -16,9 +16,9 @@ from sqlalchemy import select
 import maild
 from maild.cli.access import sqlite_file
 from maild.cli.answers.doctor.kinds import Check, Finding, Group, Need, Patient, fault, ok, unknown, warning
-from maild.cli.answers.standing import is_served
 from maild.store import raw
 from maild.store.models import Direction, MailRow
+from maild.store.standing import is_served
 
 AHEAD: Final = timedelta(minutes=3)  # how far clocks of others may be ahead of ours
 LATEST: Final = 20

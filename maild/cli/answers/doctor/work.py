@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from sqlalchemy import func, or_, select, update
 
-from maild.cli.answers import standing
 from maild.cli.answers.doctor.kinds import Check, Finding, Group, Need, Patient, Verdict, fault, ok, unknown, warning
 from maild.rules.tickets import Status
+from maild.store import standing
 from maild.store.models import DeliveryRow, DeliveryState, JobRow, MailboxRow, MailRow, MailState, TicketRow
 
 SLOW: Final = standing.SLOW
