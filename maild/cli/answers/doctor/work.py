@@ -11,8 +11,9 @@ from maild.rules.tickets import Status
 from maild.store import standing
 from maild.store.models import DeliveryRow, DeliveryState, JobRow, MailboxRow, MailRow, MailState, TicketRow
 
-SLOW: Final = standing.SLOW
-STUCK: Final = standing.STUCK
+SLOW: Final = timedelta(minutes=5)  # overdue so long: a look
+STUCK: Final = timedelta(minutes=30)  # overdue so long: nobody works
+WAITS_TO_LEAVE: Final = timedelta(hours=1)
 HELD_LONG: Final = timedelta(days=2)
 LATELY: Final = timedelta(days=1)
 SILENT: Final = timedelta(hours=1)  # of a mailbox that should be looked at every minute
@@ -83,7 +84,7 @@ def _tried_again(patient: Patient) -> Iterator[Finding]:
         select(DeliveryRow.id, DeliveryRow.recipient, DeliveryRow.reply, DeliveryRow.attempts).where(
             DeliveryRow.state == DeliveryState.QUEUED,
             DeliveryRow.attempts > 1,
-            DeliveryRow.created_at < patient.now - standing.WAITS_TO_LEAVE,
+            DeliveryRow.created_at < patient.now - WAITS_TO_LEAVE,
         ),
         DeliveryRow.id,
     )
