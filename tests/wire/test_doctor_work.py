@@ -190,7 +190,7 @@ def test_a_ticket_that_was_forgotten_is_looked_at_again(ward: Ward, desk: Desk) 
         connection.execute(update(TicketRow).values(due_at=None))
     patient = ward.patient()
 
-    assert mended(patient, "D54") == ["tickets that are looked at by the scheduler now: 1"]
+    assert mended(patient, "D54") == ["tickets that the scheduler looks at again: 1"]
     assert look(patient, "D54").verdict is OK
 
 

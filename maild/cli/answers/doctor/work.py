@@ -7,9 +7,12 @@ from typing import Any, Final
 from sqlalchemy import func, or_, select, update
 
 from maild.cli.answers.doctor.kinds import Check, Finding, Group, Need, Patient, Verdict, fault, ok, unknown, warning
+from maild.desk import MAILD, Happening
+from maild.rules.events import Tick
 from maild.rules.tickets import Status
 from maild.store import standing
 from maild.store.models import DeliveryRow, DeliveryState, JobRow, MailboxRow, MailRow, MailState, TicketRow
+from maild.works import assemble
 
 SLOW: Final = timedelta(minutes=5)  # overdue so long: a look
 STUCK: Final = timedelta(minutes=30)  # overdue so long: nobody works
@@ -18,6 +21,7 @@ HELD_LONG: Final = timedelta(days=2)
 LATELY: Final = timedelta(days=1)
 SILENT: Final = timedelta(hours=1)  # of a mailbox that should be looked at every minute
 SHOWN: Final = 3
+MOST_MENDED: Final = 1_000  # at a time
 
 
 def _queue(name: str, *tables: Any) -> Callable[[Patient], Iterator[Finding]]:
@@ -125,16 +129,17 @@ def _promises(patient: Patient) -> Iterator[Finding]:
 
 
 def _make_due(patient: Patient) -> Iterator[str]:
-    """Let the scheduler look at what was never due; it finds the right instant."""
+    """Let time happen to what was never due; the rules then find the right instant."""
     final = (Status.CLOSED, Status.MERGED)
+    forgotten = select(TicketRow.id).where(
+        TicketRow.due_at.is_(None), TicketRow.status.not_in(final), TicketRow.waiting_since.is_not(None)
+    )
+    works = assemble(patient.desk, patient.store, lambda: patient.now)
     with patient.store.write() as connection:
-        done = connection.execute(
-            update(TicketRow)
-            .where(TicketRow.due_at.is_(None), TicketRow.status.not_in(final), TicketRow.waiting_since.is_not(None))
-            .values(due_at=patient.now)
-        )
-    if done.rowcount:
-        yield f"tickets that are looked at by the scheduler now: {done.rowcount}"
+        ids = list(connection.scalars(forgotten.limit(MOST_MENDED)))
+        works.desk.handle(connection, [Happening(each, Tick(patient.now), MAILD) for each in ids], patient.now)
+    if ids:
+        yield f"tickets that the scheduler looks at again: {len(ids)}"
 
 
 def _leases(patient: Patient) -> Iterator[Finding]:
