@@ -22,6 +22,7 @@ from maild.rules.events import (
     DeliveryFailed,
     Event,
     KnowAs,
+    Leave,
     Merge,
     MoveTo,
     SetRequester,
@@ -35,7 +36,14 @@ from maild.store.models import TicketRow
 
 PolicyOf = Callable[[str, str], Policy]  # of a department, for a requester
 _OF_THREAD: Final = ("subject", "department", "requester", "participants")
-_GOES_ON: Final = (CustomerWrote, StillAProblem, Solved, AgentWrote, DeliveryFailed)  # from an alias to its ticket
+_GOES_ON: Final = (  # from an alias to its ticket
+    CustomerWrote,
+    StillAProblem,
+    Solved,
+    AgentWrote,
+    DeliveryFailed,
+    Leave,
+)
 _DEAD: Final = (Status.CLOSED, Status.SPAM, Status.DELETED, Status.MERGED)
 
 
@@ -176,6 +184,7 @@ class Batch:
         before, card.state, card.recorded = card.state, after, after
         if any(getattr(before, name) != getattr(after, name) for name in _OF_THREAD):
             # A thread of its own: mails that were asked for before go to those who took part then.
+            card.threads.append(card.thread)
             card.thread = replace(
                 card.thread,
                 subject=after.subject,
@@ -209,7 +218,8 @@ class Batch:
 
     def _follow_up(self, closed: Card, happening: Happening) -> Card:
         closed_id = closed.thread.ticket_id
-        event = CustomerWrote(happening.event.at, acknowledge=False)
+        brings = happening.event.brings if isinstance(happening.event, CustomerWrote) else frozenset()
+        event = CustomerWrote(happening.event.at, acknowledge=False, brings=brings - closed.state.gone)
         tells: tuple[Tell, ...] = ()
         follower = self._followers.get(closed_id) or self._living_follower(closed_id)
         if follower is None:

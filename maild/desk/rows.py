@@ -5,7 +5,7 @@ of tickets.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Any, Final
@@ -47,8 +47,8 @@ _LOCK: Final = (
     .order_by(TicketRow.id)
     .with_for_update()
 )
-_JOINED: Final = select(ParticipantRow.ticket_id, ParticipantRow.address_id).where(
-    ParticipantRow.ticket_id.in_(bindparam("ids", expanding=True)), ParticipantRow.left_at.is_(None)
+_JOINED: Final = select(ParticipantRow.ticket_id, ParticipantRow.address_id, ParticipantRow.left_at).where(
+    ParticipantRow.ticket_id.in_(bindparam("ids", expanding=True))
 )
 _INSERT: Final = insert(TicketRow).returning(TicketRow.id, sort_by_parameter_order=True)
 _UPDATE: Final = update(TicketRow).where(TicketRow.id == bindparam("ticket_id")).values(attempts=0)
@@ -75,6 +75,7 @@ class Card:
     finished: list[Finished] = field(default_factory=list)  # clocks that ended
     purge: bool = False
     opened_at: datetime | None = None  # of a new ticket
+    threads: list[Thread] = field(default_factory=list)  # as it was before, to which mails may have been asked for
 
 
 def load(connection: Connection, ticket_ids: Sequence[int]) -> dict[int, Card]:
@@ -87,9 +88,14 @@ def load(connection: Connection, ticket_ids: Sequence[int]) -> dict[int, Card]:
     everybody = people.by_id(connection, {row.requester_id for row in rows} | {row.address_id for row in joined})
     cards = {}
     for row in rows:
-        participants = tuple(everybody[each.address_id] for each in joined if each.ticket_id == row.id)
-        normals = frozenset(each.normal for each in participants)
-        ticket = replace(Ticket(*row[4:]), requester=everybody[row.requester_id].normal, participants=normals)
+        here = [each for each in joined if each.ticket_id == row.id]
+        participants = tuple(everybody[each.address_id] for each in here if each.left_at is None)
+        ticket = Ticket(
+            **dict(zip(FIELDS, row[4:], strict=True)),
+            requester=everybody[row.requester_id].normal,
+            participants=frozenset(each.normal for each in participants),
+            gone=frozenset(everybody[each.address_id].normal for each in here if each.left_at is not None),
+        )
         thread = Thread(
             row.id,
             row.subject,
@@ -241,7 +247,8 @@ def _insert(connection: Connection, fresh: Sequence[Card]) -> None:
     ]
     ids = connection.scalars(_INSERT, rows).all()
     for card, ticket_id in zip(fresh, ids, strict=True):
-        card.thread.ticket_id = ticket_id
+        for thread in (card.thread, *card.threads):
+            thread.ticket_id = ticket_id
 
 
 def record_withheld(connection: Connection, withheld: Sequence[Withheld], now: datetime) -> None:

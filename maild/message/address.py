@@ -68,6 +68,7 @@ class Role(StrEnum):
     SOLVED = "s"  # say that the matter is solved
     PROBLEM = "p"  # say that it is not
     RATE = "r"  # rate how it went
+    LEAVE = "l"  # take part no longer
     THREAD = "x"  # find the ticket, made for nobody
     DESK = "d"  # ask for lists and help; of no ticket, so its number is 0
 
@@ -234,6 +235,12 @@ def any_signed_part(address: str) -> str | None:
     does not is somebody else's affair, not a forgery.
     """
     return next((part for _, _, part in _splits(address)), None)
+
+
+def looks_signed(address: str) -> bool:
+    """Return whether `address` has the form of a signed one of ours, whoever made it: nobody is behind it."""
+    part = any_signed_part(address)
+    return part is not None and any(like.match(part) for like in (_LIKE_TOKEN, _LIKE_BOUNCE, _LIKE_RELEASE))
 
 
 def bounce_address(keys: Keys, delivery_id: int, base: str, form: Form) -> str:

@@ -58,6 +58,7 @@ class FiledMail:
     note: bool = False  # from an agent to agents
     also_for: tuple[str, ...] = ()  # further departments to whom it was addressed: one ticket, all are told
     block: str = ""  # the words on top of an agent's mail, which `reply` has no more
+    named: frozenset[str] = frozenset()  # to whom it went by its own To and Cc, normalised
 
     @property
     def written(self) -> str:
@@ -141,6 +142,7 @@ class Letter:
     speaker: str = ""  # who says it: an agent, or the department
     references: tuple[str, ...] = ()  # oldest first
     reply_to: dict[int, str] = field(default_factory=dict)  # signed, by address id
+    leave: dict[int, str] = field(default_factory=dict)  # likewise, of those who may leave
     subject: str = ""
     text: str = ""
     files: tuple[File, ...] = ()
@@ -171,5 +173,11 @@ class Letter:
 
     @property
     def recipients(self) -> tuple[Person, ...]:
-        """Everybody who gets a copy, each once."""
-        return tuple({person.address_id: person for person in (*self.to, *self.cc)}.values())
+        """Everybody who gets a copy, each once.
+
+        Not a participant to whom the agent wrote himself, beside us: he has the mail. The requester gets ours in any
+        case, since it is the one by which his answers come back to the desk.
+        """
+        had = self.post.about.named if isinstance(self.post.about, FiledMail) else frozenset()
+        copied = (person for person in self.cc if person.normal not in had)
+        return tuple({person.address_id: person for person in (*self.to, *copied)}.values())

@@ -184,6 +184,7 @@ class Outbox:
         ticket_id = letter.post.thread.ticket_id
         role = Role.AGENT if letter.agent else Role.CUSTOMER
         letter.reply_to = {each.address_id: self._signed(letter, role, each) for each in letter.recipients}
+        letter.leave = {each.address_id: self._signed(letter, Role.LEAVE, each) for each in letter.cc}
         domain = letter.department.address.rpartition("@")[2]
         letter.message_id = message_id(self._keys, ticket_id, self._nonce(), domain)
         letter.references = self._references(letter, said, domain)
@@ -295,6 +296,7 @@ def _delivery(mail_id: int, letter: Letter, person: Person, now: datetime) -> di
         "address_id": person.address_id,
         "recipient": person.address,
         "reply_to": letter.reply_to[person.address_id],
+        "leave": letter.leave.get(person.address_id),
         "automatic": letter.automatic,
         "state": DeliveryState.QUEUED,
         "created_at": now,

@@ -15,6 +15,7 @@ class CustomerWrote:
     at: datetime
     acknowledge: bool = True  # false for machines and old mail that opens a ticket
     notify: bool = True  # false for old mail that is imported silently
+    brings: frozenset[str] = frozenset()  # whom the mail names besides: they take part from now on
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,14 @@ class Dismiss:
 
 
 @dataclass(frozen=True, slots=True)
+class Leave:
+    """A participant wants no more of it."""
+
+    at: datetime
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetRequester:
     """An agent says whose ticket it is; who was it before takes part no longer."""
 
@@ -275,6 +284,7 @@ Event = (
     | MoveTo
     | Admit
     | Dismiss
+    | Leave
     | SetRequester
     | KnowAs
     | ClockSetBack

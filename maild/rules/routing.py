@@ -8,6 +8,7 @@ The filer asks once for every mail. What it may do, and what that needs:
     OPEN       a new ticket
     CUSTOMER   filed on its ticket: the customer, or somebody for him, wrote
     SOLVED, PROBLEM    a customer's action; needs a signed address made for it, and a From that takes part
+    LEAVE      a participant wants no more; needs the address in his own copies, and his From
     ANSWER, NOTE       an agent's words; need From and a token made for him, or an authenticated From
     DESK       an agent asks for a list, a ticket, help; needs From and the desk address made for him
     HELD       an agent's name without proof, or something that only a person can judge
@@ -42,6 +43,7 @@ class Action(StrEnum):
     CUSTOMER = "customer"
     SOLVED = "solved"
     PROBLEM = "problem"
+    LEAVE = "leave"
     ANSWER = "answer"
     NOTE = "note"
     HELD = "held"
@@ -61,6 +63,7 @@ class Facts:
     token_is_senders: bool = False  # that signed address was made for this sender
     third_party: bool = False  # the sender takes no part in that ticket
     takes_part: bool = False  # the sender is requester or participant of that ticket
+    requester: bool = False  # he is its requester, under any of his addresses
     agent: bool = False  # From is a configured agent's address
     trust: str = "none"  # message.authentication.Trust: pass, fail, none
     own_list: bool = False  # the list is our own department's address
@@ -94,6 +97,8 @@ def route(facts: Facts) -> Route:
         return _release(facts)
     if facts.desk and facts.agent and facts.kind not in _OURS_OR_ABOUT_OURS:
         return _to_the_desk(facts)
+    if facts.role == "l" and facts.ticket_id is not None and facts.kind in ("human", "auto", "list"):
+        return _leaves(facts)
     match facts.kind:
         case "own":
             return Route(Action.NOTED, "our own mail came back")
@@ -107,6 +112,17 @@ def route(facts: Facts) -> Route:
             return _automatic(facts)
         case _:
             return _from_agent(facts) if facts.agent else _from_customer(facts)
+
+
+def _leaves(facts: Facts) -> Route:
+    """Return what becomes of a mail to the address of `List-Unsubscribe`; programs send it, marked as they like."""
+    if facts.trust == "fail" and not facts.released_by:
+        return Route(Action.HELD, "a customer's action from an address whose authentication failed")
+    if facts.token_is_senders and facts.takes_part and not facts.requester:
+        return Route(Action.LEAVE, "a participant takes part no longer")
+    if facts.kind != "human" or (facts.token_is_senders and not facts.takes_part):
+        return Route(Action.MACHINE, "nobody leaves: its sender takes no part, or it is his own ticket")
+    return _on_ticket(facts, "nobody leaves: the address was made for somebody else, or it is his own ticket")
 
 
 _OURS_OR_ABOUT_OURS: Final = frozenset({"own", "dsn-failed", "dsn-delayed", "dsn-ok"})

@@ -29,6 +29,7 @@ that must be sent. `maild.desk` is its only caller in the daemon.
     MoveTo          new        open       answered   postponed  resolved   closed     refused    refused
     Admit           new        open       answered   postponed  resolved   closed     refused    refused
     Dismiss         new        open       answered   postponed  resolved   closed     refused    refused
+    Leave           new        open       answered   postponed  resolved   closed     spam       deleted
     SetRequester    new        open       answered   postponed  resolved   closed     refused    refused
     KnowAs          new        open       answered   postponed  resolved   closed     refused    refused
     ClockSetBack    new        open       answered   postponed  resolved   closed     spam       deleted
@@ -59,6 +60,7 @@ from maild.rules.events import (
     Dismiss,
     Event,
     KnowAs,
+    Leave,
     MachineWrote,
     MarkSpam,
     Merge,
@@ -81,7 +83,7 @@ from maild.rules.events import (
     Undelete,
 )
 from maild.rules.refusals import No, Refused
-from maild.rules.tickets import Decision, Policy, Status, Tell, Ticket, entered, set_back
+from maild.rules.tickets import MOST_PARTICIPANTS, Decision, Policy, Status, Tell, Ticket, entered, set_back
 from maild.rules.waiting import due, opening, tick
 
 _RETURN: Final = "return_to"
@@ -108,6 +110,7 @@ _NEXT: Final[dict[type[Event], dict[Status, Status | str]]] = {
     NoteWritten: {**_SAME},
     MachineWrote: {**_SAME},
     ClockSetBack: {**_SAME},
+    Leave: {**_SAME},
     Solved: {**_SAME, _N: _R, _O: _R, _A: _R, _P: _R},
     StillAProblem: {_N: _N, _O: _O, _A: _O, _P: _RETURN, _R: _O, _C: _FOLLOW_UP, _S: _S, _D: _FOLLOW_UP},
     Resolve: {_N: _R, _O: _R, _A: _R, _P: _R, _R: _R},
@@ -197,7 +200,7 @@ def _happen(ticket: Ticket, event: Event) -> Decision:
     after = entered(ticket, status, event.at)
     match event:
         case CustomerWrote() | StillAProblem():
-            after = _customer_waits(after, event.at)
+            after = _customer_waits(after, event)
         case AgentWrote():
             after = _answered(after, event)
         case Postpone():
@@ -218,6 +221,7 @@ def _happen(ticket: Ticket, event: Event) -> Decision:
             | MoveTo()
             | Admit()
             | Dismiss()
+            | Leave()
             | SetRequester()
             | Tag()
             | Relate()
@@ -241,16 +245,24 @@ def _happen(ticket: Ticket, event: Event) -> Decision:
     return Decision(after, _tells(before, after, event))
 
 
-def _customer_waits(ticket: Ticket, at: datetime) -> Ticket:
+def _customer_waits(ticket: Ticket, event: CustomerWrote | StillAProblem) -> Ticket:
     if ticket.status is Status.SPAM:
         return ticket
     # Mails may be filed in another order than they came.
-    return replace(ticket, waiting_since=min(ticket.waiting_since or at, at))
+    waits = replace(ticket, waiting_since=min(ticket.waiting_since or event.at, event.at))
+    return _joined(waits, event.brings) if isinstance(event, CustomerWrote) else waits
+
+
+def _joined(ticket: Ticket, addresses: frozenset[str]) -> Ticket:
+    """Return `ticket` with those of `addresses` who may join by somebody's mail."""
+    room = max(0, MOST_PARTICIPANTS - len(ticket.participants))
+    new = sorted(addresses - ticket.participants - ticket.gone - {ticket.requester})
+    return replace(ticket, participants=ticket.participants | frozenset(new[:room]))
 
 
 def _changed(
     ticket: Ticket,
-    event: Assign | Offer | SetPriority | Retitle | MoveTo | Admit | Dismiss | SetRequester | Tag | Relate,
+    event: Assign | Offer | SetPriority | Retitle | MoveTo | Admit | Dismiss | Leave | SetRequester | Tag | Relate,
 ) -> Ticket:
     """Return `ticket` with the one fact that an agent changed."""
     match event:
@@ -266,17 +278,24 @@ def _changed(
             kept = ticket.assignee if ticket.assignee in event.agents else None
             return replace(ticket, department=event.department, assignee=kept)
         case Admit():
-            return replace(ticket, participants=(ticket.participants | event.addresses) - {ticket.requester})
+            everybody = (ticket.participants | event.addresses) - {ticket.requester}
+            return replace(ticket, participants=everybody, gone=ticket.gone - event.addresses)
         case Dismiss():
             if strangers := event.addresses - ticket.participants:
                 raise Refused(No.NO_PARTICIPANT, address=min(strangers))
-            return replace(ticket, participants=ticket.participants - event.addresses)
+            return _without(ticket, event.addresses)
+        case Leave():
+            return _without(ticket, ticket.participants & {event.address})
         case SetRequester():
             return replace(ticket, requester=event.address, participants=ticket.participants - {event.address})
         case Tag():
             return replace(ticket, tags=(ticket.tags | event.added) - event.removed)
         case Relate():
             return replace(ticket, related=ticket.related | event.tickets)
+
+
+def _without(ticket: Ticket, leaving: frozenset[str]) -> Ticket:
+    return replace(ticket, participants=ticket.participants - leaving, gone=ticket.gone | leaving)
 
 
 _ESSENTIAL: Final = frozenset(
@@ -369,6 +388,7 @@ def _tells(before: Ticket, after: Ticket, event: Event) -> tuple[Tell, ...]:
             | Retitle()
             | Admit()
             | Dismiss()
+            | Leave()
             | SetRequester()
             | KnowAs()
             | ClockSetBack()

@@ -78,10 +78,12 @@ class Ticket:
     participants: frozenset[str] = frozenset()  # normalised addresses, without the requester's
     tags: frozenset[str] = frozenset()  # what agents call it, among themselves
     related: frozenset[int] = frozenset()  # other tickets that have to do with it
+    gone: frozenset[str] = frozenset()  # who took part once: an agent brings them back, nobody's Cc does
 
 
-PEOPLE: Final = ("requester", "participants")  # what is kept in tables of its own
-COMPUTED: Final = ("created_at", "resolving_since", "resolving_s", "target_at", "due_at")  # follow from the rest
+PEOPLE: Final = ("requester", "participants", "gone")  # what is kept in tables of its own
+# What follows from the rest.
+COMPUTED: Final = ("gone", "created_at", "resolving_since", "resolving_s", "target_at", "due_at")
 FIELDS: Final = tuple(each.name for each in fields(Ticket) if each.name not in PEOPLE)
 
 
@@ -100,6 +102,7 @@ class Policy:
 
 
 AFTER_REMINDER: Final = timedelta(days=3)  # a reminded customer has at least this long to answer
+MOST_PARTICIPANTS: Final = 50  # who join by other people's mails; agents may admit more
 TELL_AGAIN: Final = timedelta(days=1)  # a breach is repeated at most daily
 SPAM_KEPT: Final = timedelta(days=90)
 DELETED_KEPT: Final = timedelta(days=30)

@@ -251,6 +251,7 @@ class DeliveryRow(Due, Base):
     address_id: Mapped[int] = mapped_column(ForeignKey("address.id"))
     recipient: Mapped[Email]  # as it was written
     reply_to: Mapped[Email]  # his own signed address; the sender writes it into his copy
+    leave: Mapped[Email | None]  # a participant's own signed address by which he leaves; likewise
     automatic: Mapped[bool]
     state: Mapped[DeliveryState]
     created_at: Mapped[datetime]

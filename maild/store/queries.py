@@ -89,8 +89,8 @@ def known_tickets(connection: Connection, ticket_ids: Iterable[int]) -> dict[int
         people = _addresses_of_people(connection, {row.person_id for row in rows})
         joined = _participants(connection, {row.id for row in rows})
         for row in rows:
-            everybody = people.get(row.person_id, frozenset()) | joined.get(row.id, frozenset())
-            found[row.id] = KnownTicket(everybody, row.merged_into)
+            requester = people.get(row.person_id, frozenset())
+            found[row.id] = KnownTicket(requester | joined.get(row.id, frozenset()), row.merged_into, requester)
         wanted = {row.merged_into for row in rows if row.merged_into is not None} - found.keys()
     return found
 

@@ -26,10 +26,10 @@ from maild.message.compose import (
     clean_filename,
     compose,
     fields,
+    for_recipient,
     in_ascii,
     needs_utf8,
     route,
-    with_reply_to,
 )
 
 ADA = Address("Ada", "ada@customer.example")
@@ -458,14 +458,14 @@ def test_no_value_adds_a_header(vector: str) -> None:
         subject=vector,
         in_reply_to=vector,
         references=(vector, "a@x"),
-        extra=((Extra.MARK, vector), (Extra.LIST_UNSUBSCRIBE, vector)),
+        extra=((Extra.CONTENT_LANGUAGE, vector), (Extra.IMPORTANCE, vector)),
         files=(File(vector, vector, b"1", vector, inline=True), File(vector, f"image/png; name={vector}", b"1")),
         html="<p>hi",
     )
 
     raw = compose(draft)
 
-    expected = "From To Cc Subject Date Message-ID References X-Maild List-Unsubscribe MIME-Version Content-Type"
+    expected = "From To Cc Subject Date Message-ID References Content-Language Importance MIME-Version Content-Type"
     if "In-Reply-To" in heads(raw):  # the vector is an id like any other: printable, without spaces
         assert re.fullmatch("[!-~]+", vector)
         expected = expected.replace("References", "In-Reply-To References")
@@ -485,7 +485,7 @@ def test_an_address_that_is_none_is_never_sent_to(vector: str) -> None:
     with pytest.raises(Unsendable):
         compose(replace(DRAFT, to=(Address("", f"{vector}\n@x.example"),)))
     with pytest.raises(Unsendable):
-        with_reply_to(compose(DRAFT), f"ada@{vector}\n")
+        for_recipient(compose(DRAFT), f"ada@{vector}\n")
 
 
 @pytest.mark.parametrize(
@@ -571,7 +571,7 @@ def test_encoded_words_are_short_and_hold_whole_characters(subject: str) -> None
 def test_reply_to_is_prepended_for_one_recipient() -> None:
     raw = compose(DRAFT)
 
-    assert with_reply_to(raw, "support+t1.c7.k2@acme.example") == b"Reply-To: support+t1.c7.k2@acme.example\r\n" + raw
+    assert for_recipient(raw, "support+t1.c7.k2@acme.example") == b"Reply-To: support+t1.c7.k2@acme.example\r\n" + raw
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from maild.message.address import Address
-from maild.message.compose import Automatic, Draft, File, clean, clean_filename, compose, with_reply_to
+from maild.message.compose import Automatic, Draft, File, clean, clean_filename, compose, for_recipient
 from maild.message.parse import parse
 
 WORDS = st.text(
@@ -74,7 +74,7 @@ def test_both_bodies_are_read_as_they_were_given(text: str, html: str) -> None:
 def test_what_a_thread_hangs_on_is_read_as_it_was_written() -> None:
     draft = replace(DRAFT, in_reply_to="b@x", references=("a@x", "b@x"), automatic=Automatic.REPLIED)
 
-    message = parse(with_reply_to(compose(draft), "support+t1.c7.k2@acme.example"))
+    message = parse(for_recipient(compose(draft), "support+t1.c7.k2@acme.example"))
 
     assert message.message_id == DRAFT.message_id
     assert (message.in_reply_to, message.references) == (("b@x",), ("a@x", "b@x"))

@@ -14,6 +14,7 @@ from maild.rules.events import (
     Dismiss,
     Event,
     KnowAs,
+    Leave,
     MachineWrote,
     MarkSpam,
     Merge,
@@ -50,6 +51,7 @@ FACTS: Final = (
     MoveTo,
     Admit,
     Dismiss,
+    Leave,
     SetRequester,
     KnowAs,
     Tag,
@@ -67,7 +69,7 @@ def happens(kind: type[Event], at: datetime) -> Event:
         return Offer(at, ANNA, at + HOUR)
     if kind is Postpone:
         return Postpone(at, at + DAY)
-    if kind in (Assign, SetRequester, KnowAs):
+    if kind in (Assign, SetRequester, KnowAs, Leave):
         return kind(at, ANNA)
     if kind in (SetPriority, Retitle, MoveTo):
         return kind(at, "high")

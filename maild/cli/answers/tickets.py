@@ -170,7 +170,7 @@ def _ticket(row: Any) -> dict[str, Any]:
         "language": row.language,
         "waiting_since": row.waiting_since,
         "due_at": row.due_at,
-        "next": _next(Ticket(*(getattr(row, name) for name in FIELDS))),
+        "next": _next(Ticket(**{name: getattr(row, name) for name in FIELDS})),
     }
 
 

@@ -11,7 +11,7 @@ promises, whatever the draft says:
 - the boundary of a multipart does not occur in its parts (`parts`);
 - the same draft gives the same bytes: no clock, no randomness.
 
-Headers of one recipient are not made here: the sender prepends his `Reply-To` with `with_reply_to`.
+Headers of one recipient are not made here: the sender prepends them with `for_recipient`.
 """
 
 import re
@@ -35,10 +35,10 @@ __all__ = [
     "clean",
     "clean_filename",
     "compose",
+    "for_recipient",
     "in_ascii",
     "needs_utf8",
     "route",
-    "with_reply_to",
 ]
 
 REFERENCES_LIMIT: Final = 100  # ids; a thread is found by its first and its newest ones
@@ -57,9 +57,6 @@ class Extra(StrEnum):
 
     CONTENT_LANGUAGE = "Content-Language"  # RFC 3282
     IMPORTANCE = "Importance"  # RFC 2156 5.3.4: high, normal, low
-    LIST_UNSUBSCRIBE = "List-Unsubscribe"  # RFC 2369 3.2; the value with its angle brackets
-    LIST_UNSUBSCRIBE_POST = "List-Unsubscribe-Post"  # RFC 8058
-    MARK = "X-Maild"  # our signed mark, by which our own mail that comes back is known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,13 +91,19 @@ def compose(draft: Draft) -> bytes:
     return head.encode("utf-8") + body.content
 
 
-def with_reply_to(raw: bytes, address: str) -> bytes:
-    """Return the copy of a composed mail of which a reply goes to `address` and to nobody else.
+def for_recipient(raw: bytes, reply_to: str, leave: str = "") -> bytes:
+    """Return the copy of a composed mail of which a reply goes to `reply_to` and to nobody else.
+
+    With `leave` mail programs offer to unsubscribe by a mail to that address (RFC 2369 3.2). There is no
+    `List-Unsubscribe-Post`: RFC 8058 wants a web server for that.
 
     Raises:
-        Unsendable: `address` is not an address.
+        Unsendable: one of the two is not an address.
     """
-    return fields.field("Reply-To", route(address)).encode("utf-8") + raw
+    own = fields.field("Reply-To", route(reply_to))
+    if leave:
+        own += fields.field("List-Unsubscribe", f"<mailto:{route(leave)}?subject=Leave>")
+    return own.encode("utf-8") + raw
 
 
 def needs_utf8(raw: bytes) -> bool:

@@ -23,6 +23,7 @@ class KnownTicket:
 
     participants: frozenset[str]
     merged_into: int | None = None
+    requester: frozenset[str] = frozenset()  # all addresses of his, which are among the participants
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Verdict:
 
 
 # What speaks first when a mail was sent to several signed addresses of one ticket: the careful reading of the two.
-_ROLES = (Role.NOTE, Role.AGENT, Role.PROBLEM, Role.SOLVED, Role.RATE, Role.CUSTOMER, Role.THREAD)
+_ROLES = (Role.NOTE, Role.AGENT, Role.PROBLEM, Role.SOLVED, Role.RATE, Role.LEAVE, Role.CUSTOMER, Role.THREAD)
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,6 +186,8 @@ class _Wishes:
         for command in self.commands:
             if command.word in _OF_PEOPLE:
                 yield from self._of_people(command)
+        if answers and self.filing.joining:
+            yield Admit(self.now, frozenset(normalise(one.address) for one in self.filing.joining))
         if self._speaks():
             sender = self.filing.reading.sender
             yield NoteWritten(self.now) if note else AgentWrote(self.now, sender)

@@ -29,6 +29,7 @@ from maild.rules.routing import Action, Facts, route
 from maild.services.filer.commanding import Commander
 from maild.services.filer.filing import Filing, Inbound
 from maild.services.filer.guarding import guard
+from maild.services.filer.joining import joining
 from maild.store import queries
 from maild.store.models import MailState
 
@@ -98,8 +99,10 @@ class Examiner:
             new = reply.new_text(each.message, known_texts)
             ticket = None if chosen.action is Action.OPEN else facts.ticket_id or facts.burst_ticket_id
             first, *others = self._departments(mail, each)
-            alive = _shows_life(each, facts)
-            filing = Filing(mail, each, verdict, chosen, new, first, tuple(others), failed, ticket, alive=alive)
+            filing = Filing(mail, each, verdict, chosen, new, first, tuple(others), failed, ticket)
+            there = known.tickets.get(facts.ticket_id or 0)
+            filing.joining = joining(self._settings, each, chosen, there.participants if there else ())
+            filing.alive = _shows_life(each, facts)
             if chosen.action is Action.OPEN:
                 self._place(filing)
             filings.append(filing)
@@ -148,6 +151,7 @@ class Examiner:
             token_is_senders=holder is not None and holder.address_id == verdict.address_id,
             third_party=verdict.third_party,
             takes_part=taking_part is not None and each.sender in taking_part.participants,
+            requester=taking_part is not None and each.sender in taking_part.requester,
             agent=self._settings.agent_of(each.author.address) is not None,
             trust=each.authentication.result.value,
             own_list=self._is_own_list(each),

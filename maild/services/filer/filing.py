@@ -70,6 +70,7 @@ class Filing:
     notes: list[str] = field(default_factory=list)
     orders: Orders = Orders()  # of an agent
     collision: Collision | None = None  # why his answer is held
+    joining: tuple[Address, ...] = ()  # who takes part from now on, because it names him
     alive: bool = False  # it shows that its sender's address works
     place: Place | None = None  # where the ticket goes that it opens
 

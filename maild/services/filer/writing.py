@@ -12,8 +12,7 @@ from maild.config import Settings
 from maild.desk import Desk, Happening, Opening
 from maild.inbox import held
 from maild.message import language
-from maild.message.address import Address, normalise, valid
-from maild.message.authentication import Trust
+from maild.message.address import normalise
 from maild.message.classify import Kind
 from maild.message.reading import Reading
 from maild.outbox import FiledMail
@@ -23,6 +22,7 @@ from maild.rules.events import (
     AgentWrote,
     CustomerWrote,
     Event,
+    Leave,
     MachineWrote,
     MarkSpam,
     NoteWritten,
@@ -32,6 +32,7 @@ from maild.rules.events import (
 from maild.rules.routing import Action
 from maild.rules.tickets import Tell
 from maild.services.filer.filing import Filing, evidence
+from maild.services.filer.joining import named
 from maild.services.filer.requests import Requests
 from maild.store import search
 from maild.store.models import HistoryRow, MailRow, MailState
@@ -39,7 +40,6 @@ from maild.store.models import HistoryRow, MailRow, MailState
 log = structlog.get_logger("maild.filer")
 
 TEXT_KEPT: Final = 64_000  # characters of the new text that are kept beside the bytes
-ADDRESSES_KEPT: Final = 50  # people of a first mail's Cc who take part
 _UPDATE: Final = update(MailRow).where(MailRow.id == bindparam("mail_id"))
 _STATES: Final = {
     Action.NOTED: MailState.NOTED,
@@ -140,30 +140,14 @@ class Writer:
     def _enrol(self, connection: Connection, filings: Sequence[Filing], now: datetime) -> None:
         """Write down who is met for the first time, and make the tickets that are to be opened."""
         opening = [filing for filing in filings if filing.route.action is Action.OPEN]
-        copied = {id(filing): self._copied(filing) for filing in opening}
-        wanted = [filing.reading.writer for filing in opening] + [one for some in copied.values() for one in some]
-        wanted += [one for filing in filings for one in filing.orders.people]
+        wanted = [filing.reading.writer for filing in opening]
+        wanted += [one for filing in filings for one in (*filing.joining, *filing.orders.people)]
         found = people.enrol(connection, wanted, now) if wanted else {}
         for filing in opening:
-            others = {normalise(one.address): found[normalise(one.address)] for one in copied[id(filing)]}
+            others = {normalise(one.address): found[normalise(one.address)] for one in filing.joining}
             filing.ticket = self._opening(
                 filing, found[normalise(filing.reading.writer.address)], tuple(others.values())
             )
-
-    def _copied(self, filing: Filing) -> list[Address]:
-        """Return who takes part because the first mail names him: never we, nor agents, nor the writer himself."""
-        if filing.reading.kind.value != "human" or filing.reading.authentication.result is Trust.FAIL:
-            return []  # whoever writes in another's name must not get the answers to him
-        message, writer = filing.reading.message, normalise(filing.reading.writer.address)
-        others = [*message.cc, *message.to]
-        return [
-            each
-            for each in others[:ADDRESSES_KEPT]
-            if valid(each.address)
-            and normalise(each.address) != writer
-            and self._settings.department_of(each.address) is None
-            and self._settings.agent_of(each.address) is None
-        ]
 
     def _opening(self, filing: Filing, writer: Person, taking_part: tuple[Person, ...]) -> Opening:
         message = filing.reading.message
@@ -192,6 +176,7 @@ class Writer:
             related=filing.verdict.related,
             note=filing.route.action is Action.NOTE,
             block=filing.orders.block,
+            named=named(each),
             also_for=filing.also_for,
         )
 
@@ -246,8 +231,13 @@ def _event(filing: Filing, now: datetime, *, acknowledge: bool) -> Event | None:
             return None
         case Action.MACHINE | Action.BOUNCE:
             return MachineWrote(now)
-        case Action.OPEN | Action.CUSTOMER:
+        case Action.OPEN:
             return CustomerWrote(now, acknowledge=acknowledge)
+        case Action.CUSTOMER:
+            brings = frozenset(normalise(one.address) for one in filing.joining)
+            return CustomerWrote(now, acknowledge=acknowledge, brings=brings)
+        case Action.LEAVE:
+            return Leave(now, filing.reading.sender)
         case Action.SOLVED:
             return Solved(now)
         case Action.PROBLEM:

@@ -24,6 +24,7 @@ class Letter:
     conversation: Conversation
     recipient: str
     reply_to: str
+    leave: str
     from_null: bool
     department: str | None
     created_at: datetime
@@ -47,6 +48,7 @@ def claimed(connection: Connection, claim: Claim) -> list[Letter]:
             (row.ticket_id, row.address_id),
             row.recipient,
             row.reply_to,
+            row.leave or "",
             row.automatic and row.purpose not in TO_AGENTS,
             row.department,
             row.created_at,

@@ -25,7 +25,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from maild.config import Settings
 from maild.desk import Desk
 from maild.message.address import Keys, bounce_address
-from maild.message.compose import Unsendable, route, with_reply_to
+from maild.message.compose import Unsendable, for_recipient, route
 from maild.oauth import Tokens
 from maild.rules.retry import SENDING_LASTS, SENDING_WAITS, next_try
 from maild.services.sender import queue
@@ -192,7 +192,7 @@ class Sender:
         bounces = bounce_address(self._keys, letter.id, department.address, self._settings.maild.reply_form)
         try:
             recipient = route(letter.recipient)
-            copy = with_reply_to(raw, letter.reply_to) if letter.reply_to else raw
+            copy = for_recipient(raw, letter.reply_to, letter.leave) if letter.reply_to else raw
         except Unsendable as error:
             return Result(Outcome.FAILED, str(error))
         return relay.send("" if letter.from_null else bounces, [recipient], copy, instead=bounces)[recipient]
