@@ -1,0 +1,486 @@
+"""The three clocks of a ticket: what starts, stops and pauses them, counted minute by minute."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from maild.rules import clocks
+from maild.rules.events import (
+    AgentWrote,
+    Close,
+    CustomerWrote,
+    Delete,
+    DeliveryFailed,
+    Event,
+    MachineWrote,
+    MarkSpam,
+    Merge,
+    MoveTo,
+    NoteWritten,
+    NotSpam,
+    Postpone,
+    Reopen,
+    Resolve,
+    SetPriority,
+    Solved,
+    StillAProblem,
+    Tick,
+    Undelete,
+)
+from maild.rules.levels import Finished, Kind, Level, Outcome
+from maild.rules.refusals import Refused
+from maild.rules.sla import Calendar, Span
+from maild.rules.ticket import decide
+from maild.rules.tickets import Policy, Status, Tell, Ticket, opened
+from tests.unit.test_calendar_count import is_open
+from tests.unit.tickets import ANNA
+
+TALLINN: Final = ZoneInfo("Europe/Tallinn")
+MINUTE: Final = timedelta(minutes=1)
+HOUR: Final = timedelta(hours=1)
+OFFICE: Final = Calendar(TALLINN, dict.fromkeys(range(5), ((time(9), time(12)), (time(13), time(18)))))
+MONDAY: Final = datetime(2026, 11, 23, 9, tzinfo=TALLINN)
+GOLD: Final = Level(
+    "gold",
+    OFFICE,
+    {
+        Kind.FIRST_RESPONSE: {"urgent": Span.parse("1h"), "normal": Span.parse("4h"), "low": Span.parse("2bd")},
+        Kind.NEXT_RESPONSE: {"normal": Span.parse("8h")},
+        Kind.RESOLUTION: {"normal": Span.parse("3bd"), "urgent": Span.parse("8h")},
+    },
+)
+POLICY: Final = Policy(level=GOLD, office=OFFICE, told_in=OFFICE)
+
+
+def at(day: int, clock: str) -> datetime:
+    """Return an instant of the week that begins with MONDAY, by the wall clock."""
+    hour, _, minute = clock.partition(":")
+    return MONDAY.replace(day=23 + day, hour=int(hour), minute=int(minute))
+
+
+MON, TUE, WED, THU, FRI, SAT = range(6)
+
+
+def lived(*events: Event, policy: Policy = POLICY) -> tuple[Ticket, list[Finished]]:
+    """Return a ticket that was opened by the first event and lived through all, with the clocks that ended."""
+    ticket, ended = opened(events[0].at), []
+    for event in events:
+        decision = decide(ticket, event, policy)
+        ticket = decision.after
+        ended += decision.finished
+    return ticket, ended
+
+
+def due(ticket: Ticket, kind: Kind, policy: Policy = POLICY) -> datetime | None:
+    return next((clock.due_at for clock in clocks.running(ticket, policy) if clock.kind is kind), None)
+
+
+class TestFirstResponse:
+    """From the customer's mail to the first public answer."""
+
+    def test_only_working_time_counts(self) -> None:
+        ticket, _ = lived(CustomerWrote(at(MON, "16:00")))
+
+        assert due(ticket, Kind.FIRST_RESPONSE) == at(TUE, "11:00")
+        assert ticket.target_at == at(TUE, "11:00")
+
+    def test_a_public_answer_stops_it(self) -> None:
+        _, [ended] = lived(CustomerWrote(at(MON, "10:00")), AgentWrote(at(MON, "14:00"), ANNA))
+
+        assert (ended.kind, ended.outcome, ended.used) == (Kind.FIRST_RESPONSE, Outcome.MET, 3 * HOUR)
+        assert (ended.started_at, ended.due_at, ended.stopped_at) == (
+            at(MON, "10:00"),
+            at(MON, "15:00"),
+            at(MON, "14:00"),
+        )
+        assert (ended.level, ended.priority, ended.agent) == ("gold", "normal", ANNA)
+
+    def test_an_answer_after_the_target_misses_it(self) -> None:
+        _, [ended] = lived(CustomerWrote(at(MON, "10:00")), AgentWrote(at(TUE, "9:30"), ANNA))
+
+        assert (ended.outcome, ended.used) == (Outcome.MISSED, 7.5 * HOUR)
+
+    @pytest.mark.parametrize(
+        "event",
+        [
+            NoteWritten(at(MON, "11:00")),
+            MachineWrote(at(MON, "11:00")),
+            Postpone(at(MON, "11:00"), at(FRI, "9:00")),
+            CustomerWrote(at(MON, "11:00")),
+            Tick(at(FRI, "11:00")),
+            StillAProblem(at(MON, "11:00")),
+        ],
+        ids=lambda event: type(event).__name__,
+    )
+    def test_nothing_else_stops_or_moves_it(self, event: Event) -> None:
+        ticket, ended = lived(CustomerWrote(at(MON, "10:00")), event)
+
+        assert ended == []
+        assert due(ticket, Kind.FIRST_RESPONSE) == at(MON, "15:00")
+
+    @pytest.mark.parametrize(
+        ("event", "outcome"),
+        [
+            (Solved(at(MON, "14:59")), Outcome.VOID),
+            (Resolve(at(MON, "14:59")), Outcome.VOID),
+            (Close(at(TUE, "9:01")), Outcome.MISSED),
+            (Solved(at(TUE, "9:01")), Outcome.MISSED),
+            (MarkSpam(at(TUE, "9:01")), Outcome.VOID),
+            (Delete(at(TUE, "9:01")), Outcome.VOID),
+            (Merge(at(TUE, "9:01"), into=7), Outcome.VOID),
+        ],
+        ids=lambda each: type(each).__name__ if not isinstance(each, Outcome) else each.value,
+    )
+    def test_what_ends_it_otherwise_voids_it_unless_an_answer_was_late_already(
+        self, event: Event, outcome: Outcome
+    ) -> None:
+        _, ended = lived(CustomerWrote(at(MON, "10:00")), event)
+
+        assert ended[0].kind is Kind.FIRST_RESPONSE
+        assert ended[0].outcome is outcome
+
+    def test_it_goes_on_from_its_beginning_when_spam_turns_out_to_be_none(self) -> None:
+        ticket, _ = lived(CustomerWrote(at(MON, "10:00")), MarkSpam(at(MON, "11:00")), NotSpam(at(WED, "9:00")))
+
+        assert due(ticket, Kind.FIRST_RESPONSE) == at(MON, "15:00")
+
+    def test_a_ticket_that_an_agent_began_has_none(self) -> None:
+        ticket, ended = lived(AgentWrote(at(MON, "10:00"), ANNA))
+
+        assert ended == []
+        assert list(clocks.running(ticket, POLICY)) == []
+
+
+class TestNextResponse:
+    """From the oldest customer mail without an answer."""
+
+    def test_it_begins_with_the_first_mail_after_ours_and_no_other_moves_it(self) -> None:
+        ticket, _ = lived(
+            CustomerWrote(at(MON, "9:00")),
+            AgentWrote(at(MON, "10:00"), ANNA),
+            CustomerWrote(at(MON, "11:00")),
+            CustomerWrote(at(MON, "17:00")),
+        )
+
+        assert due(ticket, Kind.NEXT_RESPONSE) == at(TUE, "11:00")
+
+    def test_it_begins_anew_when_our_answer_did_not_arrive(self) -> None:
+        ticket, _ = lived(
+            CustomerWrote(at(MON, "9:00")), AgentWrote(at(MON, "10:00"), ANNA), DeliveryFailed(at(MON, "11:00"))
+        )
+
+        assert due(ticket, Kind.NEXT_RESPONSE) == at(TUE, "11:00")
+
+
+class TestResolution:
+    """From the first mail to the end, without the time in which we wait for the customer."""
+
+    def test_it_stands_still_while_we_wait_and_goes_on_when_the_ticket_opens_again(self) -> None:
+        ticket, _ = lived(
+            CustomerWrote(at(MON, "9:00")),
+            AgentWrote(at(MON, "11:00"), ANNA),  # 2 h are used
+            CustomerWrote(at(WED, "9:00")),
+        )
+
+        assert due(ticket, Kind.RESOLUTION) == at(FRI, "16:00")  # 24 h were promised; 22 h from Wednesday on
+
+    def test_it_is_met_by_the_time_that_was_used_not_by_the_time_that_passed(self) -> None:
+        _, ended = lived(
+            CustomerWrote(at(MON, "9:00")),
+            AgentWrote(at(MON, "11:00"), ANNA),
+            Tick(at(MON, "11:00") + timedelta(days=6)),
+            Resolve(at(MON, "11:00") + timedelta(days=20)),
+        )
+
+        assert (ended[-1].kind, ended[-1].outcome, ended[-1].used) == (Kind.RESOLUTION, Outcome.MET, 2 * HOUR)
+
+    def test_reopening_goes_on_and_the_same_clock_ends_again(self) -> None:
+        _, ended = lived(
+            CustomerWrote(at(MON, "9:00")),
+            Resolve(at(MON, "10:00")),
+            CustomerWrote(at(TUE, "9:00")),
+            Resolve(at(TUE, "11:00")),
+        )
+        first, second = [each for each in ended if each.kind is Kind.RESOLUTION]
+
+        assert first.started_at == second.started_at == at(MON, "9:00")
+        assert (first.used, second.used) == (HOUR, 3 * HOUR)
+
+    def test_one_that_was_used_up_is_late_at_once_when_the_ticket_opens_again(self) -> None:
+        ticket, ended = lived(
+            CustomerWrote(at(MON, "9:00")), Resolve(at(FRI, "10:00")), CustomerWrote(at(FRI, "11:00"))
+        )
+
+        assert ended[-1].outcome is Outcome.MISSED
+        assert due(ticket, Kind.RESOLUTION) == at(THU, "9:00")
+        assert clocks.breached(ticket, POLICY, at(FRI, "11:00"))
+
+    def test_postponing_does_not_stop_it(self) -> None:
+        ticket, _ = lived(CustomerWrote(at(MON, "9:00")), Postpone(at(MON, "10:00"), at(FRI, "9:00")))
+
+        assert due(ticket, Kind.RESOLUTION) == at(THU, "9:00")
+
+
+class TestTargets:
+    """Counted from the clock's own beginning, whatever changed since."""
+
+    def test_another_priority_counts_from_the_beginning(self) -> None:
+        ticket, _ = lived(CustomerWrote(at(MON, "10:00")), SetPriority(at(MON, "11:30"), "urgent"))
+
+        assert due(ticket, Kind.FIRST_RESPONSE) == at(MON, "11:00")
+        assert decide(ticket, Tick(at(MON, "11:31")), POLICY).tells == (Tell.BREACHED,)  # it is told at once
+
+    def test_a_later_target_takes_back_what_was_told_of_the_earlier_one(self) -> None:
+        ticket, _ = lived(CustomerWrote(at(MON, "9:00")), Tick(at(MON, "12:00")), SetPriority(at(MON, "13:00"), "low"))
+
+        assert ticket.told_at is None
+        assert ticket.target_at == at(WED, "9:00")
+        assert ticket.due_at == at(TUE, "14:00")  # 75 % of two working days
+
+    def test_another_department_counts_by_its_level_from_the_beginning(self) -> None:
+        ticket, _ = lived(CustomerWrote(at(MON, "16:00")))
+        silver = replace(
+            POLICY, level=Level("silver", Calendar.always(), {Kind.FIRST_RESPONSE: {"normal": Span(7200)}})
+        )
+
+        moved = decide(ticket, MoveTo(at(MON, "17:00"), "sales"), silver).after
+
+        assert moved.target_at == at(MON, "18:00")
+
+    def test_a_clock_without_a_target_is_measured_and_promises_nothing(self) -> None:
+        policy = Policy(calendar=OFFICE)
+        ticket, _ = lived(CustomerWrote(at(MON, "10:00")), policy=policy)
+        [ended] = decide(ticket, AgentWrote(at(MON, "14:00"), ANNA), policy).finished
+
+        assert (ended.used, ended.due_at, ended.outcome) == (3 * HOUR, None, None)
+        assert ticket.target_at == OFFICE.add(at(MON, "10:00"), Span.parse("7d"))
+
+    def test_old_mail_has_no_clocks(self) -> None:
+        ticket, ended = lived(
+            CustomerWrote(at(MON, "9:00") - timedelta(days=700), acknowledge=False, notify=False),
+            Solved(at(MON, "9:00"), old=True),
+        )
+        again = decide(ticket, CustomerWrote(at(MON, "10:00")), POLICY).after
+
+        assert ended == []
+        assert due(again, Kind.RESOLUTION) == at(THU, "10:00")
+
+
+class TestTelling:
+    """When agents hear of it."""
+
+    def test_at_each_share_that_is_warned_at_and_of_the_breach_once_a_day(self) -> None:
+        ticket, _ = lived(CustomerWrote(at(MON, "9:00")))
+        told = []
+        for _ in range(5):
+            assert ticket.due_at is not None
+            decision = decide(ticket, Tick(ticket.due_at), POLICY)
+            told.append((ticket.due_at, decision.tells))
+            ticket = decision.after
+
+        assert told == [
+            (at(MON, "13:00"), (Tell.WAITING,)),  # 75 % at the closing for lunch
+            (at(MON, "14:00"), (Tell.BREACHED,)),
+            (at(TUE, "14:00"), (Tell.BREACHED,)),
+            (at(WED, "11:00"), (Tell.BREACHED,)),  # 75 % of the resolution, too
+            (at(THU, "9:00"), (Tell.BREACHED,)),  # and that is late
+        ]
+
+    def test_what_passed_unnoticed_is_told_once_and_in_working_hours(self) -> None:
+        ticket, _ = lived(CustomerWrote(at(MON, "9:00")))
+
+        late = decide(ticket, Tick(at(FRI, "18:00")), POLICY)
+        monday = decide(late.after, Tick(at(FRI, "18:00") + timedelta(hours=63)), POLICY)
+
+        assert late.tells == ()
+        assert late.after.due_at == at(FRI, "18:00") + timedelta(hours=63)
+        assert monday.tells == (Tell.BREACHED,)
+        assert monday.after.due_at == monday.after.told_at + timedelta(days=1)
+
+    def test_a_postponed_ticket_is_told_of_but_not_daily(self) -> None:
+        ticket, _ = lived(CustomerWrote(at(MON, "9:00")), Postpone(at(MON, "10:00"), at(FRI, "9:00")))
+        told = []
+        while ticket.status is Status.POSTPONED:
+            assert ticket.due_at is not None
+            decision = decide(ticket, Tick(ticket.due_at), POLICY)
+            told.append((ticket.due_at, decision.tells))
+            ticket = decision.after
+
+        assert [when for when, _ in told] == [
+            at(MON, "13:00"),
+            at(MON, "14:00"),
+            at(WED, "11:00"),
+            at(THU, "9:00"),
+            at(FRI, "9:00"),  # it comes back
+        ]
+
+    def test_the_breach_is_told_even_if_no_share_is_warned_at(self) -> None:
+        policy = replace(POLICY, level=replace(GOLD, warn_at=()))
+        ticket, _ = lived(CustomerWrote(at(MON, "9:00")), policy=policy)
+
+        assert ticket.due_at == at(MON, "14:00")
+
+
+SPANS: Final = st.sampled_from(["30m", "1h", "7h", "11h", "1bd", "2bd"]).map(Span.parse)
+TARGETS: Final = st.fixed_dictionaries({}, optional={"urgent": SPANS, "low": SPANS}).flatmap(
+    lambda some: SPANS.map(lambda normal: {**some, "normal": normal})
+)
+WEEKS: Final = st.sampled_from(
+    [
+        dict.fromkeys(range(5), ((time(9), time(12)), (time(13), time(17, 30)))),
+        dict.fromkeys(range(7), ((time(0), time(0)),)),
+        {0: ((time(22), time(0)),), 1: ((time(0), time(6)),), 5: ((time(0, 30), time(3)),), 6: ((time(1), time(4)),)},
+    ]
+)
+# Near which the clocks there change: Berlin in autumn, Lord Howe by half an hour, Tallinn by no change at all.
+PLACES: Final = st.sampled_from(
+    [
+        ("Europe/Berlin", datetime(2026, 10, 23, 8, tzinfo=ZoneInfo("Europe/Berlin"))),
+        ("Australia/Lord_Howe", datetime(2026, 10, 2, 8, tzinfo=ZoneInfo("Australia/Lord_Howe"))),
+        ("Europe/Tallinn", MONDAY),
+    ]
+)
+KINDS: Final = (
+    CustomerWrote,
+    AgentWrote,
+    NoteWritten,
+    MachineWrote,
+    Solved,
+    StillAProblem,
+    Resolve,
+    Reopen,
+    Close,
+    Postpone,
+    DeliveryFailed,
+    MarkSpam,
+    NotSpam,
+    Delete,
+    Undelete,
+    Tick,
+    SetPriority,
+)
+
+
+def event_of(kind: type[Event], now: datetime, draw: int) -> Event:
+    match kind.__name__:
+        case "AgentWrote":
+            return AgentWrote(now, ANNA)
+        case "Postpone":
+            return Postpone(now, now + draw * HOUR)
+        case "SetPriority":
+            return SetPriority(now, ("urgent", "low", "normal")[draw % 3])
+    return kind(now)  # type: ignore[call-arg]  # the others have no more than their instant
+
+
+def counted(calendar: Calendar, spans: list[tuple[datetime, datetime]]) -> timedelta:
+    """Return the open time within `spans`, minute by minute."""
+    total = 0
+    for begin, end in spans:
+        now = begin
+        while now < end:
+            total += is_open(calendar, now)
+            now += MINUTE
+    return total * MINUTE
+
+
+def minutes_from(calendar: Calendar, now: datetime, worked: timedelta) -> datetime:
+    """Return the first minute by which so much open time has passed."""
+    left = worked // MINUTE
+    while left:
+        left -= is_open(calendar, now)
+        now += MINUTE
+    return now
+
+
+class Log:
+    """What happened to a ticket, from which its clocks can be counted."""
+
+    def __init__(self, begin: datetime) -> None:
+        self.begin = begin
+        self.changes: list[tuple[datetime, Status]] = [(begin, Status.NEW)]
+
+    def spans(
+        self, since: datetime, until: datetime, statuses: frozenset[Status]
+    ) -> Iterator[tuple[datetime, datetime]]:
+        ends = [*(when for when, _ in self.changes[1:]), until]
+        for (begin, status), end in zip(self.changes, ends, strict=True):
+            if status in statuses and max(begin, since) < min(end, until):
+                yield max(begin, since), min(end, until)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    place=PLACES,
+    week=WEEKS,
+    targets=st.dictionaries(st.sampled_from(Kind), TARGETS),
+    life=st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 40 * 60), st.integers(1, 60)), max_size=12),
+)
+@example(
+    ("Europe/Berlin", datetime(2026, 10, 23, 8, tzinfo=ZoneInfo("Europe/Berlin"))),
+    dict.fromkeys(range(7), ((time(0), time(0)),)),
+    {Kind.RESOLUTION: {"normal": Span.parse("2bd")}},
+    [(AgentWrote, 60, 1), (CustomerWrote, 3000, 1), (Resolve, 600, 1)],
+)
+def test_in_every_life_the_clocks_are_what_a_count_by_minutes_says(place, week, targets, life) -> None:
+    zone, begin = ZoneInfo(place[0]), place[1].astimezone(ZoneInfo("UTC"))
+    calendar = Calendar(zone, week)
+    policy = Policy(level=Level("tested", calendar, targets))
+    ticket, log = decide(opened(begin), CustomerWrote(begin), policy).after, Log(begin)
+    waiting, now = begin, begin  # since when he waits without an answer
+    for kind, minutes, draw in life:
+        now += minutes * MINUTE
+        event = event_of(kind, now, draw)
+        before = ticket
+        try:
+            decision = decide(ticket, event, policy)
+        except Refused:
+            continue
+        if decision.follow_up or decision.purge:
+            continue
+        ticket = decision.after
+        for ended in decision.finished:
+            assert ended.stopped_at == now
+            if ended.kind is Kind.RESOLUTION:
+                used = counted(calendar, list(log.spans(begin, now, clocks.RUNNING)))
+                assert ended.started_at == begin
+            else:
+                used = counted(calendar, [(waiting, now)])
+                assert ended.started_at == waiting
+            assert ended.used == used
+            span = targets.get(ended.kind, {}).get(before.priority, targets.get(ended.kind, {}).get("normal"))
+            if ended.outcome in (Outcome.MET, Outcome.MISSED):
+                allowed = counted(calendar, [(ended.started_at, calendar.add(ended.started_at, span))])
+                assert (ended.outcome is Outcome.MET) is (used <= allowed)
+        log.changes.append((now, ticket.status))
+        if ticket.waiting_since != before.waiting_since:
+            waiting = ticket.waiting_since
+            assert waiting in (None, now)
+        for clock in clocks.running(ticket, policy):
+            check_running(clock, ticket, targets, calendar, log, now)
+
+
+def check_running(clock, ticket, targets, calendar, log, now) -> None:
+    spans = targets.get(clock.kind)
+    if spans is None:
+        assert clock.due_at is None
+        return
+    span = spans.get(ticket.priority, spans["normal"])
+    whole = calendar.add(clock.started_at, span)
+    allowed = counted(calendar, [(clock.started_at, whole)])
+    if clock.kind is not Kind.RESOLUTION:
+        assert clock.due_at == whole
+        return
+    used = counted(calendar, list(log.spans(clock.started_at, now, clocks.RUNNING)))
+    assert clock.due_at is not None
+    if used >= allowed and clock.used:
+        assert clock.due_at <= now
+    elif clock.used or clock.resumed_at != clock.started_at:
+        assert clock.due_at == minutes_from(calendar, now, allowed - used) or used > allowed
+    else:
+        assert clock.due_at == whole
