@@ -158,6 +158,8 @@ def set_back(ticket: Ticket, at: datetime) -> Ticket:
         answered_at=past(ticket.answered_at),
         reminded_at=past(ticket.reminded_at),
         told_at=past(ticket.told_at),
+        created_at=past(ticket.created_at),
+        resolving_since=past(ticket.resolving_since),
         wake_at=wake_at,
         offered_until=offered_until,
     )

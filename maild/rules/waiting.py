@@ -52,10 +52,10 @@ def opening(ticket: Ticket, at: datetime, policy: Policy) -> datetime:
     """Return when the mail that is due may be sent: `at` itself, or the next office hours if it is late."""
     if ticket.status is Status.ANSWERED:
         return policy.office.next_open(at)
-    woken = ticket.wake_at is not None and at >= ticket.wake_at
-    if ticket.status in clocks.RUNNING and not woken:
-        return policy.told_in.next_open(at)
-    return at
+    if ticket.status not in clocks.RUNNING or (ticket.wake_at is not None and at >= ticket.wake_at):
+        return at
+    opening = policy.told_in.next_open(at)
+    return min(opening, ticket.wake_at) if ticket.wake_at else opening
 
 
 def due(ticket: Ticket, policy: Policy) -> datetime | None:
