@@ -13,9 +13,9 @@ from maild.message.address import Address, Role, normalise
 from maild.message.subject import base_subject
 from maild.outbox.letters import Asked, Collision, FiledMail, Letter, Thread, Undelivered
 from maild.people import Person
-from maild.rules.clocks import Clock, running
 from maild.rules.levels import Kind
 from maild.rules.next_step import next_step
+from maild.rules.promises import Clock, running
 from maild.rules.tickets import Status, Tell, Ticket
 from maild.store.models import Direction
 from maild.store.queries import Said

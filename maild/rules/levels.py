@@ -1,6 +1,6 @@
 """What is promised, and what became of it: levels of service, with a target for each clock and priority.
 
-A clock that a level leaves out is measured and promises nothing. `rules.clocks` says when clocks run.
+A clock that a level leaves out is measured and promises nothing. `rules.promises` says when clocks run.
 """
 
 from collections.abc import Mapping

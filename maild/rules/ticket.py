@@ -47,7 +47,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from maild.rules import clocks
+from maild.rules import promises
 from maild.rules.events import (
     Admit,
     AgentWrote,
@@ -162,7 +162,7 @@ def decide(ticket: Ticket, event: Event, policy: Policy) -> Decision:
         Refused: the event makes no sense in the ticket's status; nothing may be written.
     """
     if isinstance(event, Tick):
-        target_at = clocks.target_at(ticket, policy)
+        target_at = promises.target_at(ticket, policy)
         due_at = due(ticket, policy)  # not the ticket's own, which a worker may have leased forward
         if due_at is not None and event.at >= due_at:
             due_at = opening(ticket, event.at, policy)  # late, it waits for office hours still
@@ -173,12 +173,12 @@ def decide(ticket: Ticket, event: Event, policy: Policy) -> Decision:
         decision = _on_an_alias(ticket, event)
     else:
         decision = _happen(ticket, event)
-    after = clocks.carried_on(ticket, decision.after, event, policy)
-    target_at = clocks.target_at(after, policy)
+    after = promises.carried_on(ticket, decision.after, event, policy)
+    target_at = promises.target_at(after, policy)
     if isinstance(event, SetPriority | MoveTo | SetRequester | TakeBack) and target_at != after.target_at:
         after = replace(after, told_at=None)  # what was told was about another target
     after = replace(after, target_at=target_at, due_at=due(after, policy))
-    return replace(decision, after=after, finished=tuple(clocks.finished(ticket, after, event, policy)))
+    return replace(decision, after=after, finished=tuple(promises.finished(ticket, after, event, policy)))
 
 
 def _on_an_alias(ticket: Ticket, event: Event) -> Decision:

@@ -7,7 +7,7 @@ cancel. All instants are aware UTC; spans become instants by the department's ca
 from dataclasses import replace
 from datetime import datetime
 
-from maild.rules import clocks
+from maild.rules import promises
 from maild.rules.tickets import (
     AFTER_REMINDER,
     DELETED_KEPT,
@@ -44,7 +44,7 @@ def tick(ticket: Ticket, at: datetime, policy: Policy) -> Decision:
 
 
 def _told(ticket: Ticket, at: datetime, policy: Policy) -> Decision:
-    tell = Tell.BREACHED if clocks.breached(ticket, policy, at) else Tell.WAITING
+    tell = Tell.BREACHED if promises.breached(ticket, policy, at) else Tell.WAITING
     return Decision(replace(ticket, told_at=at), (tell,))
 
 
@@ -52,7 +52,7 @@ def opening(ticket: Ticket, at: datetime, policy: Policy) -> datetime:
     """Return when the mail that is due may be sent: `at` itself, or the next office hours if it is late."""
     if ticket.status is Status.ANSWERED:
         return policy.office.next_open(at)
-    if ticket.status not in clocks.RUNNING or (ticket.wake_at is not None and at >= ticket.wake_at):
+    if ticket.status not in promises.RUNNING or (ticket.wake_at is not None and at >= ticket.wake_at):
         return at
     opening = policy.told_in.next_open(at)
     return min(opening, ticket.wake_at) if ticket.wake_at else opening
@@ -62,7 +62,7 @@ def due(ticket: Ticket, policy: Policy) -> datetime | None:
     """Return when time alone next changes `ticket`, None for never."""
     match ticket.status:
         case Status.NEW | Status.OPEN:
-            return clocks.told_next(ticket, policy)
+            return promises.told_next(ticket, policy)
         case Status.ANSWERED:
             quiet_since = ticket.answered_at or ticket.since
             if ticket.reminded_at is None:
@@ -70,7 +70,7 @@ def due(ticket: Ticket, policy: Policy) -> datetime | None:
             quiet = max(policy.calendar.add(quiet_since, policy.resolve_after), ticket.reminded_at + AFTER_REMINDER)
             return policy.office.next_open(quiet)
         case Status.POSTPONED:
-            told_at = clocks.told_next(ticket, policy)
+            told_at = promises.told_next(ticket, policy)
             return min((at for at in (ticket.wake_at, told_at) if at), default=None)
         case Status.RESOLVED:
             return policy.calendar.add(ticket.since, policy.close_after)

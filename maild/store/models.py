@@ -213,7 +213,7 @@ class HistoryRow(Base):
 
 
 class ClockRow(Base):
-    """A clock of a ticket that ended (`rules.clocks`); one that goes on is written anew when it ends again."""
+    """A clock of a ticket that ended (`rules.promises`); one that goes on is written anew when it ends again."""
 
     __tablename__ = "clock"
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from maild.rules import clocks
+from maild.rules import promises
 from maild.rules.events import (
     AgentWrote,
     Close,
@@ -78,7 +78,7 @@ def lived(*events: Event, policy: Policy = POLICY) -> tuple[Ticket, list[Finishe
 
 
 def due(ticket: Ticket, kind: Kind, policy: Policy = POLICY) -> datetime | None:
-    return next((clock.due_at for clock in clocks.running(ticket, policy) if clock.kind is kind), None)
+    return next((clock.due_at for clock in promises.running(ticket, policy) if clock.kind is kind), None)
 
 
 class TestFirstResponse:
@@ -154,7 +154,7 @@ class TestFirstResponse:
         ticket, ended = lived(AgentWrote(at(MON, "10:00"), ANNA))
 
         assert ended == []
-        assert list(clocks.running(ticket, POLICY)) == []
+        assert list(promises.running(ticket, POLICY)) == []
 
 
 class TestNextResponse:
@@ -219,7 +219,7 @@ class TestResolution:
 
         assert ended[-1].outcome is Outcome.MISSED
         assert due(ticket, Kind.RESOLUTION) == at(THU, "9:00")
-        assert clocks.breached(ticket, POLICY, at(FRI, "11:00"))
+        assert promises.breached(ticket, POLICY, at(FRI, "11:00"))
 
     def test_postponing_does_not_stop_it(self) -> None:
         ticket, _ = lived(CustomerWrote(at(MON, "9:00")), Postpone(at(MON, "10:00"), at(FRI, "9:00")))
@@ -447,7 +447,7 @@ def test_in_every_life_the_clocks_are_what_a_count_by_minutes_says(place, week, 
         for ended in decision.finished:
             assert ended.stopped_at == now
             if ended.kind is Kind.RESOLUTION:
-                used = counted(calendar, list(log.spans(begin, now, clocks.RUNNING)))
+                used = counted(calendar, list(log.spans(begin, now, promises.RUNNING)))
                 assert ended.started_at == begin
             else:
                 used = counted(calendar, [(waiting, now)])
@@ -461,7 +461,7 @@ def test_in_every_life_the_clocks_are_what_a_count_by_minutes_says(place, week, 
         if ticket.waiting_since != before.waiting_since:
             waiting = ticket.waiting_since
             assert waiting in (None, now)
-        for clock in clocks.running(ticket, policy):
+        for clock in promises.running(ticket, policy):
             check_running(clock, ticket, targets, calendar, log, now)
 
 
@@ -476,7 +476,7 @@ def check_running(clock, ticket, targets, calendar, log, now) -> None:
     if clock.kind is not Kind.RESOLUTION:
         assert clock.due_at == whole
         return
-    used = counted(calendar, list(log.spans(clock.started_at, now, clocks.RUNNING)))
+    used = counted(calendar, list(log.spans(clock.started_at, now, promises.RUNNING)))
     assert clock.due_at is not None
     if used >= allowed and clock.used:
         assert clock.due_at <= now
