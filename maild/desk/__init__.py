@@ -19,10 +19,12 @@ from sqlalchemy import Connection, select, update
 
 from maild import people
 from maild.config import Settings
+from maild.desk import undoing
 from maild.desk.assigning import Rota
 from maild.desk.batch import Batch
 from maild.desk.happenings import MAILD, Happening, Opening, Outcome
 from maild.desk.rows import last_answers, load, purge, record_withheld, write
+from maild.desk.undoing import Deed
 from maild.message import bounce
 from maild.message.address import normalise
 from maild.outbox import About, FiledMail, Outbox, Post, Undelivered, Withheld
@@ -30,7 +32,7 @@ from maild.rules.events import DeliveryFailed
 from maild.rules.tickets import Policy, Tell
 from maild.store.models import DeliveryRow, DeliveryState, MailRow
 
-__all__ = ["MAILD", "Desk", "Happening", "Opening", "Outcome"]
+__all__ = ["MAILD", "Deed", "Desk", "Happening", "Opening", "Outcome"]
 
 log = structlog.get_logger("maild.desk")
 
@@ -102,6 +104,16 @@ class Desk:
         card = load(connection, [ticket_id])[ticket_id]
         post = Post(tell, card.thread, card.state, card.state, about, None, tell.value)
         record_withheld(connection, self._outbox.post(connection, [post], now), now)
+
+    def take_back(
+        self, connection: Connection, mail_id: int, actor: str, by_mail: int, now: datetime
+    ) -> tuple[Deed, ...]:
+        """Undo what a mail did to tickets, and return it backwards; see `undoing`.
+
+        Raises:
+            Refused: it cannot be undone (any more); nothing was written.
+        """
+        return undoing.take_back(connection, self.handle, self.policy, mail_id, actor, by_mail, now)
 
     def delivery_failed(
         self, connection: Connection, failures: Mapping[int, str], now: datetime, *, proven: bool = True

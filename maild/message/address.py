@@ -1,10 +1,11 @@
 """Mail addresses, and the signed ones by which a mail proves what it belongs to.
 
-Three things that maild sends come back to it, and each carries its own proof:
+What maild sends and what come back to it, and each carries its own proof:
 
     reply address   support+t1042.c7.k<26>@acme.example    ticket, role, address it was made for
     bounce address  support+b93.k<26>@acme.example         delivery (VERP)
     release address support+h17.a5.k<26>@acme.example      held mail, whom it was made for
+    undo word       u17.t1042.a5.k<26>                     mail that did something, ticket, whom it was made for
     Message-ID      m1042.<nonce>.k<26>@acme.example       ticket
 
 `k` is the id of the key, `<26>` an HMAC-SHA256 over purpose and content, cut to 128 bits and written in base32 without
@@ -38,6 +39,7 @@ _MAC = "([a-z0-9])([a-z2-7]{26})"
 _TOKEN = re.compile(rf"t{_NUMBER}\.([a-z]){_NUMBER}\.{_MAC}", re.ASCII)
 _BOUNCE = re.compile(rf"b{_NUMBER}\.{_MAC}", re.ASCII)
 _RELEASE = re.compile(rf"h{_NUMBER}\.a{_NUMBER}\.{_MAC}", re.ASCII)
+_UNDO = re.compile(rf"u{_NUMBER}\.t{_NUMBER}\.a{_NUMBER}\.{_MAC}", re.ASCII)
 _MESSAGE_ID = re.compile(rf"m{_NUMBER}\.([a-z0-9]{{1,40}})\.{_MAC}", re.ASCII)
 # What nobody else writes: a text that begins so and does not prove itself was changed or made up.
 _LIKE_TOKEN = re.compile(r"t[0-9]+\.[a-z][0-9]+\.[a-z0-9]", re.ASCII)
@@ -107,6 +109,14 @@ class Token:
 
     ticket_id: int
     role: Role
+    address_id: int
+
+
+class Undo(NamedTuple):
+    """What a link takes back: the mail that did it, on which ticket, and whom the link was made for."""
+
+    mail_id: int
+    ticket_id: int
     address_id: int
 
 
@@ -296,6 +306,23 @@ def read_release_address(
     mail_id, address_id, key_id, mac = found.groups()
     doubt = _doubt(keys, "release", f"h{mail_id}.a{address_id}", key_id=key_id, mac=mac, now=now)
     return (int(mail_id), int(address_id)) if doubt is None else Forged(f"release of mail {mail_id}: {doubt}")
+
+
+def undo_token(keys: Keys, undo: Undo) -> str:
+    """Return the word behind `#undo` that takes back what one mail did; it is no address."""
+    said = f"u{undo.mail_id}.t{undo.ticket_id}.a{undo.address_id}"
+    return f"{said}.{keys.current.id}{_mac(keys.current, 'undo', said)}"
+
+
+def read_undo_token(keys: Keys, text: str, now: datetime | None = None) -> Undo | None:
+    """Return what the word `text` takes back, None if we did not make it; never raises."""
+    found = _UNDO.fullmatch(text.strip().lower())
+    if found is None:
+        return None
+    *numbers, key_id, mac = found.groups()
+    undo = Undo(*map(int, numbers))
+    said = f"u{undo.mail_id}.t{undo.ticket_id}.a{undo.address_id}"
+    return undo if _doubt(keys, "undo", said, key_id=key_id, mac=mac, now=now) is None else None
 
 
 def message_id(keys: Keys, ticket_id: int, nonce: str, domain: str) -> str:

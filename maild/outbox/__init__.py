@@ -11,7 +11,7 @@ A public answer is one mail with true To and Cc and one Message-ID; each recipie
 `Reply-To`, which the sender writes into his copy.
 """
 
-from maild.outbox.letters import About, Asked, Collision, FiledMail, Post, Thread, Undelivered, Withheld
+from maild.outbox.letters import About, Asked, Collision, Done, FiledMail, Post, Thread, Undelivered, Withheld
 from maild.outbox.posting import Outbox
 
-__all__ = ["About", "Asked", "Collision", "FiledMail", "Outbox", "Post", "Thread", "Undelivered", "Withheld"]
+__all__ = ["About", "Asked", "Collision", "Done", "FiledMail", "Outbox", "Post", "Thread", "Undelivered", "Withheld"]

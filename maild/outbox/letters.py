@@ -13,7 +13,7 @@ from maild.message.reply import Reply
 from maild.people import Person
 from maild.rules.tickets import Tell, Ticket
 from maild.store.queries import UNPROVEN_ACKNOWLEDGEMENT, Newer
-from maild.templates.mails import Change
+from maild.templates.mails import Change, Deed
 
 TO_AGENTS: Final = frozenset(
     {
@@ -23,6 +23,7 @@ TO_AGENTS: Final = frozenset(
         Tell.HANDED_OVER,
         Tell.SHOWN,
         Tell.COLLISION,
+        Tell.TRANSCRIPT,
         Tell.UNDELIVERED,
         Tell.RETURNED,
     }
@@ -97,7 +98,21 @@ class Collision:
     missed: tuple[Newer, ...]
 
 
-About = FiledMail | Undelivered | Asked | Collision | None
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What an agent's mail did, as he is told it."""
+
+    agent: str  # his normalised address
+    mail_id: int  # which did it
+    deeds: tuple[Deed, ...]
+    undo_until: datetime | None = None  # it can be taken back until then
+    taken_back: bool = False  # it was taken back
+    by: str = ""  # by a colleague: his name
+    text: str = ""  # of an answer that is his again
+    leaves_at: datetime | None = None  # of an answer that leaves later
+
+
+About = FiledMail | Undelivered | Asked | Collision | Done | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,16 +16,18 @@ from maild.message.address import (
     Keys,
     Role,
     Token,
+    Undo,
     message_id,
     normalise,
     release_address,
     reply_address,
     sign,
+    undo_token,
     valid,
 )
 from maild.message.compose import Automatic, Draft, Extra, compose
 from maild.outbox.counts import Counts
-from maild.outbox.letters import TO_AGENTS, Asked, Collision, FiledMail, Letter, Post, Undelivered, Withheld
+from maild.outbox.letters import TO_AGENTS, Asked, Collision, Done, FiledMail, Letter, Post, Undelivered, Withheld
 from maild.outbox.sharing import Sharing
 from maild.outbox.words import Words
 from maild.people import Person
@@ -58,7 +60,7 @@ class Outbox:
         self._templates = templates
         self._keys = keys
         self._nonce = nonce
-        self._words = Words(settings, self._signed, self._release)
+        self._words = Words(settings, self._signed, self._release, self._undo)
 
     def post(self, connection: Connection, posts: Sequence[Post], now: datetime) -> list[Withheld]:
         """Write the mails of `posts`, in order; return those that may not be sent.
@@ -127,7 +129,7 @@ class Outbox:
 
         An assignee who is away is told together with those who are not; somebody is told in any case.
         """
-        if isinstance(post.about, Asked | Collision):
+        if isinstance(post.about, Asked | Collision | Done):
             asking = self._settings.agent_of(post.about.agent)
             return [asking] if asking else []
         author = post.about.author.address if isinstance(post.about, FiledMail) else ""
@@ -160,6 +162,9 @@ class Outbox:
     def _release(self, letter: Letter, mail_id: int) -> str:
         base, form = letter.department.address, self._settings.maild.reply_form
         return release_address(self._keys, mail_id, letter.to[0].address_id, base, form)
+
+    def _undo(self, letter: Letter, mail_id: int) -> str:
+        return undo_token(self._keys, Undo(mail_id, letter.post.thread.ticket_id, letter.to[0].address_id))
 
     def _write(self, connection: Connection, letters: Sequence[Letter], now: datetime) -> None:
         if not letters:
@@ -283,7 +288,7 @@ def _about(post: Post) -> int | None:
     match post.about:
         case FiledMail():
             return post.about.id
-        case Collision() | Undelivered():
+        case Collision() | Undelivered() | Done():
             return post.about.mail_id
         case Asked() | None:
             return None

@@ -1,7 +1,7 @@
 """What each letter's template is told: from tickets and mails to the plain values of `templates.mails`."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -11,7 +11,7 @@ from maild.config.desks import Agent
 from maild.message import commands
 from maild.message.address import Address, Role, normalise
 from maild.message.subject import base_subject
-from maild.outbox.letters import Asked, Collision, FiledMail, Letter, Thread, Undelivered
+from maild.outbox.letters import Asked, Collision, Done, FiledMail, Letter, Thread, Undelivered
 from maild.people import Person
 from maild.rules.levels import Kind
 from maild.rules.next_step import next_step
@@ -35,6 +35,7 @@ class Words:
     settings: Settings
     sign: Sign  # the signed address of a role for a recipient
     release: Callable[[Letter, int], str]  # the address by which the recipient of a letter releases a held mail
+    undo: Callable[[Letter, int], str]  # the word by which the recipient of a letter takes back what a mail did
 
     def of(self, letter: Letter, said: Sequence[Said], reference: str, now: datetime) -> Mail:
         """Return what the template of `letter` is told; `said` are the ticket's latest mails, newest first."""
@@ -60,6 +61,8 @@ class Words:
                 return self._shown(letter, said, common, now)
             case Tell.COLLISION:
                 return self._collision(letter, said, common, now)
+            case Tell.TRANSCRIPT:
+                return self._transcript(letter, said, common, now)
             case Tell.RETURNED:
                 return self._returned(letter, common)
             case Tell.ACKNOWLEDGEMENT | Tell.REMINDER | Tell.RESOLVED | Tell.FOLLOW_UP:
@@ -152,6 +155,34 @@ class Words:
             text="\n\n".join(part for part in (about.block, about.text) if part),
             release=self.release(letter, about.mail_id),
         )
+
+    def _transcript(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
+        about = letter.post.about
+        if not isinstance(about, Done):
+            raise TypeError("a transcript needs what was done")
+        return mails.Transcript(
+            **common,
+            **self._to_agent(letter, said, now),
+            deeds=tuple(map(self._named, about.deeds)),
+            taken_back=about.taken_back,
+            by=about.by,
+            undo=self.undo(letter, about.mail_id) if about.undo_until else "",
+            until=about.undo_until,
+            leaves_at=about.leaves_at,
+            text=about.text,
+        )
+
+    def _named(self, deed: mails.Deed) -> mails.Deed:
+        """Return a deed with agents and departments as people call them."""
+        if deed.name == "assignee":
+            found = [self.settings.agent_of(each) for each in (deed.old, deed.new)]
+            old, new = (each.name if each else "" for each in found)
+            return replace(deed, old=old, new=new)
+        if deed.name == "department":
+            departments = [self.settings.department(each) for each in (deed.old, deed.new)]
+            old, new = (each.title if each else "" for each in departments)
+            return replace(deed, old=old, new=new)
+        return deed
 
     def _undelivered(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
         about = letter.post.about

@@ -33,6 +33,14 @@ class No(StrEnum):
     TO_ITSELF = "A ticket cannot be linked to itself."
     INTO_DEAD = "Nothing can be merged into a ticket that is %(status)s."
     CHANGED_SINCE = "Something else has changed since, and builds on it."
+    NOTHING_TO_UNDO = "There is nothing of the last 30 minutes to take back."
+    TOO_LATE = "It is more than 30 minutes ago, and cannot be taken back any more."
+    UNDONE = "It was taken back already."
+    SOMEBODY_WROTE = "%(address)s has written since."
+    HAS_LEFT = "A mail about it has left for %(address)s."
+    NO_WAY_BACK = "That an address is somebody's cannot be taken back."
+    NOT_YOURS = "Only who did it, or a colleague of the department, can take it back."
+    NOT_GENUINE = "The link was cut off or changed; write #undo alone."
 
 
 class Refused(Exception):  # noqa: N818 - a rule says no; nothing went wrong

@@ -44,6 +44,7 @@ class Tell(StrEnum):
     SHOWN = "shown"  # to the agent who asked for it
     COLLISION = "collision"  # to an agent: your answer waits, something newer was said
     UNDELIVERED = "undelivered"  # to the author: your answer did not arrive
+    TRANSCRIPT = "transcript"  # to the agent who asked: what was done, and how to undo it
     RETURNED = "returned"  # to the agent who asked: it was refused
 
 

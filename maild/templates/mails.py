@@ -18,6 +18,7 @@ from maild.templates.pieces import (
     Action,
     Change,
     Coming,
+    Deed,
     Entry,
     Failure,
     Fault,
@@ -40,6 +41,7 @@ __all__ = [
     "Change",
     "Collision",
     "Coming",
+    "Deed",
     "Desk",
     "Entry",
     "Failure",
@@ -62,6 +64,7 @@ __all__ = [
     "Row",
     "Said",
     "Shown",
+    "Transcript",
     "ToAgent",
     "Undelivered",
     "Waiting",
@@ -86,6 +89,7 @@ class Purpose(StrEnum):
     COLLISION = "collision"  # to an agent: your answer waits, something newer was said
     UNDELIVERED = "undelivered"  # to the author: your answer did not arrive
     HELD = "held"  # to an agent: mail in your name was not acted on
+    TRANSCRIPT = "transcript"  # to an agent: what his words did
     RETURNED = "returned"  # to an agent: what you asked for was not done
 
 
@@ -236,6 +240,20 @@ class Collision(ToAgent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Transcript(ToAgent):
+    """What your words did, or that it was taken back."""
+
+    purpose: ClassVar = Purpose.TRANSCRIPT
+    deeds: tuple[Deed, ...]
+    taken_back: bool = False
+    by: str = ""  # by a colleague: his name
+    undo: str = ""  # the word that takes it back; "" if that cannot be
+    until: datetime | None = None  # it can be taken back
+    leaves_at: datetime | None = None  # of an answer that leaves later
+    text: str = ""  # of an answer that was not sent, and is his again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Desk(_Mail):
     """The list or the help that an agent asked for; `subject` is his request."""
 
@@ -295,6 +313,7 @@ Mail = (
     | HandedOver
     | Shown
     | Collision
+    | Transcript
     | Desk
     | Undelivered
     | Held

@@ -110,6 +110,17 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Deed:
+    """What an agent's words did to one fact of a ticket; of sets `new` is what came and `old` what went."""
+
+    ticket_id: int
+    name: str  # "status", "assignee" ...: names.txt has the words for it
+    old: str = ""
+    new: str = ""
+    at: datetime | None = None  # of an instant
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """A recipient whom a mail did not reach, and what his server said."""
 

@@ -14,6 +14,7 @@ from maild.templates.mails import (
     Change,
     Collision,
     Coming,
+    Deed,
     Desk,
     Entry,
     Failure,
@@ -33,6 +34,7 @@ from maild.templates.mails import (
     Row,
     Said,
     Shown,
+    Transcript,
     Undelivered,
     Waiting,
     Who,
@@ -168,6 +170,19 @@ def _to_agents() -> Iterator[Mail]:
     yield Shown(**_FULL, until=_AT + timedelta(minutes=30))
     yield Shown(**_FULL, why=(Change(_AT, "Anna Berg", "status: new, open"),))
     yield Collision(**_FULL, missed=_OLDER[2:], text=_ANSWER, release=_REPLY)
+    until = _AT + timedelta(minutes=30)
+    deeds = (
+        Deed(1042, "status", "open", "resolved"),
+        Deed(1042, "assignee", "", "Bert"),
+        Deed(1042, "tags", "urgent", "printer"),
+        Deed(1042, "wake_at", at=_AT),
+        Deed(1043, "opened", "", "Ada Lovelace"),
+    )
+    yield Transcript(**_FULL, deeds=deeds, undo="u17.t1042.a3.k7qk2m5x3v6c4b2n7t5d3f6h4a2", until=until)
+    yield Transcript(**_FULL, deeds=deeds[:1], taken_back=True)
+    yield Transcript(**_TICKET, deeds=deeds, taken_back=True, by="Anna Berg")
+    yield Transcript(**_FULL, deeds=(), undo="u17", until=until, leaves_at=_AT, text=_ANSWER)
+    yield Transcript(**_TICKET, deeds=(), text=_ANSWER)
     frame = {**_BARE, "desk": _DESK}
     rows = (
         Row(1042, "Printer on fire", "open", _ADA, "Anna Berg", _AT),

@@ -77,7 +77,7 @@ class Filer:
         self._now = now
         self._senders = senders
         self._examiner = Examiner(settings, known)
-        self._writer = Writer(settings, desk, questions, Requests(settings, desk, replies), languages)
+        self._writer = Writer(settings, desk, questions, Requests(settings, desk, replies, known.keys), languages)
 
     def step(self) -> float:
         """File one group; return how long there is nothing to do, in seconds."""

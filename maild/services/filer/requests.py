@@ -11,19 +11,22 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from maild import people
 from maild.config import Settings
 from maild.config.desks import Agent
-from maild.desk import Desk, Happening
+from maild.desk import Desk, Happening, undoing
 from maild.message import commands, search
-from maild.message.address import normalise
+from maild.message.address import Keys, normalise, read_undo_token
 from maild.message.commands import WORDS, Block, Circumstances, Command, Fault, Says, fault
 from maild.outbox import Asked, words
 from maild.outbox.replies import Replies
 from maild.rules.events import Assign, Event, Offer
+from maild.rules.refusals import No, Refused
 from maild.rules.routing import Action
 from maild.rules.tickets import Status, Tell
 from maild.services.filer.commanding import AVAILABLE
 from maild.services.filer.filing import Filing
+from maild.services.filer.telling import tell_taken_back
 from maild.store import agents, lists
 from maild.store.lists import Listed, Seen
 from maild.store.search import Hit
@@ -50,10 +53,11 @@ class _Asking:
 class Requests:
     """Answers what agents ask."""
 
-    def __init__(self, settings: Settings, desk: Desk, replies: Replies) -> None:
+    def __init__(self, settings: Settings, desk: Desk, replies: Replies, keys: Keys) -> None:
         self._settings = settings
         self._desk = desk
         self._replies = replies
+        self._keys = keys
 
     def answer(self, connection: Connection, filings: Sequence[Filing], now: datetime) -> None:
         """Answer each of `filings` that asks for something, in the transaction that it is given."""
@@ -168,6 +172,41 @@ class Requests:
                 return
         self.next(asking)
 
+    def undo(self, asking: _Asking) -> None:
+        """Take back what a mail did: the one of a link's word, else his last, on this ticket if he is on one."""
+        mine = asking.filing.mail.id
+        try:
+            mail_id = self._to_undo(asking)
+            deeds = self._desk.take_back(asking.connection, mail_id, asking.seen.agent, mine, asking.now)
+        except Refused as no:
+            self._return(asking, [Fault(no.sentence, values=tuple(no.values.items()))])
+            return
+        agent = asking.agent
+        tell_taken_back(self._desk, asking.connection, mail_id, deeds, asking.seen.agent, agent.name, asking.now)
+
+    def _to_undo(self, asking: _Asking) -> int:
+        """Return the mail whose doing is to be taken back.
+
+        Raises:
+            Refused: there is none, or it is not the agent's affair.
+        """
+        connection, seen, written = asking.connection, asking.seen, str(asking.command.value or "").split()
+        if not written:
+            ticket_id = asking.filing.ticket if isinstance(asking.filing.ticket, int) else None
+            latest = undoing.latest(connection, seen.agent, asking.now, ticket_id)
+            if latest is None:
+                raise Refused(No.NOTHING_TO_UNDO)
+            return latest
+        token = read_undo_token(self._keys, written[0], asking.now)
+        if token is None:
+            raise Refused(No.NOT_GENUINE)
+        me = people.known(connection, [seen.agent]).get(seen.agent)
+        changed = undoing.tickets_of(connection, token.mail_id)
+        colleague = set(changed) <= set(lists.visible(connection, seen, changed))
+        if not colleague and (me is None or me.address_id != token.address_id):
+            raise Refused(No.NOT_YOURS)
+        return token.mail_id
+
     def _happen(self, asking: _Asking, ticket_id: int, event: Event) -> bool:
         """Let `event` happen to a ticket; tell the agent why not, if it is refused."""
         mine = Happening(ticket_id, event, asking.seen.agent, mail_id=asking.filing.mail.id)
@@ -210,6 +249,7 @@ _REQUESTS: Final[Mapping[str, Callable[[Requests, _Asking], None]]] = {
     "release": Requests.release,
     "away": Requests.away,
     "back": Requests.back,
+    "undo": Requests.undo,
 }
 ANSWERED: Final = frozenset(_REQUESTS)
 

@@ -34,6 +34,7 @@ from maild.rules.tickets import Tell
 from maild.services.filer.filing import Filing, evidence
 from maild.services.filer.joining import named
 from maild.services.filer.requests import Requests
+from maild.services.filer.telling import transcribe
 from maild.store import search
 from maild.store.models import HistoryRow, MailRow, MailState
 
@@ -104,6 +105,7 @@ class Writer:
         _record_released(connection, filings, now)
         self._release(connection, filings, now)
         self._requests.answer(connection, filings, now)
+        transcribe(self._desk, connection, filings, now)
         for filing in filings:
             if filing.collision is not None and isinstance(filing.ticket, int):
                 self._desk.tell(connection, filing.ticket, Tell.COLLISION, filing.collision, now)
