@@ -18,7 +18,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -33,6 +33,7 @@ from maild.inbox import GroupCommit
 from maild.services import scheduler
 from maild.services.imap_poller import Poller
 from maild.services.loop import Bell, Loop
+from maild.services.metrics import Figures, Metrics, ServiceState
 from maild.services.sender import sending
 from maild.services.smtp_listener import Limits, Logins, SmtpListener, tls_context
 from maild.store import schedule, schema
@@ -41,6 +42,8 @@ from maild.store.models import DeliveryRow, MailRow, TicketRow
 from maild.works import Clock, Works, accepts, agent_login, assemble
 
 log = structlog.get_logger("maild.daemon")
+
+Facts = Callable[[], Mapping[tuple[str, str], int]]
 
 SENDERS: Final = 3  # threads; each keeps a connection to the smarthost
 GRACE_S: Final = 8.0  # for clients inside DATA, and for the present step of each thread
@@ -57,7 +60,9 @@ EX_CONFIG: Final = 78
 class Daemon:
     """Runs a desk until it is told to stop."""
 
-    def __init__(self, path: Path, settings: Settings, database: Database, now: Clock) -> None:
+    def __init__(
+        self, path: Path, settings: Settings, database: Database, now: Clock, facts: Facts = dict[tuple[str, str], int]
+    ) -> None:
         self._path = path
         self._now = now
         self._database = database
@@ -69,6 +74,8 @@ class Daemon:
         self._inbox = GroupCommit(database, now, self._filed.ring)
         self._poller = Poller(database, self._inbox.submit, now)
         self.listener: SmtpListener | None = None
+        self._metrics: Metrics | None = None
+        self._figures = Figures(database, now, self._services, facts)
         self._loops = [
             Loop("filer", self._file, self._filed, rest_s=GATHERING_S),
             Loop("scheduler", self._tick, self._ticked),
@@ -111,6 +118,29 @@ class Daemon:
         for loop in self._loops:
             loop.start()
         self._poller.start(self.works.settings)
+        self._show_figures()
+
+    def _show_figures(self) -> None:
+        """Answer monitors as the settings say; where the address cannot be had mail goes on without."""
+        if self._metrics is not None:
+            self._metrics.stop()
+            self._metrics = None
+        section = self.works.settings.metrics
+        if section is None:
+            return
+        try:
+            self._metrics = Metrics(self._figures, section.listen)
+            self._metrics.start()
+        except OSError as error:
+            log.error("no figures are shown", listen=str(section.listen), why=str(error))  # noqa: TRY400 - no frames needed
+
+    def _services(self) -> Iterator[ServiceState]:
+        for loop in self._loops:
+            yield ServiceState(loop.name, loop.failing is None and self._turns(loop), loop.steps)
+        if self.listener is not None:
+            yield ServiceState("smtp-listener", self.listener.healthy(), 0)
+        yield ServiceState("inbox", self._inbox.healthy(), 0)
+        yield ServiceState("imap", self._poller.healthy() and not self._poller.failing(), 0)
 
     def _recover(self) -> None:
         """End the leases of a daemon that was killed: on SQLite there is no other whose they could be."""
@@ -198,6 +228,8 @@ class Daemon:
                 self._listen_anew(replaced)
             replaced.sender.close()
             self._poller.start(settings)
+            if settings.metrics != old.metrics:
+                self._show_figures()
             log.info("reloaded", configuration=str(self._path))
         except ConfigError as error:
             log.error("reload refused, the old configuration goes on", faults=str(error))  # noqa: TRY400 - the faults are all that is needed
@@ -227,6 +259,8 @@ class Daemon:
         systemd.notify("STOPPING=1", "STATUS=finishing")
         log.info("stopping")
         deadline = time.monotonic() + GRACE_S
+        if self._metrics is not None:
+            self._metrics.stop()
         for loop in self._loops:
             loop.stop()
         self.works.sender.stop()
@@ -262,10 +296,11 @@ class Daemon:
         return f"STATUS=serving on {where}" + (f"; failing: {', '.join(failing)}" if failing else "")
 
 
-def serve(path: Path, tell: Callable[[str], None]) -> int:
+def serve(path: Path, tell: Callable[[str], None], facts: Facts = dict[tuple[str, str], int]) -> int:
     """Run the daemon with the configuration at `path`; return the exit status (sysexits.h).
 
-    `tell` gets what an operator must read at once: faults of the configuration and the database.
+    `tell` gets what an operator must read at once: faults of the configuration and the database. `facts` gives how
+    often each line was logged, for the figures.
     """
     os.environ["TZ"] = "UTC"  # the metronome counts in local time; UTC has no summer
     time.tzset()
@@ -283,7 +318,7 @@ def serve(path: Path, tell: Callable[[str], None]) -> int:
         now = clock.Clock()
         with database.read() as connection:
             now.begin(schedule.last_seen(connection))
-        daemon = Daemon(path, settings, database, now)
+        daemon = Daemon(path, settings, database, now, facts)
     except AlreadyRunning as error:
         tell(str(error))
         return EX_TEMPFAIL

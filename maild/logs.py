@@ -8,12 +8,15 @@ elsewhere both are written out. Values are escaped, so no mail can forge a line.
 import logging
 import os
 import sys
+import threading
+from collections import Counter
 from typing import Any, Final, TextIO
 
 import structlog
 from structlog.types import EventDict, Processor
 
 _PRIORITIES: Final = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2, "exception": 3}
+LONGEST_EVENT: Final = 80
 _NOUNS: Final = ("delivery", "mail", "ticket", "mailbox")  # what a line is about: the first of these that it names
 _CHATTY: Final = ("mail.log", "imapclient", "sqlalchemy", "alembic", "schedule", "asyncio")
 
@@ -65,8 +68,27 @@ def _value(value: object) -> str:
     )
 
 
-def configure(stream: TextIO | None = None, *, verbose: bool = False) -> None:
-    """Send all logging of this process, the libraries' too, to `stream` (standard error)."""
+class Facts:
+    """How often each line of our own was logged, by level and event; events are constants of the code, so few."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._lock = threading.Lock()
+
+    def __call__(self, _logger: Any, method: str, event: EventDict) -> EventDict:
+        """Count a line on its way."""
+        with self._lock:
+            self._counts[str(event.get("level", method)), str(event.get("event", ""))[:LONGEST_EVENT]] += 1
+        return event
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Return the counts of this moment."""
+        with self._lock:
+            return dict(self._counts)
+
+
+def configure(stream: TextIO | None = None, *, verbose: bool = False, facts: Facts | None = None) -> None:
+    """Send all logging of this process, the libraries' too, to `stream` (standard error), and count our own lines."""
     stream = stream or sys.stderr
     level = logging.DEBUG if verbose else logging.INFO
     shared: list[Processor] = [
@@ -78,7 +100,7 @@ def configure(stream: TextIO | None = None, *, verbose: bool = False) -> None:
     line = _Line(journal=to_journal(stream))
     # Our own lines go straight to the stream: by way of `logging` each costs four times as much.
     structlog.configure(
-        processors=[*shared, line],
+        processors=[*shared, *([facts] if facts else []), line],
         logger_factory=structlog.WriteLoggerFactory(stream),
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=False,

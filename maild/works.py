@@ -67,7 +67,7 @@ def assemble(settings: Settings, database: Database, now: Clock, ask: Ask | None
         Filer(database, settings, desk, known, now, senders, questions, replies, languages=templates.languages),
         Scheduler(database, desk, now, settings, now if isinstance(now, clock.Clock) else None),
         Sender(database, settings, desk, keys, now),
-        Keeper(database, now),
+        Keeper(database, settings, now),
     )
 
 

@@ -12,6 +12,7 @@ from maild.cli.failures import FAILED, NO_INPUT, Failure
 
 if TYPE_CHECKING:
     from maild.store.backup import BackupError
+    from maild.store.engine import Database
 
 
 @click.command("backup")
@@ -37,6 +38,7 @@ def backup(config: Path | None, as_json: bool, force: bool, file: Path) -> None:
             raise _failure(error) from error
         finally:
             _end_progress()
+        _remember(database)
     if as_json:
         data = {
             "database": shown_url(settings),
@@ -91,6 +93,20 @@ def restore(config: Path | None, as_json: bool, force: bool, file: Path) -> None
     if done.queued:
         waits = output.count(done.queued, "delivery")
         output.line(f"{waits} queued, to leave when the daemon starts; before that: maild delivery list, cancel")
+
+
+def _remember(database: "Database") -> None:
+    """Note in the database that a backup was made, so that somebody is told when there are no more."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from maild.store import jobs
+    from maild.store.standing import BACKUP
+
+    try:
+        with database.write() as connection:
+            jobs.note(connection, BACKUP, now())
+    except SQLAlchemyError as error:  # the backup is there; of a database that cannot be written to above all
+        output.say(f"that it was made could not be noted in the database: {error.__class__.__name__}")
 
 
 def _failure(error: "BackupError") -> Failure:

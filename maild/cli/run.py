@@ -20,5 +20,6 @@ def command(config: Path | None, verbose: bool) -> int:
     from maild import config as configuration
     from maild import daemon, logs
 
-    logs.configure(verbose=verbose)
-    return daemon.serve(configuration.find(config), output.say)
+    facts = logs.Facts()
+    logs.configure(verbose=verbose, facts=facts)
+    return daemon.serve(configuration.find(config), output.say, facts.counts)

@@ -1,7 +1,7 @@
 """What a configuration may say: the typed, frozen model behind `maild.config`, with every default.
 
 Here are the whole, `[maild]`, and what is looked up by name or address; the other sections are in the rooms beside it:
-`connections`, `login`, `desks`, `habits` and `service_levels`.
+`connections`, `login`, `desks`, `habits`, `service_levels` and `monitoring`.
 
 The names of keys are those of the file; where Python needs another name, or a unit, the attribute differs and the key
 is its alias (`max_size` is `max_size_bytes`, `[[department]]` is `departments`). `config.example.toml` says what each
@@ -26,6 +26,7 @@ from maild.config.connections import Mailbox, Relay, Smtp
 from maild.config.desks import Agent, Department
 from maild.config.habits import Route, Vip, customers
 from maild.config.login import OAuth
+from maild.config.monitoring import Metrics
 from maild.config.service_levels import OpeningHours, Sla
 from maild.config.setting_types import Database, Folder, Host, MailAddress, Name, Section
 from maild.message.address import normalise
@@ -57,6 +58,7 @@ class Settings(Section):
     departments: tuple[Department, ...] = Field(alias="department")
     agents: tuple[Agent, ...] = Field((), alias="agent")
     mailboxes: tuple[Mailbox, ...] = Field((), alias="mailbox")
+    metrics: Metrics | None = None
     oauth: Mapping[Name, OAuth] = {}
     sla: Mapping[Name, Sla] = {}
     calendar: Mapping[Name, OpeningHours] = {}

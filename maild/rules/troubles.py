@@ -6,7 +6,7 @@ was set aside. A relay that is away for a while is a warning.
 
     trouble     a look (1)                  a person (2)          told by mail after
     daemon      -                           none is running       - (there is nobody to tell it)
-    queue       5 min overdue               30 min overdue        when it wants a person
+    queue       5 min overdue               30 min overdue        10 min more
     filing      a mail cannot be filed      -                     10 min
     aside       a mail was set aside        -                     at once
     relay       unusable for 15 min         for 2 h               15 min
@@ -34,6 +34,7 @@ RELAY_GONE: Final = timedelta(hours=2)
 MAILBOX_FAILS: Final = timedelta(minutes=5)
 MAILBOX_GONE: Final = timedelta(hours=1)
 FILING_FAILS: Final = timedelta(minutes=10)
+QUEUE_STUCK: Final = timedelta(minutes=10)  # after a long stop all is overdue, and worked off in no time
 HELD_LONG: Final = timedelta(days=3)
 FUTURE: Final = timedelta(minutes=5)
 BACKUP_OLD: Final = timedelta(days=8)  # a weekly one that failed once
@@ -88,7 +89,7 @@ def _queues(standing: Mapping[str, Any]) -> Iterator[Trouble]:
                 f"queue {name}: {queue['due']} due, the oldest for {_span(overdue)}",
                 f"queue {name}",
                 "look at the log of the last hour; if it says nothing, restart the daemon",
-                AT_ONCE if stuck else None,
+                QUEUE_STUCK if stuck else None,
             )
 
 
@@ -104,7 +105,7 @@ def _mails(standing: Mapping[str, Any]) -> Iterator[Trouble]:
     if count := standing["mails"]["failed"]:
         text = f"mails set aside: {count} (maild mail list --state failed)"
         yield Trouble(
-            Level.WARNING, text, "aside", "maild mail show ID says why; after mending: mail retry ID", AT_ONCE
+            Level.WARNING, text, "aside", "maild mail show ID says why; after mending: maild mail retry ID", AT_ONCE
         )
     held = standing["held"]
     if _age(standing, held["oldest_at"]) > HELD_LONG:

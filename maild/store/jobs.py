@@ -56,6 +56,13 @@ def done(connection: Connection, job: Job, again_at: datetime | None, now: datet
     connection.execute(update(JobRow).where(JobRow.id == job.claim.ids[0]).values(**values))
 
 
+def note(connection: Connection, name: str, now: datetime) -> None:
+    """Remember that something was done that nobody is to do again by itself."""
+    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    noted = make(JobRow).values(name=name, due_at=None, attempts=0, done_at=now)
+    connection.execute(noted.on_conflict_do_update(index_elements=["name"], set_={"done_at": now, "due_at": None}))
+
+
 def next_due(connection: Connection, name: str) -> datetime | None:
     """Return when a job is due, None if it is not known or never due."""
     return connection.scalar(select(JobRow.due_at).where(JobRow.name == name))

@@ -5,12 +5,16 @@ import os
 import pytest
 from sqlalchemy import func, select
 
+from maild.config import parse
 from maild.services.keeper import Keeper, packing
 from maild.store import raw
 from maild.store.engine import Database
 from maild.store.models import JobRow, MailRow, RawRow
 from tests.clock import FakeClock
 from tests.database.test_raw import MAIL, kept_bytes, store
+from tests.stories.driver import CONFIG
+
+SETTINGS = parse(CONFIG)
 
 
 def work(keeper: Keeper) -> None:
@@ -21,7 +25,7 @@ def work(keeper: Keeper) -> None:
 
 
 def test_a_mail_is_packed_once_it_has_been_there_for_a_while(database: Database, clock: FakeClock) -> None:
-    keeper = Keeper(database, clock)
+    keeper = Keeper(database, SETTINGS, clock)
     mail_id = store(database, clock, MAIL)
     work(keeper)
     assert kept_bytes(database, mail_id) == len(MAIL)
@@ -37,7 +41,7 @@ def test_a_mail_is_packed_once_it_has_been_there_for_a_while(database: Database,
 def test_mails_that_cannot_be_made_smaller_are_looked_at_once(
     database: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keeper = Keeper(database, clock)
+    keeper = Keeper(database, SETTINGS, clock)
     store(database, clock, os.urandom(300))
     clock.advance(minutes=20)
     work(keeper)
@@ -51,7 +55,7 @@ def test_mails_that_cannot_be_made_smaller_are_looked_at_once(
 
 
 def test_a_large_mail_is_packed_in_several_steps(database: Database, clock: FakeClock) -> None:
-    keeper = Keeper(database, clock)
+    keeper = Keeper(database, SETTINGS, clock)
     large = MAIL * 3000
     mail_id = store(database, clock, large)
     clock.advance(minutes=20)
@@ -75,7 +79,7 @@ def test_of_two_nodes_one_packs(database: Database, clock: FakeClock) -> None:
             JobRow.__table__.insert().values(name="pack", due_at=clock() + packing.PERIOD, attempts=1)
         )  # another node's lease
 
-    assert Keeper(database, clock).step() > 1
+    assert Keeper(database, SETTINGS, clock).step() > 1
     with database.read() as connection:
         assert connection.scalar(select(func.count()).where(RawRow.unpacked_bytes.is_not(None))) == 0
 
@@ -83,7 +87,7 @@ def test_of_two_nodes_one_packs(database: Database, clock: FakeClock) -> None:
 def test_a_chore_that_fails_is_told_and_done_later(
     database: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keeper = Keeper(database, clock)
+    keeper = Keeper(database, SETTINGS, clock)
     mail_id = store(database, clock, MAIL)
     clock.advance(minutes=20)
     with monkeypatch.context() as broken:
@@ -98,7 +102,7 @@ def test_a_chore_that_fails_is_told_and_done_later(
 def test_a_mail_that_is_deleted_meanwhile_is_no_fault(
     database: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keeper = Keeper(database, clock)
+    keeper = Keeper(database, SETTINGS, clock)
     store(database, clock, MAIL)
     clock.advance(minutes=20)
     pack = raw.pack

@@ -14,6 +14,7 @@ from maild.config.connections import Mailbox, Relay, Smtp
 from maild.config.desks import Agent, Department
 from maild.config.habits import Route, Vip
 from maild.config.login import OAuth
+from maild.config.monitoring import Metrics
 from maild.config.service_levels import OpeningHours, Sla, Targets
 from maild.config.setting_types import Section
 from maild.config.settings import Maild
@@ -32,6 +33,7 @@ SECTIONS: dict[str, type[Section]] = {
     "oauth": OAuth,
     "route": Route,
     "vip": Vip,
+    "metrics": Metrics,
 }
 COMPUTED = {  # what is not written depends on the machine or on other keys
     "maild.database",

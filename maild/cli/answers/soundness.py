@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import DatabaseError
 
 from maild.rules.tickets import Status
 from maild.store import raw, schema
@@ -20,18 +21,31 @@ def faults(database: Database) -> Iterator[str]:
     if found.have != found.need:
         yield f"schema {found.have or 'none'}, this version needs {found.need}: maild db upgrade"
         return
+    if database.is_sqlite:
+        damaged = _damage(database)
+        yield from damaged
+        if damaged:
+            return  # nothing more can be asked of it
     with database.read() as connection:
         if database.is_sqlite:
-            yield from _of_sqlite(connection)
+            yield from _broken_references(connection)
         yield from _incomplete_mails(connection)
         yield from _damaged_mails(connection)
         yield from _stranded(connection)
 
 
-def _of_sqlite(connection: Connection) -> Iterator[str]:
-    for row in connection.exec_driver_sql(f"PRAGMA integrity_check({MOST_FAULTS})"):
-        if row[0] != "ok":
-            yield f"integrity: {row[0]}; {_FROM_HERE}"
+def _damage(database: Database) -> list[str]:
+    found: list[str] = []
+    try:
+        with database.read() as connection:
+            rows = connection.exec_driver_sql(f"PRAGMA integrity_check({MOST_FAULTS})")
+            found += [f"integrity: {row[0]}; {_FROM_HERE}" for row in rows if row[0] != "ok"]
+    except DatabaseError as error:  # damaged so badly that it cannot even be looked through
+        found.append(f"integrity: {error.orig}; {_FROM_HERE}")
+    return found
+
+
+def _broken_references(connection: Connection) -> Iterator[str]:
     for row in connection.exec_driver_sql("PRAGMA foreign_key_check").fetchmany(MOST_FAULTS):
         yield f"reference: row {row[1]} of {row[0]} names a row of {row[2]} that is not there; {_FROM_HERE}"
 

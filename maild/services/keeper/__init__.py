@@ -1,6 +1,8 @@
 """The keeper: what keeps a desk in order over the years, done in small pieces beside the work of the day.
 
     packing    bytes of mails that have been there for a while are compressed
+    watching   what is wrong with the desk is told to the operator
+    integrity  the database is looked through for damage
 
 Each chore is a job (`store.jobs`): one node does it, a crash leaves it to be done again. A chore that fails is told in
 the log and tried again later; the others go on. Nothing here is waited for by anybody.
@@ -12,7 +14,10 @@ from typing import Final, Protocol
 
 import structlog
 
+from maild.config import Settings
+from maild.services.keeper.integrity import Integrity
 from maild.services.keeper.packing import Packing
+from maild.services.keeper.watching import Watching
 from maild.store import jobs, queues
 from maild.store.engine import Database
 
@@ -38,10 +43,14 @@ class Chore(Protocol):
 class Keeper:
     """Does the chores, one step of each at a time."""
 
-    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, settings: Settings, now: Callable[[], datetime]) -> None:
         self._database = database
         self._now = now
-        self._chores: Sequence[Chore] = (Packing(database, now),)
+        self._chores: Sequence[Chore] = (
+            Watching(database, settings, now),
+            Packing(database, now),
+            Integrity(database, now),
+        )
 
     def step(self) -> float:
         """Do what is due; return how long there is nothing to do, in seconds."""
