@@ -2,13 +2,13 @@
 
 from pydantic import field_validator
 
-from maild.config.setting_types import Listen, Section, is_loopback
+from maild.config.setting_types import Endpoint, Listen, Section, is_loopback
 
 
 class Metrics(Section):
     """`[metrics]`: figures for Prometheus; left out, nothing listens."""
 
-    listen: Listen
+    listen: Listen = Endpoint("127.0.0.1", 9925)
 
     @field_validator("listen")
     @classmethod
