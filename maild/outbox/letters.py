@@ -15,6 +15,7 @@ from maild.rules.tickets import Tell, Ticket
 from maild.store.queries import UNPROVEN_ACKNOWLEDGEMENT, Newer
 from maild.templates.mails import Change, Deed
 
+SOURCE: Final = "maild"  # of mails that no person wrote
 TO_AGENTS: Final = frozenset(
     {
         Tell.NOTIFICATION,

@@ -26,8 +26,21 @@ from maild.message.address import (
     valid,
 )
 from maild.message.compose import Automatic, Draft, Extra, compose
+from maild.outbox import gathering
 from maild.outbox.counts import Counts
-from maild.outbox.letters import TO_AGENTS, Asked, Collision, Done, FiledMail, Letter, Post, Undelivered, Withheld
+from maild.outbox.gathering import Gathering
+from maild.outbox.letters import (
+    SOURCE,
+    TO_AGENTS,
+    Asked,
+    Collision,
+    Done,
+    FiledMail,
+    Letter,
+    Post,
+    Undelivered,
+    Withheld,
+)
 from maild.outbox.sharing import Sharing
 from maild.outbox.words import Words
 from maild.people import Person
@@ -39,10 +52,11 @@ from maild.templates import Templates
 
 AGENTS_THREAD: Final = "agents"  # nonce of the id that all mails of a ticket to agents refer to; no mail bears it
 REFERENCES_KEPT: Final = 30
-SOURCE: Final = "maild"  # of mails that no person wrote
 _INSERT_MAIL: Final = insert(MailRow).returning(MailRow.id, sort_by_parameter_order=True)
 _INSERT_DELIVERY: Final = insert(DeliveryRow)
-_OF_CUSTOMERS: Final = frozenset({Tell.NOTIFICATION, Tell.WAITING})  # nobody waits for an agent who is away
+_OF_CUSTOMERS: Final = frozenset(
+    {Tell.NOTIFICATION, Tell.WAITING, Tell.BREACHED}
+)  # nobody waits for an agent who is away
 _REPLIES: Final = frozenset({Tell.ACKNOWLEDGEMENT, Tell.FOLLOW_UP, Tell.RETURNED})
 
 
@@ -61,6 +75,7 @@ class Outbox:
         self._keys = keys
         self._nonce = nonce
         self._words = Words(settings, self._signed, self._release, self._undo)
+        self._gathering = Gathering(settings, templates, keys, self._words)
 
     def post(self, connection: Connection, posts: Sequence[Post], now: datetime) -> list[Withheld]:
         """Write the mails of `posts`, in order; return those that may not be sent.
@@ -95,7 +110,10 @@ class Outbox:
             )
             if silence is not None:
                 post.thread.silenced_until = silence
-        self._write(connection, kept, now)
+        alone, together = gathering.part(kept)
+        self._write(connection, alone, now)
+        for each in together:
+            self._gathering.write(connection, each, now)
         return withheld
 
     def _unreachable(self, letter: Letter) -> Refusal | None:

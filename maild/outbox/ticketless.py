@@ -7,7 +7,7 @@ from sqlalchemy import Connection, insert
 
 from maild.message.address import normalise
 from maild.message.compose import Draft, compose
-from maild.outbox.posting import SOURCE
+from maild.outbox.letters import SOURCE
 from maild.people import Person
 from maild.store import raw
 from maild.store.models import DeliveryRow, DeliveryState, Direction, MailRow, MailState

@@ -7,7 +7,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from maild.config import Settings
-from maild.config.desks import Agent
+from maild.config.desks import Agent, Department
 from maild.message import commands
 from maild.message.address import Address, Role, normalise
 from maild.message.subject import base_subject
@@ -20,7 +20,7 @@ from maild.rules.tickets import Status, Tell, Ticket
 from maild.store.models import Direction
 from maild.store.queries import Said
 from maild.templates import mails
-from maild.templates.mails import Action, Coming, Failure, Fault, Listed, Mail, Promise, Who
+from maild.templates.mails import Action, Coming, DueTicket, Failure, Fault, Listed, Mail, Promise, Who
 
 OLDER: Final = 5  # messages of the ticket that a notification shows below the new one
 OLDER_CHARACTERS: Final = 4_000  # of each
@@ -121,6 +121,32 @@ class Words:
         late = sorted(facts["promises"], key=lambda each: not each.late)  # the news begins with what is late
         values = {**common, **facts, "promises": tuple(late)}
         return mails.Breached(**values, waiting_since=waiting_since, now=now, text=_newest(said))
+
+    def due(self, letters: Sequence[Letter], department: Department, now: datetime) -> mails.Due:
+        """Return what the mail is told that says of several tickets that they wait for one agent."""
+        return mails.Due(
+            department=department.title,
+            subject="",
+            zone=self._zone(letters[0].agent),
+            desk=self.sign(replace(letters[0], department=department), Role.DESK, letters[0].to[0]),
+            now=now,
+            tickets=tuple(self._due_ticket(letter, now) for letter in letters),
+        )
+
+    def _due_ticket(self, letter: Letter, now: datetime) -> DueTicket:
+        thread, state, person = letter.post.thread, letter.post.state, letter.to[0]
+        assignee = self.settings.agent_of(state.assignee) if state.assignee else None
+        return DueTicket(
+            thread.ticket_id,
+            base_subject(thread.subject),
+            state.status.value,
+            Who(thread.requester.name, thread.requester.address),
+            state.waiting_since,
+            tuple(self._promises(letter, now)),
+            assignee.name if assignee else "",
+            self.sign(letter, Role.AGENT, person),
+            tuple(self._actions(letter, self.sign(letter, Role.NOTE, person))),
+        )
 
     def _handed_over(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
         about, mine = letter.post.about, letter.agent

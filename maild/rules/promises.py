@@ -104,25 +104,30 @@ def told_next(ticket: Ticket, policy: Policy) -> datetime | None:
     """Return when the agents are next told of a ticket's clocks, None for not at all.
 
     At each share that is warned at, when a clock is due, and then once a day; of a postponed ticket not daily. What
-    passed unnoticed is told once.
+    passed unnoticed is told once, and nobody is warned of one clock who knows that another is late.
     """
     clocks = list(running(ticket, policy))
-    instants = [at for clock in clocks for at in _told(ticket, clock, policy)]
+    late = any(clock.due_at and ticket.told_at and clock.due_at <= ticket.told_at for clock in clocks)
+    instants = [at for clock in clocks for at in _told(ticket, clock, () if late else _shares(policy))]
     if ticket.status in TO_SOLVE and not any(clock.due_at for clock in clocks if clock.kind is not Kind.RESOLUTION):
         at = policy.calendar.add(ticket.waiting_since or ticket.since, policy.respond_after)
         instants.append(at if ticket.told_at is None else max(at, ticket.told_at + TELL_AGAIN))
     return policy.told_in.next_open(min(instants)) if instants else None
 
 
-def _told(ticket: Ticket, clock: Clock, policy: Policy) -> Iterator[datetime]:
-    if clock.due_at is None or policy.level is None:
+def _shares(policy: Policy) -> tuple[int, ...]:
+    return policy.level.warn_at if policy.level else ()
+
+
+def _told(ticket: Ticket, clock: Clock, shares: tuple[int, ...]) -> Iterator[datetime]:
+    if clock.due_at is None:
         return
     told_at = max(ticket.told_at or clock.resumed_at, clock.resumed_at)
     if clock.due_at > told_at:
         yield clock.due_at
     elif ticket.status is not Status.POSTPONED:
         yield told_at + TELL_AGAIN
-    for percent in policy.level.warn_at:
+    for percent in shares:
         at = clock.reaches(percent)
         if at is not None and at > told_at:
             yield at

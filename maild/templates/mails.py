@@ -19,6 +19,7 @@ from maild.templates.pieces import (
     Change,
     Coming,
     Deed,
+    DueTicket,
     Entry,
     Failure,
     Fault,
@@ -43,6 +44,8 @@ __all__ = [
     "Coming",
     "Deed",
     "Desk",
+    "Due",
+    "DueTicket",
     "Entry",
     "Failure",
     "Fault",
@@ -83,6 +86,7 @@ class Purpose(StrEnum):
     FOLLOW_UP = "follow_up"  # to the requester: your mail began a new conversation
     WAITING = "waiting"  # to an agent: a customer waits
     BREACHED = "breached"  # to an agent and his lead: he has been waiting for longer than was promised
+    DUE = "due"  # to an agent: several customers wait
     HANDED_OVER = "handed_over"  # to the agents who have a ticket from now on
     SHOWN = "shown"  # to an agent: the ticket that he asked for
     DESK = "desk"  # to an agent: the list or the help that he asked for
@@ -210,6 +214,16 @@ class Breached(ToAgent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Due(_Mail):
+    """Several customers wait, some perhaps for longer than they were promised."""
+
+    purpose: ClassVar = Purpose.DUE
+    desk: str  # address for lists and help
+    now: datetime
+    tickets: tuple[DueTicket, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HandedOver(ToAgent):
     """A colleague gave you a ticket, or moved it to your department."""
 
@@ -310,6 +324,7 @@ Mail = (
     | FollowUp
     | Waiting
     | Breached
+    | Due
     | HandedOver
     | Shown
     | Collision

@@ -81,6 +81,21 @@ class Coming:
 
 
 @dataclass(frozen=True, slots=True)
+class DueTicket:
+    """A ticket in a list of those that wait for an agent."""
+
+    ticket_id: int
+    subject: str
+    status: str
+    customer: Who
+    waiting_since: datetime | None
+    promises: tuple[Promise, ...]
+    assignee: str
+    reply: str  # address at which he answers the customer
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """A ticket in a list."""
 

@@ -16,6 +16,8 @@ from maild.templates.mails import (
     Coming,
     Deed,
     Desk,
+    Due,
+    DueTicket,
     Entry,
     Failure,
     Fault,
@@ -162,6 +164,7 @@ def _to_agents() -> Iterator[Mail]:
     yield Breached(**late, waiting_since=_AT - timedelta(hours=4), now=_AT + timedelta(hours=1), text=_TEXT)
     yield Breached(**_TICKET, promises=(Promise("resolution", _AT, late=True),), waiting_since=None, now=_AT)
     yield Waiting(**_FULL, waiting_since=_AT, now=_AT + timedelta(days=2), text=_TEXT)
+    yield from _due()
     yield HandedOver(**_FULL, by="Anna Berg", yours=True, noted="You know the lady.", text=_TEXT)
     yield HandedOver(**_TICKET, by="Anna Berg", yours=False)
     yield HandedOver(**_TICKET, by="", yours=True)
@@ -219,3 +222,13 @@ def _to_agents() -> Iterator[Mail]:
     faults = (Fault("#reslove", "There is no such word.", "#resolve"), Fault("#postpone soon", "When is that?"))
     yield Returned(**_FRAME, faults=faults, text="#reslove\n\nThank you!", ticket_id=1042)
     yield Returned(**_BARE, faults=faults[:1], text="")
+
+
+def _due() -> Iterator[Mail]:
+    late = (Promise("first response", _AT, late=True), Promise("resolution", _AT + timedelta(days=2)))
+    since = _AT - timedelta(hours=7)
+    tickets = (
+        DueTicket(1042, "Printer on fire", "new", _ADA, since, late, "", _REPLY, _ACTIONS),
+        DueTicket(1043, "", "open", Who("", "charles@elsewhere.example"), None, (), "Anna Berg", _REPLY, ()),
+    )
+    yield Due(**{**_BARE, "subject": ""}, desk=_DESK, now=_AT, tickets=tickets)
