@@ -3,6 +3,7 @@
     init check doctor      the configuration, and all that can be wrong
     run demo status        the daemon
     ticket mail delivery   what it keeps
+    report                 what happened in a period
     mailbox                where it gets mail
     schedule               what time alone does
     template               how it writes
@@ -39,6 +40,7 @@ COMMANDS: Final = {  # name -> module of maild.cli, whose `command` it is
     "demo": "demo",
     "status": "status",
     "ticket": "ticket",
+    "report": "report",
     "mail": "mail",
     "delivery": "delivery",
     "mailbox": "mailbox",

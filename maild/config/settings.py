@@ -140,6 +140,11 @@ class Settings(Section):
         """Return the agents of a department, in the order of the file."""
         return tuple(agent for agent in self.agents if department in agent.departments)
 
+    def led_by(self, agent: str) -> frozenset[str]:
+        """Return the agents, normalised, of the departments that an agent leads."""
+        led = [each.name for each in self.departments if each.lead and normalise(each.lead) == normalise(agent)]
+        return frozenset(normalise(each.address) for name in led for each in self.agents_of(name))
+
     def language_of(self, agent: Agent) -> str:
         """Return the language in which an agent is written to."""
         return agent.language or self._departments[agent.departments[0]].language

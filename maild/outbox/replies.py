@@ -1,9 +1,10 @@
-"""Mails to one agent that belong to no ticket: what he asked his desk for.
+"""Mails to one agent that belong to no ticket: what he asked his desk for, his digest, his welcome.
 
-At most `PER_HOUR`: a program that answers them under his address must not be answered for ever.
+At most `PER_HOUR` answers: a program that answers them under his address must not be answered for ever.
 """
 
 import secrets
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -13,7 +14,17 @@ from sqlalchemy import Connection, func, select
 from maild import people
 from maild.config import Settings
 from maild.config.desks import Agent, Department
-from maild.message.address import Address, Keys, Role, Token, message_id, normalise, reply_address, sign
+from maild.message.address import (
+    Address,
+    Keys,
+    Role,
+    Token,
+    message_id,
+    normalise,
+    release_address,
+    reply_address,
+    sign,
+)
 from maild.message.compose import Automatic, Draft
 from maild.message.parse import Message
 from maild.outbox.ticketless import write
@@ -24,6 +35,8 @@ from maild.templates import Templates, mails
 log = structlog.get_logger("maild.outbox")
 
 PER_HOUR: Final = 60
+
+WordsIn = Callable[[dict[str, Any]], mails.Mail]  # what the mail says, given the values that every such mail has
 
 
 class Replies:
@@ -41,15 +54,46 @@ class Replies:
 
         None if he had too many within an hour.
         """
-        department = self._settings.department(agent.departments[0]) or self._settings.departments[0]
-        mailbox = Address(agent.name, agent.address)
-        person = people.enrol(connection, [mailbox], now)[normalise(agent.address)]
+        return self.answer(connection, agent, asked, lambda frame: mails.Desk(**frame, **answer), now)
+
+    def answer(self, connection: Connection, agent: Agent, asked: Message, words: WordsIn, now: datetime) -> int | None:
+        """Write an answer to what an agent asked; return the mail's id, None if he had too many within an hour."""
+        person = self._person(connection, agent, now)
         if self._sent(connection, person, now - timedelta(hours=1)) >= PER_HOUR:
             log.warning("desk asked too often, not answered", agent=agent.address)
             return None
+        return self._write(connection, agent, person, words, now, asked)
+
+    def tell(self, connection: Connection, agent: Agent, words: WordsIn, now: datetime) -> int:
+        """Write an agent a mail that he did not ask for; return its id."""
+        return self._write(connection, agent, self._person(connection, agent, now), words, now)
+
+    def release(self, connection: Connection, agent: Agent, mail_id: int, now: datetime) -> str:
+        """Return the address by which an agent releases a mail that is held in his name."""
+        base, form = self._department(agent).address, self._settings.maild.reply_form
+        person = self._person(connection, agent, now)
+        return release_address(self._keys, mail_id, person.address_id, base, form)
+
+    def _person(self, connection: Connection, agent: Agent, now: datetime) -> Person:
+        mailbox = Address(agent.name, agent.address)
+        return people.enrol(connection, [mailbox], now)[normalise(agent.address)]
+
+    def _department(self, agent: Agent) -> Department:
+        return self._settings.department(agent.departments[0]) or self._settings.departments[0]
+
+    def _write(
+        self,
+        connection: Connection,
+        agent: Agent,
+        person: Person,
+        words: WordsIn,
+        now: datetime,
+        asked: Message | None = None,
+    ) -> int:
+        department = self._department(agent)
         desk = self._desk(department, person)
-        words = mails.Desk(department=department.title, zone=self._settings.timezone_of(agent), desk=desk, **answer)
-        rendered = self._templates.render(words, self._settings.language_of(agent))
+        mail = words({"department": department.title, "zone": self._settings.timezone_of(agent), "desk": desk})
+        rendered = self._templates.render(mail, self._settings.language_of(agent))
         draft = Draft(
             from_=Address(department.title, department.address),
             to=(person.mailbox,),
@@ -58,11 +102,11 @@ class Replies:
             html=rendered.html,
             message_id=message_id(self._keys, 0, secrets.token_hex(8), department.address.rpartition("@")[2]),
             date=now,
-            in_reply_to=asked.message_id,
-            references=(asked.message_id,) if asked.message_id else (),
-            automatic=Automatic.REPLIED,
+            in_reply_to=asked.message_id if asked else "",
+            references=(asked.message_id,) if asked and asked.message_id else (),
+            automatic=Automatic.REPLIED if asked else Automatic.GENERATED,
         )
-        return write(connection, draft, person, mails.Purpose.DESK.value, reply_to=desk)
+        return write(connection, draft, person, mail.purpose.value, reply_to=desk)
 
     def _sent(self, connection: Connection, person: Person, since: datetime) -> int:
         return (
@@ -73,7 +117,7 @@ class Replies:
                 .where(
                     DeliveryRow.address_id == person.address_id,
                     DeliveryRow.created_at > since,
-                    MailRow.purpose == mails.Purpose.DESK,
+                    MailRow.purpose.in_((mails.Purpose.DESK, mails.Purpose.REPORT)),
                     MailRow.direction == Direction.OUT,
                 )
             )

@@ -188,10 +188,14 @@ class TicketRow(Due, Base):
     __table_args__ = (
         _due_index("ticket"),
         Index("ix_ticket_status", "status", "department"),
+        Index("ix_ticket_created_at", "created_at"),
         # Partial: few tickets have tags, and only those are looked through for one.
         Index("ix_ticket_tags", "tags", sqlite_where=_TAGGED, postgresql_where=_TAGGED),
         _NEVER_REUSED,
     )
+
+
+_OF_STATUS = sql_text("field = 'status'")
 
 
 class HistoryRow(Base):
@@ -209,7 +213,11 @@ class HistoryRow(Base):
     new: Mapped[str | None] = mapped_column(Text)
     mail_id: Mapped[int | None] = mapped_column(ForeignKey("mail.id", ondelete="SET NULL"), index=True)
 
-    __table_args__ = (Index("ix_history_actor_at", "actor", "at"),)
+    __table_args__ = (
+        Index("ix_history_actor_at", "actor", "at"),
+        # Partial: a report asks how many tickets had a status then, of no other field.
+        Index("ix_history_status", "at", sqlite_where=_OF_STATUS, postgresql_where=_OF_STATUS),
+    )
 
 
 class ClockRow(Base):

@@ -9,7 +9,7 @@ leaves the action out. `reference` is the signed token of the body's last line; 
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import ClassVar, Final, get_args
 from zoneinfo import ZoneInfo
@@ -18,6 +18,7 @@ from maild.templates.pieces import (
     Action,
     Change,
     Coming,
+    Counted,
     Deed,
     DueTicket,
     Entry,
@@ -31,6 +32,7 @@ from maild.templates.pieces import (
     Role,
     Row,
     Said,
+    Times,
     Who,
 )
 
@@ -42,6 +44,7 @@ __all__ = [
     "Change",
     "Collision",
     "Coming",
+    "Counted",
     "Deed",
     "Desk",
     "Due",
@@ -61,12 +64,14 @@ __all__ = [
     "Proof",
     "Purpose",
     "Reminder",
+    "Report",
     "Resolved",
     "Returned",
     "Role",
     "Row",
     "Said",
     "Shown",
+    "Times",
     "ToAgent",
     "Transcript",
     "Undelivered",
@@ -89,6 +94,7 @@ class Purpose(StrEnum):
     DUE = "due"  # to an agent: several customers wait
     HANDED_OVER = "handed_over"  # to the agents who have a ticket from now on
     SHOWN = "shown"  # to an agent: the ticket that he asked for
+    REPORT = "report"  # to an agent: the figures of a period
     DESK = "desk"  # to an agent: the list or the help that he asked for
     COLLISION = "collision"  # to an agent: your answer waits, something newer was said
     UNDELIVERED = "undelivered"  # to the author: your answer did not arrive
@@ -283,6 +289,18 @@ class Desk(_Mail):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Report(_Mail):
+    """The figures of a period; `subject` says which."""
+
+    purpose: ClassVar = Purpose.REPORT
+    first: date
+    last: date
+    all: tuple[Counted, ...]  # in all ("" as its name) and by department
+    agents: tuple[Counted, ...] = ()
+    desk: str = ""  # the address that was asked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Undelivered(ToAgent):
     """Your answer did not arrive."""
 
@@ -330,6 +348,7 @@ Mail = (
     | Collision
     | Transcript
     | Desk
+    | Report
     | Undelivered
     | Held
     | Returned

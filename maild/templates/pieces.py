@@ -117,6 +117,29 @@ class Presence:
 
 
 @dataclass(frozen=True, slots=True)
+class Times:
+    """How long something took: half of the times, and most of them, within so many hours."""
+
+    half: str
+    most: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The figures of a department, of an agent, or of all ("" as its name)."""
+
+    name: str
+    opened: int
+    solved: int
+    answers: int
+    backlog: int
+    kept: int = 0  # promises
+    promised: int = 0
+    first_response: Times | None = None
+    resolution: Times | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A word in the help."""
 

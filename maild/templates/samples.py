@@ -14,6 +14,7 @@ from maild.templates.mails import (
     Change,
     Collision,
     Coming,
+    Counted,
     Deed,
     Desk,
     Due,
@@ -31,11 +32,13 @@ from maild.templates.mails import (
     Presence,
     Promise,
     Reminder,
+    Report,
     Resolved,
     Returned,
     Row,
     Said,
     Shown,
+    Times,
     Transcript,
     Undelivered,
     Waiting,
@@ -107,6 +110,16 @@ def samples() -> Iterator[Mail]:
     """Yield mails of every kind that between them go through every branch of the packed templates."""
     yield from _to_customers()
     yield from _to_agents()
+
+
+def _figures() -> Iterator[Mail]:
+    first, last = _AT.date() - timedelta(days=6), _AT.date()
+    times = Times("0:45 h", "3:20 h")
+    full = Counted("", 42, 39, 57, 6, kept=36, promised=38, first_response=times, resolution=Times("5:10 h", "31:00 h"))
+    frame = {**_BARE, "subject": "7d", "first": first, "last": last}
+    named = (replace(full, name="Acme Support"), Counted("Acme Sales", 0, 0, 0, 0))
+    yield Report(**frame, all=(full, *named), agents=(replace(full, name="Anna Berg"),), desk=_DESK)
+    yield Report(**{**frame, "first": last}, all=(named[1],))
 
 
 def _to_customers() -> Iterator[Mail]:
@@ -203,6 +216,7 @@ def _to_agents() -> Iterator[Mail]:
     words = (Entry("#resolve", "The matter is solved; a customer's mail opens it again."),)
     yield Desk(**{**frame, "subject": "help"}, words=words, requests=(Entry("mine", "List your tickets."),))
     yield Desk(**{**frame, "subject": "mien"}, faults=(Fault("mien", "What is that?", "mine"), Fault("x", "No.")))
+    yield from _figures()
     yield Undelivered(
         **_FULL,
         failures=(Failure("ada@customer.example", "550 5.1.1 <ada@customer.example>: Recipient address rejected"),),

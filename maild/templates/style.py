@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote as percent
@@ -42,6 +42,9 @@ def filters(language: str) -> dict[str, Callable[..., Any]]:
         joined = str(locale.datetime_formats["medium"]).replace("'", "").replace("{0}", time).replace("{1}", day)
         return f"{joined} {name}".replace("\u202f", "\u00a0")
 
+    def day(on: date) -> str:
+        return str(format_date(on, "full", locale=locale))
+
     def span(length: timedelta) -> str:
         return str(format_timedelta(length, locale=locale, threshold=1.5, add_direction=False))
 
@@ -56,6 +59,7 @@ def filters(language: str) -> dict[str, Callable[..., Any]]:
 
     return {
         "instant": instant,
+        "day": day,
         "span": span,
         "size": size,
         "quoted": quoted,

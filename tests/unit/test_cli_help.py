@@ -18,6 +18,7 @@ FIXED = {  # the operator's interface: names that stay
     "demo": (),
     "status": (),
     "ticket": ("list", "show", "history", "set"),
+    "report": (),
     "mail": ("list", "show", "retry", "release", "reject", "parse", "explain"),
     "delivery": ("list", "retry", "cancel"),
     "schedule": ("show", "hold", "release"),

@@ -62,6 +62,7 @@ class Says(StrEnum):
         "Delete those lines, and send it again."
     )
     # The desk
+    NO_PERIOD = '"%(text)s" is no period; write one of %(known)s.'
     NO_STATUS = '"%(text)s" is no status; it is one of %(known)s.'
     NOT_YOURS_TO_SEE = "There is no ticket #%(number)s that you may see."
     WHICH_TICKET = "Which ticket? Write: %(word)s 1042"

@@ -57,7 +57,7 @@ _UNANSWERED: Final = frozenset({"spam", "delete", "undelete", "merge"})  # with 
 _OF_PEOPLE: Final = frozenset({"cc", "requester", "alias"})  # done before the message, which then reaches them
 _MANNERS: Final = frozenset({"silent", "force", "note"})  # say how, not what
 AT_THE_DESK: Final = frozenset(
-    {"help", "next", "pass", "mine", "list", "search", "get", "why", "release", "undo", "away", "back"}
+    {"help", "next", "pass", "mine", "list", "search", "get", "why", "release", "undo", "away", "back", "report"}
 )  # answered by mail: `requests`
 _HANDING_OVER: Final = {"department": 1, "assign": 2, "take": 2}
 _AGENTS_TOKEN: Final = re.compile(r"t[0-9]+\.[and][0-9]+\.[a-z0-9]{27}|h[0-9]+\.a[0-9]+\.[a-z0-9]{27}", re.IGNORECASE)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from maild import people
+from maild import people, reports
 from maild.config import Settings
 from maild.config.desks import Agent
 from maild.desk import Desk, Happening, undoing
@@ -20,6 +20,7 @@ from maild.message.address import Keys, normalise, read_undo_token
 from maild.message.commands import WORDS, Block, Circumstances, Command, Fault, Says, fault
 from maild.outbox import Asked, words
 from maild.outbox.replies import Replies
+from maild.rules import figures
 from maild.rules.events import Assign, Event, Offer
 from maild.rules.refusals import No, Refused
 from maild.rules.routing import Action
@@ -152,6 +153,23 @@ class Requests:
         shown = tuple(map(self._row, rows))
         self._reply(asking, "back", presence=mails.Presence(away=False), rows=shown, more=count - len(shown))
 
+    def report(self, asking: _Asking) -> None:
+        """Send the figures of a period: of the agent's departments and his own; a lead's with those of his agents."""
+        text, mine = str(asking.command.value or ""), asking.seen.agent
+        zone = self._settings.timezone_of(asking.agent)
+        try:
+            period = figures.period(text, asking.now.astimezone(zone).date())
+        except figures.NoPeriodError:
+            told = {"text": text, "known": ", ".join(figures.NAMES)}
+            self._return(asking, [fault(Says.NO_PERIOD, "report last-month", values=told)])
+            return
+        found = reports.of_period(asking.connection, self._settings, period, zone, asking.seen.departments)
+        shown = {mine, *self._settings.led_by(mine)}
+        values = {"subject": text or str(period), **reports.told(found, self._settings, shown)}
+        message = asking.filing.reading.message
+        words_in = lambda frame: mails.Report(**frame, **values)  # noqa: E731 - it is a value here
+        self._replies.answer(asking.connection, asking.agent, message, words_in, asking.now)
+
     def next(self, asking: _Asking) -> None:
         """Offer the agent the most urgent ticket, and nobody else for a while."""
         ticket_id = lists.most_urgent(asking.connection, asking.seen, asking.now)
@@ -247,6 +265,7 @@ _REQUESTS: Final[Mapping[str, Callable[[Requests, _Asking], None]]] = {
     "why": Requests.why,
     "take": Requests.take,
     "release": Requests.release,
+    "report": Requests.report,
     "away": Requests.away,
     "back": Requests.back,
     "undo": Requests.undo,
