@@ -112,6 +112,26 @@ def samples() -> Iterator[Mail]:
     yield from _to_agents()
 
 
+def _at_the_desk() -> Iterator[Mail]:
+    frame = {**_BARE, "desk": _DESK}
+    rows = (
+        Row(1042, "Printer on fire", "open", _ADA, "Anna Berg", _AT),
+        Row(1043, "", "new", Who("", "charles@elsewhere.example")),
+    )
+    yield Desk(**{**frame, "subject": "mine"}, rows=rows, more=3)
+    found = Found("Ada Lovelace", _AT, "… on the third floor prints black pages, smells of smoke and shows E-4711 …")
+    yield Desk(**{**frame, "subject": "search smoke"}, rows=(replace(rows[0], found=found),))
+    yield Desk(**{**frame, "subject": "list spam"})
+    yield Desk(**{**frame, "subject": "next"}, idle=True)
+    yield Desk(**{**frame, "subject": "away"}, presence=Presence(away=True, until=_AT + timedelta(days=7)))
+    yield Desk(**{**frame, "subject": "away"}, presence=Presence(away=True))
+    yield Desk(**{**frame, "subject": "back"}, presence=Presence(away=False))
+    yield Desk(**{**frame, "subject": "back"}, presence=Presence(away=False), rows=rows)
+    words = (Entry("#resolve", "The matter is solved; a customer's mail opens it again."),)
+    yield Desk(**{**frame, "subject": "help"}, words=words, requests=(Entry("mine", "List your tickets."),))
+    yield Desk(**{**frame, "subject": "mien"}, faults=(Fault("mien", "What is that?", "mine"), Fault("x", "No.")))
+
+
 def _figures() -> Iterator[Mail]:
     first, last = _AT.date() - timedelta(days=6), _AT.date()
     times = Times("0:45 h", "3:20 h")
@@ -199,23 +219,7 @@ def _to_agents() -> Iterator[Mail]:
     yield Transcript(**_TICKET, deeds=deeds, taken_back=True, by="Anna Berg")
     yield Transcript(**_FULL, deeds=(), undo="u17", until=until, leaves_at=_AT, text=_ANSWER)
     yield Transcript(**_TICKET, deeds=(), text=_ANSWER)
-    frame = {**_BARE, "desk": _DESK}
-    rows = (
-        Row(1042, "Printer on fire", "open", _ADA, "Anna Berg", _AT),
-        Row(1043, "", "new", Who("", "charles@elsewhere.example")),
-    )
-    yield Desk(**{**frame, "subject": "mine"}, rows=rows, more=3)
-    found = Found("Ada Lovelace", _AT, "… on the third floor prints black pages, smells of smoke and shows E-4711 …")
-    yield Desk(**{**frame, "subject": "search smoke"}, rows=(replace(rows[0], found=found),))
-    yield Desk(**{**frame, "subject": "list spam"})
-    yield Desk(**{**frame, "subject": "next"}, idle=True)
-    yield Desk(**{**frame, "subject": "away"}, presence=Presence(away=True, until=_AT + timedelta(days=7)))
-    yield Desk(**{**frame, "subject": "away"}, presence=Presence(away=True))
-    yield Desk(**{**frame, "subject": "back"}, presence=Presence(away=False))
-    yield Desk(**{**frame, "subject": "back"}, presence=Presence(away=False), rows=rows)
-    words = (Entry("#resolve", "The matter is solved; a customer's mail opens it again."),)
-    yield Desk(**{**frame, "subject": "help"}, words=words, requests=(Entry("mine", "List your tickets."),))
-    yield Desk(**{**frame, "subject": "mien"}, faults=(Fault("mien", "What is that?", "mine"), Fault("x", "No.")))
+    yield from _at_the_desk()
     yield from _figures()
     yield Undelivered(
         **_FULL,

@@ -81,6 +81,15 @@ def upgrade() -> None:
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.add_column(sa.Column("leave", sa.String(length=320), nullable=True))
 
+    with op.batch_alter_table("history", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_history_status",
+            ["at"],
+            unique=False,
+            sqlite_where=sa.text("field = 'status'"),
+            postgresql_where=sa.text("field = 'status'"),
+        )
+
     with op.batch_alter_table("job", schema=None) as batch_op:
         batch_op.add_column(sa.Column("mark", sa.String(length=80), nullable=True))
 
@@ -100,6 +109,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("target_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("rate_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("rating", sa.Integer(), nullable=True))
+        batch_op.create_index("ix_ticket_created_at", ["created_at"], unique=False)
         batch_op.create_index(
             "ix_ticket_tags",
             ["tags"],
