@@ -77,6 +77,8 @@ def command(config: Path | None, offline: bool, **given: Any) -> int:
     text = written(answers, path)
     settings = configuration.parse(text, "what would be written", folder=path.parent)
     _write(path, text)
+    if path == configuration.SYSTEM_FILE and os.geteuid() == 0:
+        _make_state(Path(STATE).parent)
     output.line(output.printable(f"{path} is written"))
     for warning in configuration.warnings(settings):
         output.say(f"warning: {warning}")
@@ -203,6 +205,18 @@ def _write(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(made)
+
+
+def _make_state(folder: Path) -> None:
+    """Make the database's folder, for the daemon's user where there is one; a package or systemd does so, too."""
+    import pwd
+    from contextlib import suppress
+
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+        with suppress(KeyError):  # there is no such user: then it is root who runs it
+            daemon = pwd.getpwnam(GROUP)
+            os.chown(folder, daemon.pw_uid, daemon.pw_gid)
 
 
 def _tried(path: Path) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.machine import Machine
 from tests.parts import die_with_parent, free_port, missing
 from tests.system.test_daemon import NotifySocket
 
@@ -20,57 +21,6 @@ BUILD_S = 400
 CONFIG = "/etc/maild/config.toml"
 DATABASE = "/var/lib/maild/maild.db"
 pytestmark = pytest.mark.timeout(600)
-
-
-class Machine:
-    """A second root over this machine's own: what is changed there lies in `folder`, and goes with it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.root = folder / "root"
-        for name in ("upper", "work", "root"):
-            (folder / name).mkdir()
-        script = (
-            f"mount -t overlay overlay -o lowerdir=/,upperdir={folder}/upper,workdir={folder}/work {self.root} &&"
-            f" mount --rbind /dev {self.root}/dev && mount -t proc proc {self.root}/proc &&"
-            f" mount -t tmpfs tmpfs {self.root}/run && mount -t tmpfs tmpfs {self.root}/mnt &&"
-            f" mount --bind {folder} {self.root}/mnt && echo ready && exec sleep infinity"
-        )
-        # The mounts live in a namespace of this process: however the test ends, nothing is left of them.
-        self._holder = subprocess.Popen(
-            ["unshare", "--mount", "sh", "-c", script],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509 - one system call; nothing that locks
-        )
-        if self._holder.stdout.readline() != "ready\n":
-            said = self._holder.communicate()[1].strip()
-            missing(f"a kernel that mounts an overlay over / ({said})", "util-linux, and to be root of the machine")
-
-    def command(self, *words: object) -> list[str]:
-        """Return the command that runs `words` there."""
-        inside = ["nsenter", f"--target={self._holder.pid}", "--mount", "chroot", str(self.root)]
-        return [*inside, "/usr/bin/env", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", *map(str, words)]
-
-    def run(self, *words: object, status: int = 0) -> str:
-        """Run a program there; return what it says."""
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
-        for name in [each for each in environment if each.startswith(("PYTHON", "MAILD"))]:
-            del environment[name]
-        done = subprocess.run(
-            self.command(*words), capture_output=True, text=True, check=False, timeout=300, env=environment
-        )
-        assert done.returncode == status, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout + done.stderr
-
-    def has(self, path: str) -> bool:
-        """Return whether a file is there."""
-        return subprocess.run(self.command("test", "-e", path), check=False).returncode == 0
-
-    def close(self) -> None:
-        """Throw it away."""
-        self._holder.kill()
-        self._holder.communicate()
 
 
 @pytest.fixture(scope="module")
