@@ -238,3 +238,24 @@ def keep(outline: Outline, kept: Sequence[bool]) -> None:
             while parent is not None and parent.child is None and parent.tag != "body":
                 empty, parent = parent, parent.parent
                 empty.decompose()
+
+
+def trim(tree: "LexborHTMLParser") -> None:
+    """Take from the end of the body what shows nothing: the frames of a quote that is gone, and the lines before it."""
+    body = tree.body
+    node = body
+    while body is not None and node is not None:
+        last = node.last_child
+        if last is not None and (node.tag or "") not in _SKIPPED:
+            node = last
+        elif node.tag == "body" or _shows(node):
+            return
+        else:
+            empty, node = node, node.parent
+            empty.decompose()
+
+
+def _shows(node: "LexborNode") -> bool:
+    if node.tag == "-text":
+        return bool((node.text_content or "").strip())
+    return node.tag == "img"

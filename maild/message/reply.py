@@ -120,6 +120,7 @@ def _new_html(message: Message, ours: Ours | None) -> str:
     if tree is None:
         return ""
     outline.keep(found, kept)
+    outline.trim(tree)
     return tree.html or ""
 
 
