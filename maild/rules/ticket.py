@@ -315,7 +315,7 @@ def _as_before(ticket: Ticket, event: TakeBack) -> Ticket:
             values[change.field] = change.old
         elif change.field in _ESSENTIAL:
             raise Refused(No.CHANGED_SINCE)
-    return replace(ticket, **values)
+    return replace(ticket, **values, gone=ticket.gone - values.get("participants", frozenset()))
 
 
 def _answered(ticket: Ticket, event: AgentWrote) -> Ticket:

@@ -39,6 +39,7 @@ from tests.clock import NOON
 from tests.unit.tickets import DAY, FACTS, HOUR, KINDS, MAILS, MOMENT, POLICY, happens, outcome
 
 CHANGEABLE: Final = (
+    "gone",
     "assignee",
     "offered_to",
     "offered_until",
