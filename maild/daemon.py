@@ -15,8 +15,9 @@ and told, and the old one goes on.
 """
 
 import os
+import select
 import signal
-import threading
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -67,7 +68,6 @@ class Daemon:
         self._now = now
         self._database = database
         self.works = assemble(settings, database, now)
-        self._wake = threading.Event()
         self._stopping = False
         self._reloading = False
         self._filed, self._posted, self._ticked = Bell(), Bell(), Bell()
@@ -190,13 +190,25 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._ask_to_stop)
         signal.signal(signal.SIGHUP, self._ask_to_reload)
+        asleep, awake = socket.socketpair()
+        with asleep, awake:
+            awake.setblocking(False)
+            # A signal may reach any thread (after SIGSTOP it does), and a lock that the main one waits for does not
+            # hear of it; this does.
+            signal.set_wakeup_fd(awake.fileno(), warn_on_full_buffer=False)
+            try:
+                return self._serve(asleep)
+            finally:
+                signal.set_wakeup_fd(-1)
+
+    def _serve(self, asleep: socket.socket) -> int:
         self.start()
         systemd.notify("READY=1", f"MAINPID={os.getpid()}", self._status())
         log.info("ready", pid=os.getpid())
         beat_s = systemd.watchdog_interval_s() or STATUS_S
         while not self._stopping:
-            self._wake.wait(beat_s)
-            self._wake.clear()
+            if select.select([asleep], [], [], beat_s)[0]:
+                asleep.recv(64)  # a byte a signal; more than that are read at the next turn
             if self._reloading:
                 self._reloading = False
                 self._reload()
@@ -208,11 +220,9 @@ class Daemon:
 
     def _ask_to_stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
-        self._wake.set()
 
     def _ask_to_reload(self, _number: int, _frame: FrameType | None) -> None:
         self._reloading = True
-        self._wake.set()
 
     def _reload(self) -> None:
         """Take the configuration anew; a broken one is refused, and the old one goes on."""

@@ -63,7 +63,7 @@ class Scheduler:
         self._wall_s, self._monotonic_s = time.time(), time.monotonic()
         self._left = False  # something that is due has to wait
         self.every(60, "tick", self._tick)
-        self.every(60, "clock", self._watch.clock)
+        self.every(15, "clock", self._watch.clock)
         self.every(SEEN_EVERY_S, "seen", self._watch.see)
 
     def every(self, seconds: int, name: str, work: Callable[[], None]) -> None:
