@@ -1,4 +1,4 @@
-"""What the desk does by itself with tickets: the sections `[[route]]` and `[vip]`."""
+"""What the desk does by itself with tickets: the sections `[[route]]`, `[vip]` and `[[escalate]]`."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -6,8 +6,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, model_validator
 
-from maild.config.setting_types import MailAddress, Name, Section
+from maild.config.setting_types import MailAddress, Name, Section, SpanText
 from maild.message.address import normalise, valid
+from maild.rules.escalation import Escalation
 from maild.rules.pattern import Pattern
 from maild.rules.placing import Customers, Rule
 
@@ -40,6 +41,10 @@ HeaderName = Annotated[str, AfterValidator(_header_name)]
 SomeCustomers = Annotated[tuple[Customer, ...], BeforeValidator(_many), Field(max_length=MOST)]
 SomeAddresses = Annotated[tuple[MailAddress, ...], BeforeValidator(_many), Field(max_length=MOST)]
 SomeWords = Annotated[tuple[Words, ...], BeforeValidator(_many), Field(max_length=MOST)]
+
+SomeNames = Annotated[tuple[Name, ...], BeforeValidator(_many)]
+SomePriorities = Annotated[tuple[Priority, ...], BeforeValidator(_many)]
+SomeStatuses = Annotated[tuple[Literal["new", "open"], ...], BeforeValidator(_many)]
 
 
 def customers(written: Iterable[str]) -> Customers:
@@ -81,6 +86,47 @@ class Route(Section):
             self.priority,
             normalise(self.assign) if self.assign else None,
             self.spam,
+        )
+
+
+class Escalate(Section):
+    """`[[escalate]]`: what happens to tickets in which a customer waits too long."""
+
+    name: Name
+    department: SomeNames = ()
+    priority: SomePriorities = ()
+    status: SomeStatuses = ()
+    unassigned_for: SpanText | None = None
+    unanswered_for: SpanText | None = None
+    breached: StrictBool = False
+    set_priority: Priority | None = None
+    move_to: Name | None = None
+    assign: MailAddress | None = None
+    tell: SomeAddresses = ()
+
+    @model_validator(mode="after")
+    def _asks_and_says(self) -> "Escalate":
+        if self.unassigned_for is None and self.unanswered_for is None and not self.breached:
+            raise ValueError("expected when: unassigned_for, unanswered_for or breached = true")
+        if not (self.set_priority or self.move_to or self.assign or self.tell):
+            raise ValueError("expected what follows: set_priority, move_to, assign or tell")
+        return self
+
+    @property
+    def rule(self) -> Escalation:
+        """The rule for `maild.rules`."""
+        return Escalation(
+            self.name,
+            frozenset(self.department),
+            frozenset(self.priority),
+            frozenset(self.status),
+            self.unassigned_for,
+            self.unanswered_for,
+            self.breached,
+            self.set_priority,
+            self.move_to,
+            normalise(self.assign) if self.assign else None,
+            tuple(map(normalise, self.tell)),
         )
 
 

@@ -43,6 +43,7 @@ def faults(written: Tables) -> Iterator[Fault]:
     yield from _names(written)
     yield from _addresses(written)
     yield from _routes(written)
+    yield from _escalations(written)
     yield from _loop(written)
 
 
@@ -74,21 +75,49 @@ def _names(written: Tables) -> Iterator[Fault]:
 
 
 def _routes(written: Tables) -> Iterator[Fault]:
+    departments, agents = _names_of(written, "department"), _departments_of_agents(written)
+    for index, table in _tables(written, "route"):
+        path: Path = ("route", index)
+        yield from _unknown(table.get("department"), departments, (*path, "department"), "a department of that name")
+        yield from _no_agent(table.get("assign"), agents, (*path, "assign"))
+        yield from _works_elsewhere(table.get("assign"), table.get("department"), agents, (*path, "assign"))
+
+
+def _escalations(written: Tables) -> Iterator[Fault]:
+    departments, agents = _names_of(written, "department"), _departments_of_agents(written)
+    yield from _repeated(written, "escalate", "name")
+    for index, table in _tables(written, "escalate"):
+        path: Path = ("escalate", index)
+        for where, name in _each((*path, "department"), table.get("department")):
+            yield from _unknown(name, departments, where, "a department of that name")
+        yield from _unknown(table.get("move_to"), departments, (*path, "move_to"), "a department of that name")
+        for where, address in _each((*path, "tell"), table.get("tell")):
+            yield from _no_agent(address, agents, where)
+        yield from _no_agent(table.get("assign"), agents, (*path, "assign"))
+        yield from _works_elsewhere(table.get("assign"), table.get("move_to"), agents, (*path, "assign"))
+
+
+def _each(path: Path, written: Any) -> list[tuple[Path, Any]]:
+    """Return the values of a key that takes one or several, each with its place."""
+    if isinstance(written, list | tuple):
+        return [((*path, place), value) for place, value in enumerate(written)]
+    return [(path, written)]
+
+
+def _departments_of_agents(written: Tables) -> dict[str, Any]:
     departments = _names_of(written, "department")
-    agents = {
+    return {
         normalise(table["address"]): table.get("departments", departments)
         for _, table in _tables(written, "agent")
         if isinstance(table.get("address"), str)
     }
-    for index, table in _tables(written, "route"):
-        department, agent = table.get("department"), table.get("assign")
-        path: Path = ("route", index)
-        yield from _unknown(department, departments, (*path, "department"), "a department of that name")
-        yield from _no_agent(agent, agents, (*path, "assign"))
-        if isinstance(department, str) and isinstance(agent, str) and normalise(agent) in agents:
-            works_in = agents[normalise(agent)]
-            if isinstance(works_in, list | tuple) and department not in works_in:
-                yield (*path, "assign"), f"expected an agent of department {department!r}"
+
+
+def _works_elsewhere(agent: Any, department: Any, agents: Mapping[str, Any], path: Path) -> Iterator[Fault]:
+    if isinstance(department, str) and isinstance(agent, str) and normalise(agent) in agents:
+        works_in = agents[normalise(agent)]
+        if isinstance(works_in, list | tuple) and department not in works_in:
+            yield path, f"expected an agent of department {department!r}"
 
 
 def _no_agent(address: Any, agents: Mapping[str, Any], path: Path) -> Iterator[Fault]:

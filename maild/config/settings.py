@@ -24,12 +24,13 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from maild.config import references
 from maild.config.connections import Mailbox, Relay, Smtp
 from maild.config.desks import Agent, Department
-from maild.config.habits import Route, Vip, customers
+from maild.config.habits import Escalate, Route, Vip, customers
 from maild.config.login import OAuth
 from maild.config.monitoring import Metrics
 from maild.config.service_levels import OpeningHours, Sla
 from maild.config.setting_types import Database, Folder, Host, MailAddress, Name, Section
 from maild.message.address import normalise
+from maild.rules.escalation import MOST as MOST_ESCALATIONS
 from maild.rules.levels import Level
 from maild.rules.placing import Placing
 from maild.rules.sla import Calendar
@@ -64,6 +65,7 @@ class Settings(Section):
     calendar: Mapping[Name, OpeningHours] = {}
     routes: tuple[Route, ...] = Field((), alias="route")
     vip: Vip = Vip.model_validate({})
+    escalations: tuple[Escalate, ...] = Field((), alias="escalate", max_length=MOST_ESCALATIONS)
 
     @model_validator(mode="wrap")
     @classmethod
@@ -205,6 +207,8 @@ class Settings(Section):
             office=office,
             level=Level(name, counted, level.by_clock, level.warn_at) if name and level else None,
             told_in=self._calendar(told_in, always if level else office),
+            escalations=tuple(each.rule for each in self.escalations),
+            agents=self.placing.agents,
         )
 
     def _calendar(self, name: str | None, otherwise: Calendar) -> Calendar:

@@ -28,9 +28,10 @@ from maild.rules.events import (
     SetRequester,
     Solved,
     StillAProblem,
+    Tick,
 )
 from maild.rules.refusals import No, Refused
-from maild.rules.ticket import decide
+from maild.rules.ticket import decide, rescheduled
 from maild.rules.tickets import Decision, Policy, Status, Tell, Ticket, opened
 from maild.store.models import TicketRow
 
@@ -117,6 +118,9 @@ class Batch:
             requester = event.address if isinstance(event, SetRequester) else state.requester
             policy = self._policy(department, requester)
             decision = decide(state, event, policy)
+            if isinstance(event, Tick) and decision.after.department != state.department:
+                policy = self._policy(decision.after.department, requester)
+                decision = replace(decision, after=rescheduled(decision.after, policy))
             given = None if assigned or decision.follow_up else self._rota.given(decision.after, event)
             state = decide(decision.after, given, policy).after if given else decision.after
             yield _Step(event, decision, target, given)

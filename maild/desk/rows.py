@@ -32,6 +32,7 @@ _OPENED: Final = {
     "participants": frozenset(),
     "tags": frozenset(),
     "related": frozenset(),
+    "escalated": frozenset(),
 }  # not worth an entry
 
 # Built once: building a statement anew costs more than executing it.

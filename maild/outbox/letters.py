@@ -21,6 +21,7 @@ TO_AGENTS: Final = frozenset(
         Tell.NOTIFICATION,
         Tell.WAITING,
         Tell.BREACHED,
+        Tell.ESCALATED,
         Tell.HANDED_OVER,
         Tell.SHOWN,
         Tell.COLLISION,

@@ -163,7 +163,16 @@ class Outbox:
             told += [agent for name in post.about.also_for for agent in self._settings.agents_of(name)]
         if post.tell is Tell.BREACHED and department.lead and (lead := self._settings.agent_of(department.lead)):
             told.append(lead)
+        if escalated := self._escalated_to(post, told):
+            told = escalated if post.tell is Tell.ESCALATED else [each for each in told if each not in escalated]
         return [agent for agent in dict.fromkeys(told) if normalise(agent.address) != normalise(author)]
+
+    def _escalated_to(self, post: Post, owners: Sequence[Agent]) -> list[Agent]:
+        """Return who is told of the rules that acted: whom they name, and the owners whom they chose."""
+        names = post.state.escalated - post.before.escalated
+        rules = [each for each in self._settings.escalations if each.name in names]
+        named = [agent for each in rules for address in each.tell if (agent := self._settings.agent_of(address))]
+        return [*(owners if any(each.move_to or each.assign for each in rules) else ()), *named]
 
     def _enrol_agents(self, connection: Connection, letters: Sequence[Letter], now: datetime) -> None:
         told = [Address(letter.agent.name, letter.agent.address) for letter in letters if letter.agent]

@@ -53,6 +53,8 @@ class Words:
                 return self._waiting(letter, said, common, now)
             case Tell.BREACHED:
                 return self._breached(letter, said, common, now)
+            case Tell.ESCALATED:
+                return self._escalated(letter, said, common, now)
             case Tell.UNDELIVERED:
                 return self._undelivered(letter, said, common, now)
             case Tell.HANDED_OVER:
@@ -146,6 +148,19 @@ class Words:
             assignee.name if assignee else "",
             self.sign(letter, Role.AGENT, person),
             tuple(self._actions(letter, self.sign(letter, Role.NOTE, person))),
+        )
+
+    def _escalated(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
+        before, state, mine = letter.post.before, letter.post.state, letter.agent
+        new = state.assignee is not None and (before.assignee, before.department) != (state.assignee, state.department)
+        return mails.Escalated(
+            **common,
+            **self._to_agent(letter, said, now),
+            rules=tuple(sorted(state.escalated - before.escalated)),
+            waiting_since=state.waiting_since or state.since,
+            now=now,
+            yours=new and mine is not None and normalise(mine.address) == state.assignee,
+            text=_newest(said),
         )
 
     def _handed_over(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:

@@ -49,6 +49,8 @@ LANES: Final = {
 CAREFUL: Final = frozenset({Lane.CUSTOMERS, Lane.QUIET})
 TOLD_BY: Final = {  # the mails of each lane
     Tell.WAITING: Lane.AGENTS,
+    Tell.BREACHED: Lane.AGENTS,
+    Tell.ESCALATED: Lane.AGENTS,
     Tell.REMINDER: Lane.CUSTOMERS,
     Tell.RESOLVED: Lane.CUSTOMERS,
 }

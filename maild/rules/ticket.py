@@ -181,6 +181,11 @@ def decide(ticket: Ticket, event: Event, policy: Policy) -> Decision:
     return replace(decision, after=after, finished=tuple(promises.finished(ticket, after, event, policy)))
 
 
+def rescheduled(ticket: Ticket, policy: Policy) -> Ticket:
+    """Return `ticket` as it is due by `policy`: that of the department into which time has moved it."""
+    return replace(ticket, target_at=clocks.target_at(ticket, policy), due_at=due(ticket, policy))
+
+
 def _on_an_alias(ticket: Ticket, event: Event) -> Decision:
     if isinstance(event, NoteWritten | MachineWrote):
         return Decision(ticket)

@@ -3,11 +3,13 @@
 `rules.ticket` says what happens to it; nothing here decides anything.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from maild.rules.escalation import Escalation
 from maild.rules.levels import Finished, Level
 from maild.rules.sla import ALWAYS, Calendar, Span
 
@@ -39,6 +41,7 @@ class Tell(StrEnum):
     RESOLVED = "resolved"  # to the requester: we believe it solved
     FOLLOW_UP = "follow_up"  # to the requester: your mail began a new ticket
     WAITING = "waiting"  # to the agents: a customer waits
+    ESCALATED = "escalated"  # to agents whom a rule names, or gives the ticket: a customer waits for too long
     BREACHED = "breached"  # to the agents and their lead: he has been waiting for longer than was promised
     HANDED_OVER = "handed_over"  # to the agents who have it from now on
     SHOWN = "shown"  # to the agent who asked for it
@@ -72,6 +75,7 @@ class Ticket:
     resolving_s: int = 0  # working time that it ran before
     target_at: datetime | None = None  # when the first of its clocks is due; what is to be solved stands in this order
     due_at: datetime | None = None  # when time alone will next change it
+    escalated: frozenset[str] = frozenset()  # rules of `[[escalate]]` that acted while the customer waits
     priority: str = "normal"
     subject: str = ""
     department: str = ""
@@ -100,6 +104,8 @@ class Policy:
     office: Calendar = ALWAYS  # when a customer gets automatic mails
     level: Level | None = None  # what is promised; None: nothing
     told_in: Calendar = ALWAYS  # when agents are told that a customer waits
+    escalations: tuple[Escalation, ...] = ()
+    agents: Mapping[str, frozenset[str]] = field(default_factory=dict)  # who works in each department
 
 
 AFTER_REMINDER: Final = timedelta(days=3)  # a reminded customer has at least this long to answer
@@ -140,6 +146,7 @@ def entered(ticket: Ticket, status: Status, at: datetime) -> Ticket:
         return_to=None,
         wake_at=None,
         rate_at=None,
+        escalated=ticket.escalated if kept_waiting else frozenset(),
     )
 
 
@@ -161,6 +168,7 @@ def set_back(ticket: Ticket, at: datetime) -> Ticket:
         told_at=past(ticket.told_at),
         created_at=past(ticket.created_at),
         resolving_since=past(ticket.resolving_since),
+        rate_at=ticket.rate_at - ahead if ticket.rate_at else None,
         wake_at=wake_at,
         offered_until=offered_until,
     )

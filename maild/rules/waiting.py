@@ -7,7 +7,7 @@ cancel. All instants are aware UTC; spans become instants by the department's ca
 from dataclasses import replace
 from datetime import datetime
 
-from maild.rules import promises
+from maild.rules import escalating, promises
 from maild.rules.tickets import (
     AFTER_REMINDER,
     DELETED_KEPT,
@@ -25,7 +25,7 @@ def tick(ticket: Ticket, at: datetime, policy: Policy) -> Decision:
     """Return what the passing of time does to a ticket that is due."""
     match ticket.status:
         case Status.NEW | Status.OPEN:
-            return _told(ticket, at, policy)
+            return _waits(ticket, at, policy)
         case Status.ANSWERED:
             if ticket.reminded_at is None:
                 return Decision(replace(ticket, reminded_at=at), (Tell.REMINDER,))
@@ -34,13 +34,31 @@ def tick(ticket: Ticket, at: datetime, policy: Policy) -> Decision:
             if ticket.wake_at is not None and at < ticket.wake_at:
                 return _told(ticket, at, policy)
             back = entered(ticket, ticket.return_to or Status.OPEN, at)
-            return Decision(replace(back, told_at=at), (Tell.WAITING,))
+            raised = replace(escalating.escalated(back, at, policy), told_at=at)
+            return Decision(raised, (*_of_rules(back, raised, policy), Tell.WAITING))
         case Status.RESOLVED:
             return Decision(entered(ticket, Status.CLOSED, at))
         case Status.SPAM | Status.DELETED:
             return Decision(ticket, purge=True)
         case Status.CLOSED | Status.MERGED:
             return Decision(ticket)
+
+
+def _waits(ticket: Ticket, at: datetime, policy: Policy) -> Decision:
+    raised = escalating.escalated(ticket, at, policy)
+    tells = _of_rules(ticket, raised, policy)
+    told_at = promises.told_next(ticket, policy)
+    if told_at is not None and told_at <= at:
+        decision = _told(raised, at, policy)
+        return replace(decision, tells=(*tells, *decision.tells))
+    if promises.target_at(raised, policy) != promises.target_at(ticket, policy):
+        raised = replace(raised, told_at=None)  # what was told was about another target
+    return Decision(raised, tells)
+
+
+def _of_rules(before: Ticket, after: Ticket, policy: Policy) -> tuple[Tell, ...]:
+    told = any(rule.tells for rule in escalating.acted(before, after, policy))
+    return (Tell.ESCALATED,) if told else ()
 
 
 def _told(ticket: Ticket, at: datetime, policy: Policy) -> Decision:
@@ -62,7 +80,8 @@ def due(ticket: Ticket, policy: Policy) -> datetime | None:
     """Return when time alone next changes `ticket`, None for never."""
     match ticket.status:
         case Status.NEW | Status.OPEN:
-            return promises.told_next(ticket, policy)
+            instants = (promises.told_next(ticket, policy), escalating.due(ticket, policy))
+            return min((at for at in instants if at), default=None)
         case Status.ANSWERED:
             quiet_since = ticket.answered_at or ticket.since
             if ticket.reminded_at is None:

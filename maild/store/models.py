@@ -179,6 +179,7 @@ class TicketRow(Due, Base):
     # Nullable, which means none: SQLite would copy the whole table for a default, and forget which ids it has given.
     tags: Mapped[frozenset[str]] = mapped_column(Words(), nullable=True)
     related: Mapped[frozenset[int]] = mapped_column(Numbers(), nullable=True)
+    escalated: Mapped[frozenset[str]] = mapped_column(Words(), nullable=True)  # rules that acted in this waiting
     resolving_since: Mapped[datetime | None]
     resolving_s: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     target_at: Mapped[datetime | None]  # when the customer should have heard from us: tickets are solved in this order

@@ -90,6 +90,7 @@ class Purpose(StrEnum):
     RESOLVED = "resolved"  # to the requester: we believe it solved
     FOLLOW_UP = "follow_up"  # to the requester: your mail began a new conversation
     WAITING = "waiting"  # to an agent: a customer waits
+    ESCALATED = "escalated"  # to an agent: a rule gave him a ticket, or wants him to know of it
     BREACHED = "breached"  # to an agent and his lead: he has been waiting for longer than was promised
     DUE = "due"  # to an agent: several customers wait
     HANDED_OVER = "handed_over"  # to the agents who have a ticket from now on
@@ -206,6 +207,18 @@ class Waiting(ToAgent):
     purpose: ClassVar = Purpose.WAITING
     waiting_since: datetime
     now: datetime
+    text: str = ""  # the newest of what waits for an answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Escalated(ToAgent):
+    """A customer has been waiting for so long that a rule of the configuration acted."""
+
+    purpose: ClassVar = Purpose.ESCALATED
+    rules: tuple[str, ...]  # their names
+    waiting_since: datetime
+    now: datetime
+    yours: bool = False  # he has the ticket from now on
     text: str = ""  # the newest of what waits for an answer
 
 
@@ -343,6 +356,7 @@ Mail = (
     | Waiting
     | Breached
     | Due
+    | Escalated
     | HandedOver
     | Shown
     | Collision

@@ -20,6 +20,7 @@ from maild.templates.mails import (
     Due,
     DueTicket,
     Entry,
+    Escalated,
     Failure,
     Fault,
     FollowUp,
@@ -194,6 +195,9 @@ def _to_agents() -> Iterator[Mail]:
     for step in ("remind customer", "resolve", "come back", "ask customer", "close", "remove"):
         yield Waiting(**_TICKET, coming=Coming(step, _AT), waiting_since=_AT, now=_AT)
     late = {**_FULL, "promises": (Promise("next response", _AT, late=True), Promise("resolution", _AT, late=True))}
+    waited: dict[str, Any] = {"waiting_since": _AT, "now": _AT + timedelta(hours=5)}
+    yield Escalated(**_FULL, rules=("nobody-took-it", "four-hours"), yours=True, text=_TEXT, **waited)
+    yield Escalated(**_TICKET, rules=("four-hours",), **waited)
     yield Breached(**late, waiting_since=_AT - timedelta(hours=4), now=_AT + timedelta(hours=1), text=_TEXT)
     yield Breached(**_TICKET, promises=(Promise("resolution", _AT, late=True),), waiting_since=None, now=_AT)
     yield Waiting(**_FULL, waiting_since=_AT, now=_AT + timedelta(days=2), text=_TEXT)

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from maild.config import Settings, load, parse
 from maild.config.connections import Mailbox, Relay, Smtp
 from maild.config.desks import Agent, Department
-from maild.config.habits import Route, Vip
+from maild.config.habits import Escalate, Route, Vip
 from maild.config.login import OAuth
 from maild.config.monitoring import Metrics
 from maild.config.service_levels import OpeningHours, Sla, Targets
@@ -34,6 +34,7 @@ SECTIONS: dict[str, type[Section]] = {
     "route": Route,
     "vip": Vip,
     "metrics": Metrics,
+    "escalate": Escalate,
 }
 COMPUTED = {  # what is not written depends on the machine or on other keys
     "maild.database",
@@ -151,7 +152,7 @@ def test_only_what_has_no_default_is_in_force() -> None:
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_a_default_that_the_example_shows_is_the_models(entry: Entry) -> None:
-    if not entry.commented or (entry.section in {"mailbox", "oauth"} and _needed(entry)):
+    if not entry.commented or (entry.section in {"mailbox", "oauth", "escalate"} and _needed(entry)):
         return
     if "Default:" in entry.about or "As in [relay]" in entry.about:
         assert entry.name in COMPUTED or default(entry) in (None, (), {})
@@ -177,6 +178,7 @@ def smallest(entry: Entry) -> dict[str, Any]:
         "agent": {"name": "Anna", "address": "anna@acme.example", "departments": ["support"]},
         "calendar": {"timezone": "UTC"},
         "oauth": {"client_id": "x", "provider": "microsoft"},
+        "escalate": {"name": "x", "unanswered_for": "1h", "set_priority": "low"},
         "route": {"subject": "invoice", "priority": "high"},
         "mailbox": {"name": "a", "host": "imap.example", "user": "x", "password": "y", "department": "support"},
     }
