@@ -183,7 +183,7 @@ def decide(ticket: Ticket, event: Event, policy: Policy) -> Decision:
 
 def rescheduled(ticket: Ticket, policy: Policy) -> Ticket:
     """Return `ticket` as it is due by `policy`: that of the department into which time has moved it."""
-    return replace(ticket, target_at=clocks.target_at(ticket, policy), due_at=due(ticket, policy))
+    return replace(ticket, target_at=promises.target_at(ticket, policy), due_at=due(ticket, policy))
 
 
 def _on_an_alias(ticket: Ticket, event: Event) -> Decision:

@@ -195,9 +195,7 @@ def _to_agents() -> Iterator[Mail]:
     for step in ("remind customer", "resolve", "come back", "ask customer", "close", "remove"):
         yield Waiting(**_TICKET, coming=Coming(step, _AT), waiting_since=_AT, now=_AT)
     late = {**_FULL, "promises": (Promise("next response", _AT, late=True), Promise("resolution", _AT, late=True))}
-    waited: dict[str, Any] = {"waiting_since": _AT, "now": _AT + timedelta(hours=5)}
-    yield Escalated(**_FULL, rules=("nobody-took-it", "four-hours"), yours=True, text=_TEXT, **waited)
-    yield Escalated(**_TICKET, rules=("four-hours",), **waited)
+    yield from _escalated()
     yield Breached(**late, waiting_since=_AT - timedelta(hours=4), now=_AT + timedelta(hours=1), text=_TEXT)
     yield Breached(**_TICKET, promises=(Promise("resolution", _AT, late=True),), waiting_since=None, now=_AT)
     yield Waiting(**_FULL, waiting_since=_AT, now=_AT + timedelta(days=2), text=_TEXT)
@@ -254,3 +252,9 @@ def _due() -> Iterator[Mail]:
         DueTicket(1043, "", "open", Who("", "charles@elsewhere.example"), None, (), "Anna Berg", _REPLY, ()),
     )
     yield Due(**{**_BARE, "subject": ""}, desk=_DESK, now=_AT, tickets=tickets)
+
+
+def _escalated() -> Iterator[Mail]:
+    waited: dict[str, Any] = {"waiting_since": _AT, "now": _AT + timedelta(hours=5)}
+    yield Escalated(**_FULL, rules=("nobody-took-it", "four-hours"), yours=True, text=_TEXT, **waited)
+    yield Escalated(**_TICKET, rules=("four-hours",), **waited)
