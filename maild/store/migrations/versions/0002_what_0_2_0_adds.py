@@ -104,6 +104,7 @@ def upgrade() -> None:
     with op.batch_alter_table("ticket", schema=None) as batch_op:
         batch_op.add_column(sa.Column("tags", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("related", sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column("escalated", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("resolving_since", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("resolving_s", sa.BigInteger(), server_default="0", nullable=False))
         batch_op.add_column(sa.Column("target_at", sa.DateTime(timezone=True), nullable=True))
