@@ -12,6 +12,7 @@ from maild.config.setting_types import (
     Count,
     Credential,
     DaysAway,
+    Delay,
     DigestTime,
     Language,
     MailAddress,
@@ -41,6 +42,7 @@ class Department(Section):
     remind_after: SpanText = Span.parse("5d")
     resolve_after: SpanText = Span.parse("10d")
     close_after: SpanText = Span.parse("14d")
+    send_delay: Delay | None = None  # None: an answer leaves at once
     give_back_after: SpanText = Span.parse("2bd")
     reminders_a_minute: Count = 30
 
@@ -61,6 +63,7 @@ class Agent(Section):
     departments: tuple[Name, ...] = Field(min_length=1)  # default: all of them
     language: Language | None = None  # None: his first department's
     timezone: Zone | None = None  # None: his first department's
+    send_delay: Delay | None = None  # None: that of the ticket's department
     calendar: Name | None = None  # None: his hours are the department's
     away: DaysAway = ()
     digest: DigestTime = time(8)  # None: never

@@ -114,6 +114,13 @@ def holidays_of(country: str, year: int) -> frozenset[date]:
     return frozenset(holidays.country_holidays(code, subdiv=part or None, years=year))
 
 
+def _delay(text: str) -> Span:
+    span = Span.parse(text)
+    if span.business or span.seconds > 3600:
+        raise ValueError("expected a span of time up to an hour, such as '30s' or '2m'")
+    return span
+
+
 def _text(read: Callable[[str], Any], expected: str) -> PlainValidator:
     """Return a validator that reads a text; anything else is taken if it is no plain value of TOML."""
 
@@ -378,6 +385,7 @@ Host = Annotated[str, _text(_host, "the name or the address of a machine")]
 Port = Annotated[StrictInt, Field(ge=1, le=65535)]
 Listen = Annotated[Endpoint, _text(endpoint, "'host:port', such as '127.0.0.1:2525' or '[::1]:25'")]
 SpanText = Annotated[Span, _text(Span.parse, "a span of time such as '4h' or '2bd'")]
+Delay = Annotated[Span, _text(_delay, "a span of time up to an hour such as '2m'")]
 Size = Annotated[int, PlainValidator(lambda value: _size(value) if isinstance(value, str) else _size(f"{value}b"))]
 Zone = Annotated[ZoneInfo, _text(_zone, "a time zone such as 'Europe/Tallinn'")]
 Language = Annotated[str, _text(_language, "a language such as 'en'")]

@@ -27,6 +27,7 @@ from maild.desk.rows import last_answers, load, purge, record_withheld, write
 from maild.desk.undoing import Deed
 from maild.message import bounce
 from maild.message.address import normalise
+from maild.message.commands import Fault
 from maild.outbox import About, FiledMail, Outbox, Post, Undelivered, Withheld
 from maild.rules.events import DeliveryFailed
 from maild.rules.tickets import Policy, Tell
@@ -104,6 +105,12 @@ class Desk:
         card = load(connection, [ticket_id])[ticket_id]
         post = Post(tell, card.thread, card.state, card.state, about, None, tell.value)
         record_withheld(connection, self._outbox.post(connection, [post], now), now)
+
+    def foresee(self, connection: Connection, happening: Happening) -> tuple[Fault, ...]:
+        """Return why `happening` would be refused if it happened now, () if it would not; nothing is written."""
+        tickets = [happening.ticket] if isinstance(happening.ticket, int) else []
+        batch = Batch(connection, self.policy, tickets, Rota(self._settings, connection))
+        return batch.happen(happening)[1]
 
     def take_back(
         self, connection: Connection, mail_id: int, actor: str, by_mail: int, now: datetime

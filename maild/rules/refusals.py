@@ -34,6 +34,7 @@ class No(StrEnum):
     INTO_DEAD = "Nothing can be merged into a ticket that is %(status)s."
     CHANGED_SINCE = "Something else has changed since, and builds on it."
     NOTHING_TO_UNDO = "There is nothing of the last 30 minutes to take back."
+    NOTHING_WAITS = "There is no answer that has not left yet."
     TOO_LATE = "It is more than 30 minutes ago, and cannot be taken back any more."
     UNDONE = "It was taken back already."
     SOMEBODY_WROTE = "%(address)s has written since."

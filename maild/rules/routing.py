@@ -10,6 +10,7 @@ The filer asks once for every mail. What it may do, and what that needs:
     SOLVED, PROBLEM    a customer's action; needs a signed address made for it, and a From that takes part
     LEAVE      a participant wants no more; needs the address in his own copies, and his From
     ANSWER, NOTE       an agent's words; need From and a token made for him, or an authenticated From
+    DELAYED    an agent's answer that leaves later, by his word or the department's delay: looked at again then
     DESK       an agent asks for a list, a ticket, help; needs From and the desk address made for him
     HELD       an agent's name without proof, or something that only a person can judge
     RELEASE    an agent says, by the address that only he was sent, that a held mail is his
@@ -49,6 +50,7 @@ class Action(StrEnum):
     HELD = "held"
     RELEASE = "release"
     DESK = "desk"
+    DELAYED = "delayed"
 
 
 @dataclass(frozen=True, slots=True)

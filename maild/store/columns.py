@@ -101,6 +101,7 @@ class MailState(StrEnum):
     STORED = "stored"  # durable, waits for the filer (leased while one works on it)
     FILED = "filed"  # on a ticket
     NOTED = "noted"  # looked at, belongs to no ticket; `reason` says why
+    DELAYED = "delayed"  # an agent's answer that leaves later: filed when it is due
     HELD = "held"  # trust too low; waits for an agent
     FAILED = "failed"  # set aside after too many attempts; `maild mail retry ID`
     OUT = "out"  # ours: its deliveries say how far it got

@@ -52,6 +52,7 @@ class Says(StrEnum):
     NOT_PROVEN = "#%(word)s needs a proof that the mail is yours: your domain must sign it (DKIM, DMARC)."
     NO_ANSWER_ALONG = "#%(word)s takes no answer along; leave the text out, or write #note above it."
     THIS_VERY_TICKET = "#%(word)s is about this very ticket; leave the number out."
+    NOTHING_LEAVES = "#send is about an answer, and there is none."
     ASKED_ALONE = "#%(word)s is asked alone: without an answer, and without other words."
     NOTHING_TO_DO = "There is nothing in it to send or to do."
     NO_TEXT = "The mail has no text of yours."

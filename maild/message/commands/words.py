@@ -51,7 +51,8 @@ _TABLE = (
     # The message itself
     Word("note", _S.MAYBE_TEXT, "Keep this message among agents; the customer never sees it.", "#note"),
     Word("use", _S.CANNED, "Put a prepared text before your answer.", "#use greeting", often=True),
-    Word("send", _S.CANNED, "Send a prepared answer as it is.", "#send password-reset"),
+    Word("send", _S.WHEN, "Let the answer leave then, not at once.", "#send tomorrow 9:00"),
+    Word("cancel", _S.MAYBE_TICKET, "Keep back an answer that has not left yet.", "#cancel", desk=True),
     Word("force", _S.NOTHING, "Send the answer even if something newer was said.", "#force"),
     Word("silent", _S.NOTHING, "Do it without telling the customer.", "#silent"),
     # Status
@@ -129,6 +130,8 @@ _MEANT = {
     "vacation": "away",
     "absent": "away",
     "commands": "help",
+    "unsend": "cancel",
+    "stop": "cancel",
 }
 
 

@@ -13,7 +13,7 @@ From that is authenticated, wherever senders are checked at all.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, cast
 
 from sqlalchemy import Connection
@@ -55,10 +55,9 @@ from maild.store import queries
 CAREFUL: Final = frozenset({"delete", "merge"})
 _UNANSWERED: Final = frozenset({"spam", "delete", "undelete", "merge"})  # with them nobody is answered
 _OF_PEOPLE: Final = frozenset({"cc", "requester", "alias"})  # done before the message, which then reaches them
-_MANNERS: Final = frozenset({"silent", "force", "note"})  # say how, not what
-AT_THE_DESK: Final = frozenset(
-    {"help", "next", "pass", "mine", "list", "search", "get", "why", "release", "undo", "away", "back", "report"}
-)  # answered by mail: `requests`
+_MANNERS: Final = frozenset({"silent", "force", "note", "send"})  # say how, not what
+# Answered by mail: `requests`. A ticket is taken on as well as asked for.
+AT_THE_DESK: Final = frozenset(word.name for word in WORDS.values() if word.desk and word.name != "take")
 _HANDING_OVER: Final = {"department": 1, "assign": 2, "take": 2}
 _AGENTS_TOKEN: Final = re.compile(r"t[0-9]+\.[and][0-9]+\.[a-z0-9]{27}|h[0-9]+\.a[0-9]+\.[a-z0-9]{27}", re.IGNORECASE)
 _SIGNATURES: Final = ("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-")
@@ -88,7 +87,7 @@ class Commander:
     def _order(self, filing: Filing, agent: Agent, department: Department, now: datetime) -> None:
         office = self._settings.office_of(department)
         circumstances = Circumstances(
-            now,
+            filing.mail.stored_at,  # what he says of time he says when he writes, whenever it is looked at
             self._settings.timezone_of(agent),
             lambda start, days: office.add(start, Span(business_days=days)),
             agents=self._agents,
@@ -120,7 +119,12 @@ class Commander:
             filing.orders = Orders(faults=faults, block=said, words=words)
             return
         filing.orders = Orders(
-            tuple(wishes.events(note=filing.route.action is Action.NOTE)), (), wishes.people(), said, words
+            tuple(wishes.events(note=filing.route.action is Action.NOTE)),
+            (),
+            wishes.people(),
+            said,
+            words,
+            leaves_at=wishes.leaves_at(agent.send_delay or department.send_delay),
         )
 
 
@@ -147,6 +151,8 @@ class _Wishes:
                 yield fault(Says.NO_ANSWER_ALONG, line=line, values=said)
             elif command.word == "take" and command.value not in (None, (self.filing.ticket,)):
                 yield fault(Says.THIS_VERY_TICKET, "#take", line, said)
+            elif command.word == "send" and (not self._speaks() or self._notes()):
+                yield fault(Says.NOTHING_LEAVES, line=line)
             elif command.word in _OF_PEOPLE:
                 yield from self._unfit(command)
         words = [command.word for command in self.commands]
@@ -160,9 +166,16 @@ class _Wishes:
         """Return what is asked of the desk; of this very ticket if no other is named."""
         [command] = self.commands
         ticket = self.filing.ticket
-        if command.word in ("why", "release", "pass") and command.value is None and isinstance(ticket, int):
+        if command.word in ("why", "release", "pass", "cancel") and command.value is None and isinstance(ticket, int):
             return Command(command.word, (ticket,))
         return command
+
+    def leaves_at(self, delay: Span | None) -> datetime | None:
+        """Return when the answer leaves: then, or so long after it came."""
+        for command in self.commands:
+            if command.word == "send":
+                return cast("datetime", command.value)
+        return self.filing.mail.stored_at + timedelta(seconds=delay.seconds) if delay else None
 
     def _unfit(self, command: Command) -> Iterator[Fault]:
         for address in _addresses(command):

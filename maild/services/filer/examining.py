@@ -26,6 +26,7 @@ from maild.people import Person
 from maild.rules import routing
 from maild.rules.placing import Request
 from maild.rules.routing import Action, Facts, route
+from maild.services.filer import delaying
 from maild.services.filer.commanding import Commander
 from maild.services.filer.filing import Filing, Inbound
 from maild.services.filer.guarding import guard
@@ -108,6 +109,7 @@ class Examiner:
             filings.append(filing)
         self._commander.read(connection, filings, now)
         guard(connection, filings)
+        delaying.delay(filings, now)
         return filings
 
     def _read(self, mail: Inbound, now: datetime) -> Reading:

@@ -21,7 +21,7 @@ from maild.rules.placing import Place
 from maild.rules.routing import Route
 from maild.store import raw
 from maild.store.engine import Database
-from maild.store.models import MailRow
+from maild.store.models import MailRow, MailState
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class Inbound:
     helo: str | None = None  # how the client called itself, if it came by SMTP
     login: str | None = None  # the agent who logged in to send it, normalised
     released_by: str | None = None  # who let it through after it was held
+    delayed: bool = False  # it was to leave later, and is due now, or somebody spoke meanwhile
     guarded_at: datetime | None = None  # when its agent was last shown what it had missed
 
 
@@ -52,6 +53,7 @@ class Orders:
     block: str = ""  # as it was written
     words: tuple[str, ...] = ()
     request: Command | None = None  # of the desk, instead of events
+    leaves_at: datetime | None = None  # of an answer that is not to leave at once
 
 
 @dataclass(slots=True)
@@ -88,6 +90,7 @@ _FETCH: Final = (
         MailRow.login,
         MailRow.released_by,
         MailRow.guarded_at,
+        MailRow.state,
         MailRow.size_bytes,
     )
     .where(MailRow.id.in_(bindparam("ids", expanding=True)))
@@ -118,6 +121,7 @@ def fetch(database: Database, mail_ids: Sequence[int]) -> list[Inbound]:
             login=row.login,
             released_by=row.released_by,
             guarded_at=row.guarded_at,
+            delayed=row.state is MailState.DELAYED,
         )
         for row in rows
     ]

@@ -81,6 +81,8 @@ def _read(filing: Filing, read: Mapping[str, _Read]) -> _Read | None:
     found = [read[each] for each in _named(filing) if each in read]
     if filing.mail.guarded_at is not None:
         found.append(_Read(filing.mail.guarded_at))
+    if filing.mail.delayed and not found:  # it waited: what was said since nobody can have read before he wrote
+        found.append(_Read(filing.mail.stored_at))
     return max(found, key=lambda each: (each.at, each.mail_id), default=None)
 
 

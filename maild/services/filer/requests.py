@@ -25,6 +25,7 @@ from maild.rules.events import Assign, Event, Offer
 from maild.rules.refusals import No, Refused
 from maild.rules.routing import Action
 from maild.rules.tickets import Status, Tell
+from maild.services.filer import delaying
 from maild.services.filer.commanding import AVAILABLE
 from maild.services.filer.filing import Filing
 from maild.services.filer.telling import tell_taken_back
@@ -193,6 +194,8 @@ class Requests:
     def undo(self, asking: _Asking) -> None:
         """Take back what a mail did: the one of a link's word, else his last, on this ticket if he is on one."""
         mine = asking.filing.mail.id
+        if not asking.command.value and self._cancel(asking, self._here(asking), mine=True):
+            return  # an answer that has not left is the last that he did
         try:
             mail_id = self._to_undo(asking)
             deeds = self._desk.take_back(asking.connection, mail_id, asking.seen.agent, mine, asking.now)
@@ -202,6 +205,23 @@ class Requests:
         agent = asking.agent
         tell_taken_back(self._desk, asking.connection, mail_id, deeds, asking.seen.agent, agent.name, asking.now)
 
+    def cancel(self, asking: _Asking) -> None:
+        """Keep back answers that have not left: those of a ticket, else his last."""
+        tickets = lists.visible(asking.connection, asking.seen, _tickets(asking.command))
+        named = bool(_tickets(asking.command))
+        if (named and not tickets) or not self._cancel(asking, tickets, mine=not named):
+            self._return(asking, [Fault(No.NOTHING_WAITS.value)])
+
+    def _cancel(self, asking: _Asking, tickets: Sequence[int], *, mine: bool) -> bool:
+        agent = asking.seen.agent
+        found = delaying.waiting(asking.connection, tickets, agent=agent if mine else None)
+        return delaying.cancel(self._desk, asking.connection, found, agent, asking.agent.name, asking.now)
+
+    @staticmethod
+    def _here(asking: _Asking) -> tuple[int, ...]:
+        """Return the ticket on which it is asked, if it is asked on one."""
+        return (asking.filing.ticket,) if isinstance(asking.filing.ticket, int) else ()
+
     def _to_undo(self, asking: _Asking) -> int:
         """Return the mail whose doing is to be taken back.
 
@@ -210,8 +230,7 @@ class Requests:
         """
         connection, seen, written = asking.connection, asking.seen, str(asking.command.value or "").split()
         if not written:
-            ticket_id = asking.filing.ticket if isinstance(asking.filing.ticket, int) else None
-            latest = undoing.latest(connection, seen.agent, asking.now, ticket_id)
+            latest = undoing.latest(connection, seen.agent, asking.now, next(iter(self._here(asking)), None))
             if latest is None:
                 raise Refused(No.NOTHING_TO_UNDO)
             return latest
@@ -269,6 +288,7 @@ _REQUESTS: Final[Mapping[str, Callable[[Requests, _Asking], None]]] = {
     "away": Requests.away,
     "back": Requests.back,
     "undo": Requests.undo,
+    "cancel": Requests.cancel,
 }
 ANSWERED: Final = frozenset(_REQUESTS)
 

@@ -21,7 +21,7 @@ from maild.store.models import DeliveryRow, MailRow
 from maild.templates import mails
 
 FAR: Final = frozenset({"merge", "split", "department", "requester", "for", "forward"})
-_MANNERS: Final = frozenset({"silent", "force", "note", "use"})  # say how, not what
+_MANNERS: Final = frozenset({"silent", "force", "note", "use", "send"})  # say how, not what
 _PLAIN: Final = ("status", "assignee", "priority", "subject", "department", "requester")
 _SETS: Final = ("participants", "tags", "related")
 

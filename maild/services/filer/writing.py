@@ -31,6 +31,7 @@ from maild.rules.events import (
 )
 from maild.rules.routing import Action
 from maild.rules.tickets import Tell
+from maild.services.filer import delaying
 from maild.services.filer.filing import Filing, evidence
 from maild.services.filer.joining import named
 from maild.services.filer.requests import Requests
@@ -46,6 +47,7 @@ _STATES: Final = {
     Action.NOTED: MailState.NOTED,
     Action.RELEASE: MailState.NOTED,
     Action.DESK: MailState.NOTED,
+    Action.DELAYED: MailState.DELAYED,
     Action.HELD: MailState.HELD,
 }
 
@@ -66,6 +68,7 @@ class Writer:
         """Write `filings`; each is told the ticket on which it ended."""
         people.trust_again(connection, {each.reading.sender for each in filings if each.alive})
         self._enrol(connection, filings, now)
+        delaying.foresee(self._desk, connection, filings)
         happenings, owners = [], []
         for filing in filings:
             events = _events(filing, now, acknowledge=self._acknowledges(filing))
@@ -104,6 +107,8 @@ class Writer:
         search.index(connection, map(_said, filter(_is_found, columns)))
         _record_released(connection, filings, now)
         self._release(connection, filings, now)
+        delaying.keep(self._desk, connection, filings, now)
+        delaying.wake(connection, filings, now)
         self._requests.answer(connection, filings, now)
         transcribe(self._desk, connection, filings, now)
         for filing in filings:
@@ -229,7 +234,7 @@ def _events(filing: Filing, now: datetime, *, acknowledge: bool) -> tuple[Event,
 def _event(filing: Filing, now: datetime, *, acknowledge: bool) -> Event | None:
     """Return what a mail means to its ticket, None if it means nothing."""
     match filing.route.action:
-        case Action.NOTED | Action.HELD | Action.RELEASE | Action.DESK:
+        case Action.NOTED | Action.HELD | Action.RELEASE | Action.DESK | Action.DELAYED:
             return None
         case Action.MACHINE | Action.BOUNCE:
             return MachineWrote(now)
