@@ -10,7 +10,8 @@ import os
 import sys
 import threading
 from collections import Counter
-from typing import Any, Final, TextIO
+from contextlib import suppress
+from typing import Any, Final, TextIO, cast
 
 import structlog
 from structlog.types import EventDict, Processor
@@ -87,10 +88,28 @@ class Facts:
             return dict(self._counts)
 
 
-def configure(stream: TextIO | None = None, *, verbose: bool = False, facts: Facts | None = None) -> None:
+class _Patient:
+    """A stream of which faults end nothing: the disk that it lies on may be full, its reader may have gone away."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        with suppress(OSError, ValueError):  # ValueError: it is closed
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Hand on what can be handed on."""
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+
+def configure(stream: TextIO | None = None, *, level: int = logging.INFO, facts: Facts | None = None) -> None:
     """Send all logging of this process, the libraries' too, to `stream` (standard error), and count our own lines."""
     stream = stream or sys.stderr
-    level = logging.DEBUG if verbose else logging.INFO
+    patient = cast("TextIO", _Patient(stream))
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -101,11 +120,11 @@ def configure(stream: TextIO | None = None, *, verbose: bool = False, facts: Fac
     # Our own lines go straight to the stream: by way of `logging` each costs four times as much.
     structlog.configure(
         processors=[*shared, *([facts] if facts else []), line],
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=structlog.WriteLoggerFactory(patient),
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(stream)
+    handler = logging.StreamHandler(patient)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

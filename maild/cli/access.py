@@ -68,8 +68,7 @@ def database_of(settings: "Settings", *, any_schema: bool = False, create: bool 
     from maild.store import schema
     from maild.store.engine import Database
 
-    logs.configure()
-    logging.getLogger().setLevel(logging.WARNING)  # what was done is told by the command itself
+    logs.configure(level=logging.WARNING)  # what was done is told by the command itself
     path = sqlite_file(settings)
     if path is not None:
         if not create and not path.exists():

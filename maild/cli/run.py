@@ -1,5 +1,6 @@
 """`maild run`: the daemon, in the foreground."""
 
+import logging
 from pathlib import Path
 
 import click
@@ -21,5 +22,5 @@ def command(config: Path | None, verbose: bool) -> int:
     from maild import daemon, logs
 
     facts = logs.Facts()
-    logs.configure(verbose=verbose, facts=facts)
+    logs.configure(level=logging.DEBUG if verbose else logging.INFO, facts=facts)
     return daemon.serve(configuration.find(config), output.say, facts.counts)
