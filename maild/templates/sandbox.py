@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from babel.support import NullTranslations
 from jinja2 import pass_context
+from jinja2.environment import TemplateModule
 from jinja2.runtime import Context, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
@@ -35,8 +36,11 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Return `obj.attribute` of a template."""
-        if type(obj) is dict and attribute in obj and attribute not in _OF_DICTIONARIES:
+        kind = type(obj)
+        if kind is dict and attribute in obj and attribute not in _OF_DICTIONARIES:
             return obj[attribute]
+        if kind is TemplateModule and not attribute.startswith("_") and attribute in obj.__dict__:
+            return obj.__dict__[attribute]  # a macro or a value of an imported template
         return super().getattr(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:

@@ -18,6 +18,7 @@ from binascii import b2a_base64, b2a_qp
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import islice
 from typing import Final
 
 from maild.message.compose import fields
@@ -30,9 +31,7 @@ _TYPE: Final = re.compile(
     r"\s*([a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,63})\s*(?:;.*)?", re.IGNORECASE | re.DOTALL
 )
 _CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([a-z0-9_.:+-]{1,40})\"?\s*(?:;|$)", re.IGNORECASE)
-_STYLE: Final = re.compile(
-    rb"<(?:style|script|xmp|plaintext).*?(?:</(?:style|script|xmp)|\Z)", re.IGNORECASE | re.DOTALL
-)
+_STYLE: Final = re.compile(rb"<(/?)(?:style|script|xmp|plaintext)", re.IGNORECASE)
 _REFER: Final = "xmlcharrefreplace"
 _CONTENT_ID: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200}")
 
@@ -101,10 +100,12 @@ def _referring(octets: bytes) -> bytes:
 
     Style sheets know no references: the first is left as it is, and with a second one everything is.
     """
-    found = _STYLE.search(octets)
-    start, end = found.span() if found else (0, 0)
-    if _STYLE.search(octets, end):
-        return octets
+    places = [(found.start(), bool(found[1])) for found in islice(_STYLE.finditer(octets), 3)]
+    start, end = 0, 0
+    if places:
+        if [closes for _, closes in places] != [False, True]:
+            return octets
+        (start, _), (end, _) = places
     before, after = octets[:start].decode("utf-8"), octets[end:].decode("utf-8")
     return before.encode("ascii", _REFER) + octets[start:end] + after.encode("ascii", _REFER)
 
@@ -155,10 +156,18 @@ def _multipart(subtype: str, children: Sequence[Part], seed: str) -> Part:
 
 def _quoted_printable(octets: bytes) -> bytes:
     """Return lines of at most 76 octets, none of which begins with "From ", which mailbox files would mark with ">"."""
-    encoded = b"\n" + b2a_qp(octets, istext=True)
+    # Most lines need little or nothing; the library takes ten times as long to find out.
+    encoded = b"\n" + b"\n".join([_quoted_line(line) for line in octets.replace(b"=", b"=3D").split(b"\n")])
     if b"\nFrom " in encoded:
         encoded = encoded.replace(b"\nFrom ", b"\n=46=\nrom ")  # the soft line end keeps the line short
     return encoded[1:].replace(b"\n", b"\r\n")
+
+
+def _quoted_line(line: bytes) -> bytes:
+    """Return a line, whose equal signs are written out already, as quoted-printable."""
+    if len(line) <= 76 and line.isascii() and not line.endswith((b" ", b"\t")) and line != b".":
+        return line
+    return b2a_qp(line.replace(b"=3D", b"="), istext=True)
 
 
 def _base64(octets: bytes) -> bytes:
