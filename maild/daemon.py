@@ -72,7 +72,7 @@ class Daemon:
         self._reloading = False
         self._filed, self._posted, self._ticked = Bell(), Bell(), Bell()
         self._inbox = GroupCommit(database, now, self._filed.ring)
-        self._poller = Poller(database, self._inbox.submit, now)
+        self._poller = Poller(database, self._inbox.submit, now, posted=self._posted.ring)
         self.listener: SmtpListener | None = None
         self._metrics: Metrics | None = None
         self._figures = Figures(database, now, self._services, facts)

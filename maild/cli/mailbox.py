@@ -1,6 +1,9 @@
 """`maild mailbox`: is a mailbox read, and if not, why; logging in by OAuth2."""
 
+import sys
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +14,7 @@ from maild.cli.access import answering_json, configured, database_of, desk_or_em
 from maild.cli.failures import CONFIGURATION, FAILED, OK, UNAVAILABLE, Failure
 
 if TYPE_CHECKING:
+    from maild.cli.answers.fetched import Look
     from maild.config import Settings
     from maild.config.connections import Mailbox
     from maild.oauth import Tokens
@@ -44,6 +48,43 @@ def test(config: Path | None, as_json: bool, name: str | None) -> int:
         for box, probe in found:
             _print(box, probe)
     return OK if all(probe.ok for _, probe in found) else UNAVAILABLE
+
+
+@command.command("progress")
+@configured
+@answering_json
+@click.argument("name")
+def progress(config: Path | None, as_json: bool, name: str) -> int:
+    """Show how far the daemon is with the mails of a mailbox, until all of them are here; Ctrl-C ends it.
+
+    Made for the first reading of old mail. On a terminal one line moves on, in a pipe each look is a line.
+    """
+    from maild.cli.answers import fetched
+
+    settings = settings_of(config)
+    mailbox = _mailbox(settings, name)
+    with database_of(settings) as database:
+        probe = _probe(database, settings, mailbox)
+        if not probe.ok:
+            _print(mailbox, probe)
+            return UNAVAILABLE
+        looks = fetched.looks(database, mailbox.name, probe.taken or 0, time.monotonic, threading.Event().wait)
+        last = None
+        with suppress(KeyboardInterrupt):
+            for last in looks:
+                _move_on(last, as_json=as_json)
+    if sys.stdout.isatty() and not as_json and last is not None:
+        output.line()
+    return OK
+
+
+def _move_on(look: "Look", *, as_json: bool) -> None:
+    if as_json:
+        output.json_line(look.as_dict())
+    elif sys.stdout.isatty():
+        click.echo(f"\r{look.words()}\x1b[K", nl=False)
+    else:
+        output.line(look.words())
 
 
 @command.command("folders")

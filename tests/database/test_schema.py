@@ -1,13 +1,17 @@
 """The schema's versions: all or nothing, safe for several processes at once, and the same as the models."""
 
+import subprocess
+import sys
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, event, func, insert, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
@@ -185,3 +189,18 @@ def store_a_mail(database: Database) -> None:
     with database.write() as connection:
         mail_id = connection.execute(insert(MailRow).values(**MAIL).returning(MailRow.id)).scalar_one()
         connection.execute(insert(RawRow).values(mail_id=mail_id, number=0, content=b"abc"))
+
+
+def test_the_newest_revision_is_known_without_alembic(database: Database) -> None:
+    config = Config()
+    config.set_main_option("script_location", "maild:store/migrations")
+    scripts = ScriptDirectory.from_config(config)
+
+    assert schema.revisions(database) == schema.Revisions(scripts.get_current_head(), scripts.get_current_head())
+    assert set(schema._steps()) == {each.revision for each in scripts.walk_revisions()}
+
+
+def test_a_start_with_nothing_to_migrate_does_without_alembic() -> None:
+    code = "import sys, maild.daemon; sys.exit('alembic' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

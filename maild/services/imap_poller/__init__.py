@@ -61,7 +61,10 @@ class Poller:
         now: Callable[[], datetime],
         *,
         pace: Pace | None = None,
+        posted: Callable[[], None] = lambda: None,
     ) -> None:
+        """Prepare to read; `posted` is called when a mail to the operator waits to be sent."""
+        self._posted = posted
         self._database = database
         self._submit = submit
         self._now = now
@@ -95,6 +98,7 @@ class Poller:
             self._now,
             self._watchdog,
             self._pace,
+            self._posted,
         )
         enrolled = False
 

@@ -61,7 +61,15 @@ class State:
 class Progress:
     """One folder's row, while it is ours."""
 
-    def __init__(self, database: Database, now: Callable[[], datetime], claim: queues.Claim, state: State) -> None:
+    def __init__(
+        self,
+        database: Database,
+        now: Callable[[], datetime],
+        claim: queues.Claim,
+        state: State,
+        posted: Callable[[], None] = lambda: None,  # called when a mail to the operator waits to be sent
+    ) -> None:
+        self._posted = posted
         self._database = database
         self._now = now
         self._claim = claim
@@ -75,17 +83,20 @@ class Progress:
         """
         now, state = self._now(), self.state
         columns: dict[str, Any] = {"last_success_at": now, "attempts": 0, **more}
+        told: int | None = None
         with self._database.write() as connection:
             if complaint is not None:
                 columns |= {"failing_since": state.failing_since or now, "error": str(complaint)}
                 if _to_be_told(state, now):
                     columns["alerted_at"] = now
-                    alert.post(connection, settings, *_trouble_words(name, state, complaint), now)
+                    told = alert.post(connection, settings, *_trouble_words(name, state, complaint), now)
             else:
                 columns |= {"failing_since": None, "error": None, "alerted_at": None}
                 if state.alerted_at is not None and state.failing_since is not None:
-                    alert.post(connection, settings, *_over_words(name, state.failing_since, now), now)
+                    told = alert.post(connection, settings, *_over_words(name, state.failing_since, now), now)
             self._write(connection, columns, now + LEASE)
+        if told:
+            self._posted()
 
     def save(self, **columns: Any) -> None:
         """Write columns of the row.
@@ -104,11 +115,14 @@ class Progress:
         """
         now, state = self._now(), self.state
         columns: dict[str, Any] = {"failing_since": state.failing_since or now, "error": str(trouble)}
+        told: int | None = None
         with self._database.write() as connection:
             if _to_be_told(state, now):
                 columns["alerted_at"] = now
-                alert.post(connection, settings, *_trouble_words(name, state, trouble), now)
+                told = alert.post(connection, settings, *_trouble_words(name, state, trouble), now)
             self._write(connection, columns, now + timedelta(seconds=pause_s))
+        if told:
+            self._posted()
 
     def give_back(self) -> None:
         """Let another worker have the folder at once."""
@@ -145,7 +159,13 @@ def enrol(database: Database, name: str, folder: str, now: datetime) -> None:
             connection.execute(update(MailboxRow).where(due, MailboxRow.due_at.is_(None)).values(due_at=now))
 
 
-def claim(database: Database, name: str, folder: str, now: Callable[[], datetime]) -> Progress | timedelta:
+def claim(
+    database: Database,
+    name: str,
+    folder: str,
+    now: Callable[[], datetime],
+    posted: Callable[[], None] = lambda: None,
+) -> Progress | timedelta:
     """Return the folder's progress if it is ours now, else how long it is not."""
     instant = now()
     row = _place(database, name, folder)
@@ -167,7 +187,7 @@ def claim(database: Database, name: str, folder: str, now: Callable[[], datetime
             return timedelta(seconds=1)
         state = _state(connection.execute(select(MailboxRow).where(MailboxRow.id == row.id)).mappings().one())
     held = queues.Claim(MailboxRow, (row.id,), {row.id: state.attempts}, until)
-    return Progress(database, now, held, state)
+    return Progress(database, now, held, state, posted)
 
 
 def _place(database: Database, name: str, folder: str) -> Any:

@@ -51,7 +51,9 @@ class Worker:
         now: Callable[[], datetime],
         watchdog: Watchdog,
         pace: Pace,
+        posted: Callable[[], None] = lambda: None,
     ) -> None:
+        self._posted = posted
         self._database = database
         self._settings = settings
         self._mailbox = mailbox
@@ -88,7 +90,7 @@ class Worker:
         """Do the next thing; return how long there is nothing to do, in seconds."""
         self.alive_s = time.monotonic()
         if self._progress is None:
-            found = progress.claim(self._database, self._mailbox.name, self._folder, self._now)
+            found = progress.claim(self._database, self._mailbox.name, self._folder, self._now, self._posted)
             if isinstance(found, timedelta):
                 return min(max(found.total_seconds(), 0.05), LOOK_AGAIN_S)
             self._progress = found
