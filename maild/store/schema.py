@@ -11,12 +11,15 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, inspect, text
 
 from maild.store import search
 from maild.store.engine import Database
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _VERSION_TABLE: Final = "alembic_version"
 _REVISION: Final = re.compile(r'^(revision|down_revision)\b[^=\n]*=\s*"([^"]+)"', re.MULTILINE)
@@ -38,6 +41,15 @@ class Revisions:
 def is_of_models(name: str | None, kind: str, _parents: Any) -> bool:
     """Return whether `models` say how something in the database looks; the index of words is of migrations alone."""
     return kind != "table" or not search.is_own(name)
+
+
+def _config() -> "Config":
+    """Return how Alembic finds our migrations."""
+    from alembic.config import Config  # noqa: PLC0415 - see above
+
+    config = Config()
+    config.set_main_option("script_location", "maild:store/migrations")
+    return config
 
 
 @cache
@@ -88,11 +100,9 @@ def upgrade(database: Database) -> bool:
         return False
     refuse_newer(found.have)
     from alembic import command  # noqa: PLC0415 - see above
-    from alembic.config import Config  # noqa: PLC0415 - see above
 
     with database.migrate() as connection:
-        config = Config()
-        config.set_main_option("script_location", "maild:store/migrations")
+        config = _config()
         config.attributes["connection"] = connection
         if not database.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
