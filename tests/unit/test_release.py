@@ -171,7 +171,18 @@ def test_no_failure_passes_for_an_agent_whatever_else_he_shows() -> None:
     for role, mine, takes_part, both, by in product(
         (None, "a", "n", "c", "s"), (True, False), (True, False), (True, False), ("", "anna@acme.example")
     ):
-        facts = Facts("human", True, 1, role, True, mine, False, takes_part, True, "fail", both=both, released_by=by)
+        facts = Facts(
+            "human",
+            ticket_id=1,
+            role=role,
+            proven=True,
+            token_is_senders=mine,
+            takes_part=takes_part,
+            agent=True,
+            trust="fail",
+            both=both,
+            released_by=by,
+        )
 
         assert route(facts).action is Action.HELD
         assert not route(facts).confirm
