@@ -39,6 +39,7 @@ class Department(Section):
     lead: MailAddress | None = None  # an agent, who is told of what is late
     assign: Literal["none", "round-robin", "least-open"] = "none"
     acknowledge: StrictBool = True
+    ask_rating: StrictBool = False
     remind_after: SpanText = Span.parse("5d")
     resolve_after: SpanText = Span.parse("10d")
     close_after: SpanText = Span.parse("14d")

@@ -205,6 +205,7 @@ class Settings(Section):
             close_after=department.close_after,
             calendar=always,
             office=office,
+            asks_rating=department.ask_rating,
             level=Level(name, counted, level.by_clock, level.warn_at) if name and level else None,
             told_in=self._calendar(told_in, always if level else office),
             escalations=tuple(each.rule for each in self.escalations),

@@ -25,6 +25,7 @@ from maild.rules.events import (
     Leave,
     Merge,
     MoveTo,
+    Rated,
     SetRequester,
     Solved,
     StillAProblem,
@@ -40,6 +41,7 @@ _OF_THREAD: Final = ("subject", "department", "requester", "participants")
 _GOES_ON: Final = (  # from an alias to its ticket
     CustomerWrote,
     StillAProblem,
+    Rated,
     Solved,
     AgentWrote,
     DeliveryFailed,

@@ -28,6 +28,15 @@ _ACKNOWLEDGED: Final = (
         MailRow.purpose.in_((Tell.ACKNOWLEDGEMENT.value, UNPROVEN_ACKNOWLEDGEMENT)),
     )
 )
+_ASKED: Final = (
+    select(DeliveryRow.address_id)
+    .join(MailRow, MailRow.id == DeliveryRow.mail_id)
+    .where(
+        DeliveryRow.address_id.in_(bindparam("addresses", expanding=True)),
+        DeliveryRow.created_at > bindparam("since"),
+        MailRow.purpose == Tell.RATING.value,
+    )
+)
 _IN_ALL: Final = select(func.count()).where(
     MailRow.purpose == bindparam("purpose"), MailRow.stored_at > bindparam("since")
 )
@@ -49,6 +58,11 @@ class Counts:
             rows = connection.execute(_ON_TICKET, {"tickets": list(tickets), "since": now - limits.DAY})
             for ticket_id, address_id, at in rows:
                 self._on_ticket[ticket_id or 0, address_id].append(at)
+        asked = {letter.to[0].address_id for letter in letters if letter.post.tell is Tell.RATING}
+        self._asked: set[int] = set()  # how we did, by address
+        if asked:
+            since = now - limits.RATED_AGAIN
+            self._asked.update(connection.scalars(_ASKED, {"addresses": list(asked), "since": since}))
         thanked = {letter.to[0].address_id for letter in letters if letter.post.tell is Tell.ACKNOWLEDGEMENT}
         if thanked:
             self._count_acknowledgements(connection, thanked, now)
@@ -68,6 +82,8 @@ class Counts:
                 self._on_ticket[letter.post.thread.ticket_id, person.address_id].append(now)
                 if letter.post.tell is Tell.ACKNOWLEDGEMENT:
                     self._acknowledged[person.address_id].append(now)
+                if letter.post.tell is Tell.RATING:
+                    self._asked.add(person.address_id)
             if letter.post.tell is Tell.ACKNOWLEDGEMENT:
                 self._in_all += 1
                 self._in_all_unproven += not letter.proven
@@ -81,9 +97,16 @@ class Counts:
         if letter.agent:
             return limits.refuses_agent(on_ticket, now)
         return limits.refuses(
-            Sent(on_ticket, self._acknowledged[person.address_id], self._in_all, self._in_all_unproven),
+            Sent(
+                on_ticket,
+                self._acknowledged[person.address_id],
+                person.address_id in self._asked,
+                self._in_all,
+                self._in_all_unproven,
+            ),
             now,
             acknowledgement=letter.post.tell is Tell.ACKNOWLEDGEMENT,
+            rating=letter.post.tell is Tell.RATING,
             proven=letter.proven,
             silenced_until=letter.post.thread.silenced_until,
             suppressed_until=person.suppressed_until,

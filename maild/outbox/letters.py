@@ -22,6 +22,7 @@ TO_AGENTS: Final = frozenset(
         Tell.WAITING,
         Tell.BREACHED,
         Tell.ESCALATED,
+        Tell.RATED,
         Tell.HANDED_OVER,
         Tell.SHOWN,
         Tell.COLLISION,

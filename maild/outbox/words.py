@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from maild.config import Settings
 from maild.config.desks import Agent, Department
-from maild.message import commands
+from maild.message import commands, rating
 from maild.message.address import Address, Role, normalise
 from maild.message.subject import base_subject
 from maild.outbox.letters import Asked, Collision, Done, FiledMail, Letter, Thread, Undelivered
@@ -55,6 +55,8 @@ class Words:
                 return self._breached(letter, said, common, now)
             case Tell.ESCALATED:
                 return self._escalated(letter, said, common, now)
+            case Tell.RATED:
+                return self._rated(letter, said, common, now)
             case Tell.UNDELIVERED:
                 return self._undelivered(letter, said, common, now)
             case Tell.HANDED_OVER:
@@ -67,7 +69,7 @@ class Words:
                 return self._transcript(letter, said, common, now)
             case Tell.RETURNED:
                 return self._returned(letter, common)
-            case Tell.ACKNOWLEDGEMENT | Tell.REMINDER | Tell.RESOLVED | Tell.FOLLOW_UP:
+            case Tell.ACKNOWLEDGEMENT | Tell.REMINDER | Tell.RESOLVED | Tell.FOLLOW_UP | Tell.RATING:
                 return self._to_customer(letter, common)
 
     def _to_customer(self, letter: Letter, common: dict[str, Any]) -> Mail:
@@ -77,6 +79,8 @@ class Words:
             return mails.Acknowledgement(**values, proven=letter.proven, promised_at=self._promised_at(letter))
         if letter.post.tell is Tell.FOLLOW_UP:
             return mails.FollowUp(**values, promised_at=self._promised_at(letter))
+        if letter.post.tell is Tell.RATING:
+            return mails.Rating(**values, rate=self.sign(letter, Role.RATE, person))
         values["solved"] = self.sign(letter, Role.SOLVED, person)
         values["problem"] = self.sign(letter, Role.PROBLEM, person)
         if letter.post.tell is Tell.RESOLVED:
@@ -123,6 +127,13 @@ class Words:
         late = sorted(facts["promises"], key=lambda each: not each.late)  # the news begins with what is late
         values = {**common, **facts, "promises": tuple(late)}
         return mails.Breached(**values, waiting_since=waiting_since, now=now, text=_newest(said))
+
+    def _rated(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
+        about = letter.post.about
+        if not isinstance(about, FiledMail):
+            raise TypeError("a rating needs the mail that says it")
+        words = rating.read(about.message.subject, about.reply.text)[1]
+        return mails.Rated(**common, **self._to_agent(letter, said, now), author=_who(about.author), text=words)
 
     def due(self, letters: Sequence[Letter], department: Department, now: datetime) -> mails.Due:
         """Return what the mail is told that says of several tickets that they wait for one agent."""
@@ -261,6 +272,7 @@ class Words:
             "customer": Who(thread.requester.name, thread.requester.address),
             "promises": tuple(self._promises(letter, now)),
             "coming": _coming(post.state),
+            "rating": post.state.rating or 0,
             "assignee": assignee.name if assignee else "",
             "priority": "" if post.state.priority == "normal" else post.state.priority,
             "vip": thread.requester.normal in self.settings.placing.vips,
@@ -334,7 +346,7 @@ _ACTIONS: Final = {
     Status.CLOSED: (("open", "#open"),),
 }
 _SPOKEN: Final = {
-    Direction.IN: frozenset({"open", "customer", "problem", "solved", "note"}),
+    Direction.IN: frozenset({"open", "customer", "problem", "solved", "rating", "note"}),
     Direction.OUT: frozenset({Tell.ANSWER.value}),
 }
 _PROOFS: Final[dict[str, mails.Proof]] = {"pass": "proven", "fail": "failed"}

@@ -56,6 +56,15 @@ class StillAProblem:
 
 
 @dataclass(frozen=True, slots=True)
+class Rated:
+    """The customer said how we did."""
+
+    at: datetime
+    rating: int  # 1 bad, 2 fair, 3 good
+    words: bool = False  # he added some of his own
+
+
+@dataclass(frozen=True, slots=True)
 class Resolve:
     """An agent believes it solved."""
 
@@ -267,6 +276,7 @@ Event = (
     | NoteWritten
     | Solved
     | StillAProblem
+    | Rated
     | Resolve
     | Close
     | Reopen

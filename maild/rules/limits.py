@@ -6,6 +6,7 @@ ticket's history. An agent's answer is never asked for: a person wrote it.
     per ticket and address    3 in 10 minutes, 5 in an hour, 10 in a day
     four in an hour           the ticket sends nothing automatic for 24 hours: a machine may be answering us
     acknowledgements          2 an hour and 5 a day to an address, 300 an hour in all
+    how we did                a customer is asked once in 30 days
     to an unproven address    100 acknowledgements an hour in all, 1 a day to an address
 
 The counts are asked for within the transaction that sends. On SQLite one connection writes, so they are exact. Of
@@ -29,6 +30,7 @@ IN_ALL: Final = ((HOUR, 300),)
 IN_ALL_UNPROVEN: Final = ((HOUR, 100),)
 EXCHANGES: Final = 4  # automatic mails to one address on one ticket within an hour
 SILENCE: Final = 24 * HOUR
+RATED_AGAIN: Final = 30 * DAY  # a customer is asked how we did
 TO_AGENT: Final = ((HOUR, 30),)  # notifications on one ticket to one agent
 
 
@@ -38,6 +40,7 @@ class Sent:
 
     on_ticket: Sequence[datetime] = ()  # to this address, on this ticket
     acknowledged: Sequence[datetime] = ()  # acknowledgements to this address, on any ticket
+    asked: bool = False  # how we did, within RATED_AGAIN
     in_all: int = 0  # acknowledgements within the last hour, to anybody
     in_all_unproven: int = 0  # of those, the ones to unproven addresses
 
@@ -55,6 +58,7 @@ def refuses(
     now: datetime,
     *,
     acknowledgement: bool = False,
+    rating: bool = False,
     proven: bool = True,
     silenced_until: datetime | None = None,
     suppressed_until: datetime | None = None,
@@ -64,6 +68,8 @@ def refuses(
         return Refusal("the ticket's automatic mail is silenced: a machine may be answering it")
     if suppressed_until is not None and now < suppressed_until:
         return Refusal("mail to this address failed before")
+    if rating and sent.asked:
+        return Refusal("he was asked how we did within 30 days")
     if _count(sent.on_ticket, now, HOUR) >= EXCHANGES:
         return Refusal("four automatic mails within an hour on this ticket", now + SILENCE)
     over = _over(sent.on_ticket, now, PER_TICKET)

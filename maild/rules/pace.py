@@ -24,7 +24,7 @@ MASS: Final = 100  # tickets to be reminded, resolved, closed or removed at once
 CRAWL: Final = 6  # of each lane and department, a minute
 BRAKED: Final = timedelta(hours=1)
 STEPS: Final = 6  # looks a minute while something waits
-QUIET: Final = 300  # a minute; nobody gets a mail
+QUIET: Final = 300  # a minute; nobody gets a mail, or agents one of many tickets
 
 
 class Lane(StrEnum):
@@ -51,6 +51,7 @@ TOLD_BY: Final = {  # the mails of each lane
     Tell.WAITING: Lane.AGENTS,
     Tell.BREACHED: Lane.AGENTS,
     Tell.ESCALATED: Lane.AGENTS,
+    Tell.RATING: Lane.QUIET,
     Tell.REMINDER: Lane.CUSTOMERS,
     Tell.RESOLVED: Lane.CUSTOMERS,
 }
@@ -96,10 +97,11 @@ def plan(
         careful = bucket.lane in CAREFUL
         if careful and held:
             continue
-        rate = QUIET if bucket.lane is Lane.QUIET else most[bucket.department]
+        rate = most[bucket.department] if bucket.lane is Lane.CUSTOMERS else QUIET
         if careful and braked:
             rate = min(rate, CRAWL)
-        room = min(count, max(1, rate // STEPS), rate - told.get(bucket, 0))
+        step = rate if bucket.lane is Lane.AGENTS else max(1, rate // STEPS)  # an agent gets one mail of them all
+        room = min(count, step, rate - told.get(bucket, 0))
         if room > 0:
             allowed[bucket] = room
     return allowed

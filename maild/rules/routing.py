@@ -7,7 +7,7 @@ The filer asks once for every mail. What it may do, and what that needs:
     BOUNCE     filed on the ticket of the mail that could not be delivered
     OPEN       a new ticket
     CUSTOMER   filed on its ticket: the customer, or somebody for him, wrote
-    SOLVED, PROBLEM    a customer's action; needs a signed address made for it, and a From that takes part
+    SOLVED, PROBLEM, RATING    a customer's action; needs a signed address made for it, and a From that takes part
     LEAVE      a participant wants no more; needs the address in his own copies, and his From
     ANSWER, NOTE       an agent's words; need From and a token made for him, or an authenticated From
     DELAYED    an agent's answer that leaves later, by his word or the department's delay: looked at again then
@@ -44,6 +44,7 @@ class Action(StrEnum):
     CUSTOMER = "customer"
     SOLVED = "solved"
     PROBLEM = "problem"
+    RATING = "rating"
     LEAVE = "leave"
     ANSWER = "answer"
     NOTE = "note"
@@ -70,6 +71,7 @@ class Facts:
     trust: str = "none"  # message.authentication.Trust: pass, fail, none
     own_list: bool = False  # the list is our own department's address
     bounced_delivery: bool = False  # the report names a delivery of ours
+    rating: int | None = None  # that the mail says
     reopenings_today: int = 0  # of this sender
     would_reopen: bool = False
     burst_ticket_id: int | None = None  # the newest of too many tickets that this sender just opened
@@ -227,6 +229,9 @@ def _signed(facts: Facts) -> str:
     return "the signed address was made for him" if facts.role in ("a", "n") and facts.token_is_senders else ""
 
 
+_ACTIONS: Final = frozenset({"s", "p", "r"})
+
+
 def _from_customer(facts: Facts) -> Route:
     if facts.ticket_id is None:
         return _opens(facts)
@@ -235,11 +240,13 @@ def _from_customer(facts: Facts) -> Route:
     if facts.role in ("a", "n"):
         # A colleague to whom it was forwarded, or a customer who answers to all: he is heard, and is no agent.
         return _on_ticket(facts, "written to an agent's own reply address by somebody else")
-    if facts.role in ("s", "p") and facts.trust == "fail" and not facts.released_by:
+    if facts.role in _ACTIONS and facts.trust == "fail" and not facts.released_by:
         return Route(Action.HELD, "a customer's action from an address whose authentication failed")
-    if facts.role in ("s", "p") and not facts.takes_part:
+    if facts.role in _ACTIONS and not facts.takes_part:
         # Whoever is forwarded our mail has its links: he is heard, and closes nothing.
         return _on_ticket(facts, "a customer's action by somebody who takes no part")
+    if facts.role == "r" and facts.rating is not None:
+        return Route(Action.RATING, "the customer says how we did")
     if facts.role == "s":
         return Route(Action.SOLVED, "the customer says that it is solved")
     if facts.would_reopen and facts.reopenings_today >= REOPENINGS_A_DAY and not facts.released_by:

@@ -12,6 +12,7 @@ that must be sent. `maild.desk` is its only caller in the daemon.
     MachineWrote    new        open       answered   postponed  resolved   closed     spam       deleted
     Solved          resolved   resolved   resolved   resolved   resolved   closed     spam       deleted
     StillAProblem   new        open       open       return_to  open       follow-up  spam       follow-up
+    Rated           new        open       answered   postponed  resolved   closed     spam       deleted
     Resolve         resolved   resolved   resolved   resolved   resolved   refused    refused    refused
     Close           closed     closed     closed     closed     closed     closed     refused    refused
     Reopen          new        open       open       return_to  open       open       refused    refused
@@ -69,6 +70,7 @@ from maild.rules.events import (
     NotSpam,
     Offer,
     Postpone,
+    Rated,
     Relate,
     Reopen,
     Resolve,
@@ -83,8 +85,9 @@ from maild.rules.events import (
     Undelete,
 )
 from maild.rules.refusals import No, Refused
-from maild.rules.tickets import MOST_PARTICIPANTS, Decision, Policy, Status, Tell, Ticket, entered, set_back
-from maild.rules.waiting import due, opening, tick
+from maild.rules.telling import tells
+from maild.rules.tickets import MOST_PARTICIPANTS, Decision, Policy, Status, Ticket, entered, set_back
+from maild.rules.waiting import asked, due, opening, tick
 
 _RETURN: Final = "return_to"
 _FOLLOW_UP: Final = "follow-up"
@@ -111,6 +114,7 @@ _NEXT: Final[dict[type[Event], dict[Status, Status | str]]] = {
     MachineWrote: {**_SAME},
     ClockSetBack: {**_SAME},
     Leave: {**_SAME},
+    Rated: {**_SAME},
     Solved: {**_SAME, _N: _R, _O: _R, _A: _R, _P: _R},
     StillAProblem: {_N: _N, _O: _O, _A: _O, _P: _RETURN, _R: _O, _C: _FOLLOW_UP, _S: _S, _D: _FOLLOW_UP},
     Resolve: {_N: _R, _O: _R, _A: _R, _P: _R, _R: _R},
@@ -173,7 +177,7 @@ def decide(ticket: Ticket, event: Event, policy: Policy) -> Decision:
         decision = _on_an_alias(ticket, event)
     else:
         decision = _happen(ticket, event)
-    after = promises.carried_on(ticket, decision.after, event, policy)
+    after = promises.carried_on(ticket, asked(ticket, decision.after, event, policy), event, policy)
     target_at = promises.target_at(after, policy)
     if isinstance(event, SetPriority | MoveTo | SetRequester | TakeBack) and target_at != after.target_at:
         after = replace(after, told_at=None)  # what was told was about another target
@@ -204,8 +208,8 @@ def _happen(ticket: Ticket, event: Event) -> Decision:
     before = ticket
     after = entered(ticket, status, event.at)
     match event:
-        case CustomerWrote() | StillAProblem():
-            after = _customer_waits(after, event)
+        case CustomerWrote() | StillAProblem() | Rated():
+            after = _customer_spoke(after, event)
         case AgentWrote():
             after = _answered(after, event)
         case Postpone():
@@ -247,10 +251,12 @@ def _happen(ticket: Ticket, event: Event) -> Decision:
             | Tick()
         ):
             pass
-    return Decision(after, _tells(before, after, event))
+    return Decision(after, tells(before, after, event))
 
 
-def _customer_waits(ticket: Ticket, event: CustomerWrote | StillAProblem) -> Ticket:
+def _customer_spoke(ticket: Ticket, event: CustomerWrote | StillAProblem | Rated) -> Ticket:
+    if isinstance(event, Rated):
+        return replace(ticket, rating=event.rating)
     if ticket.status is Status.SPAM:
         return ticket
     # Mails may be filed in another order than they came.
@@ -354,52 +360,3 @@ def _comes_back_as(ticket: Ticket) -> Status:
     if ticket.return_to is not None:
         return ticket.return_to
     return Status.NEW if ticket.status is Status.NEW else Status.OPEN
-
-
-def _tells(before: Ticket, after: Ticket, event: Event) -> tuple[Tell, ...]:
-    match event:
-        case CustomerWrote():
-            if after.status is Status.SPAM or not event.notify:
-                return ()
-            first = before.status is Status.NEW and before.waiting_since is None and before.answered_at is None
-            return (Tell.ACKNOWLEDGEMENT, Tell.NOTIFICATION) if first and event.acknowledge else (Tell.NOTIFICATION,)
-        case StillAProblem():
-            return () if after.status is Status.SPAM else (Tell.NOTIFICATION,)
-        case AgentWrote():
-            return (Tell.ANSWER,)
-        case Resolve():
-            return () if before.status is Status.RESOLVED or event.silent else (Tell.RESOLVED,)
-        case DeliveryFailed():
-            return (Tell.UNDELIVERED,)
-        case Assign():
-            unknown = event.agent not in (None, event.by, before.assignee)
-            return (Tell.HANDED_OVER,) if unknown else ()
-        case MoveTo():
-            return () if after.department == before.department else (Tell.HANDED_OVER,)
-        case (
-            MachineWrote()
-            | NoteWritten()
-            | Solved()
-            | Close()
-            | Reopen()
-            | Postpone()
-            | MarkSpam()
-            | NotSpam()
-            | Delete()
-            | Undelete()
-            | Merge()
-            | Offer()
-            | SetPriority()
-            | Retitle()
-            | Admit()
-            | Dismiss()
-            | Leave()
-            | SetRequester()
-            | KnowAs()
-            | ClockSetBack()
-            | Tag()
-            | Relate()
-            | TakeBack()
-            | Tick()
-        ):
-            return ()

@@ -39,10 +39,12 @@ class Tell(StrEnum):
     ANSWER = "answer"  # to requester and participants: an agent's words
     REMINDER = "reminder"  # to the requester: we wait for you
     RESOLVED = "resolved"  # to the requester: we believe it solved
+    RATING = "rating"  # to the requester: how did we do
     FOLLOW_UP = "follow_up"  # to the requester: your mail began a new ticket
     WAITING = "waiting"  # to the agents: a customer waits
     ESCALATED = "escalated"  # to agents whom a rule names, or gives the ticket: a customer waits for too long
     BREACHED = "breached"  # to the agents and their lead: he has been waiting for longer than was promised
+    RATED = "rated"  # to the agents: the customer said how we did
     HANDED_OVER = "handed_over"  # to the agents who have it from now on
     SHOWN = "shown"  # to the agent who asked for it
     COLLISION = "collision"  # to an agent: your answer waits, something newer was said
@@ -103,6 +105,7 @@ class Policy:
     calendar: Calendar = ALWAYS  # counts the spans
     office: Calendar = ALWAYS  # when a customer gets automatic mails
     level: Level | None = None  # what is promised; None: nothing
+    asks_rating: bool = False  # whether a customer is asked how we did
     told_in: Calendar = ALWAYS  # when agents are told that a customer waits
     escalations: tuple[Escalation, ...] = ()
     agents: Mapping[str, frozenset[str]] = field(default_factory=dict)  # who works in each department
@@ -110,6 +113,7 @@ class Policy:
 
 AFTER_REMINDER: Final = timedelta(days=3)  # a reminded customer has at least this long to answer
 MOST_PARTICIPANTS: Final = 50  # who join by other people's mails; agents may admit more
+RATE_AFTER: Final = timedelta(days=1)  # when it is solved: he has seen by then whether it is
 TELL_AGAIN: Final = timedelta(days=1)  # a breach is repeated at most daily
 SPAM_KEPT: Final = timedelta(days=90)
 DELETED_KEPT: Final = timedelta(days=30)

@@ -8,9 +8,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from maild.rules import escalating, promises
+from maild.rules.events import Event, Resolve, Solved
 from maild.rules.tickets import (
     AFTER_REMINDER,
     DELETED_KEPT,
+    RATE_AFTER,
     SPAM_KEPT,
     Decision,
     Policy,
@@ -37,6 +39,8 @@ def tick(ticket: Ticket, at: datetime, policy: Policy) -> Decision:
             raised = replace(escalating.escalated(back, at, policy), told_at=at)
             return Decision(raised, (*_of_rules(back, raised, policy), Tell.WAITING))
         case Status.RESOLVED:
+            if ticket.rate_at is not None and at < _closes_at(ticket, policy):  # else it is too late to ask
+                return Decision(replace(ticket, rate_at=None), (Tell.RATING,))
             return Decision(entered(ticket, Status.CLOSED, at))
         case Status.SPAM | Status.DELETED:
             return Decision(ticket, purge=True)
@@ -70,10 +74,27 @@ def opening(ticket: Ticket, at: datetime, policy: Policy) -> datetime:
     """Return when the mail that is due may be sent: `at` itself, or the next office hours if it is late."""
     if ticket.status is Status.ANSWERED:
         return policy.office.next_open(at)
+    if ticket.status is Status.RESOLVED and ticket.rate_at is not None:
+        return min(policy.office.next_open(at), max(at, _closes_at(ticket, policy)))
     if ticket.status not in promises.RUNNING or (ticket.wake_at is not None and at >= ticket.wake_at):
         return at
     opening = policy.told_in.next_open(at)
     return min(opening, ticket.wake_at) if ticket.wake_at else opening
+
+
+def asked(before: Ticket, after: Ticket, event: Event, policy: Policy) -> Ticket:
+    """Return `after` with the instant at which the customer is asked how we did, if he is.
+
+    He is, where that is wanted, when somebody said that it is solved, after an answer: by silence he said enough.
+    """
+    solved = isinstance(event, Solved | Resolve) and before.status is not after.status is Status.RESOLVED
+    if not (solved and policy.asks_rating and after.answered_at):
+        return after
+    return replace(after, rate_at=policy.office.next_open(event.at + RATE_AFTER))
+
+
+def _closes_at(ticket: Ticket, policy: Policy) -> datetime:
+    return policy.calendar.add(ticket.since, policy.close_after)
 
 
 def due(ticket: Ticket, policy: Policy) -> datetime | None:
@@ -92,7 +113,8 @@ def due(ticket: Ticket, policy: Policy) -> datetime | None:
             told_at = promises.told_next(ticket, policy)
             return min((at for at in (ticket.wake_at, told_at) if at), default=None)
         case Status.RESOLVED:
-            return policy.calendar.add(ticket.since, policy.close_after)
+            closes_at = _closes_at(ticket, policy)
+            return min(ticket.rate_at, closes_at) if ticket.rate_at else closes_at
         case Status.SPAM:
             return ticket.since + SPAM_KEPT
         case Status.DELETED:

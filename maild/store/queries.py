@@ -149,9 +149,17 @@ class Said:
         return self.purpose in (_FROM_CUSTOMER if self.direction is Direction.IN else _TO_CUSTOMER)
 
 
-_FROM_CUSTOMER: Final = frozenset({Action.OPEN, Action.CUSTOMER, Action.SOLVED, Action.PROBLEM})
+_FROM_CUSTOMER: Final = frozenset({Action.OPEN, Action.CUSTOMER, Action.SOLVED, Action.PROBLEM, Action.RATING})
 _TO_CUSTOMER: Final = frozenset(
-    {Tell.ACKNOWLEDGEMENT, UNPROVEN_ACKNOWLEDGEMENT, Tell.ANSWER, Tell.REMINDER, Tell.RESOLVED, Tell.FOLLOW_UP}
+    {
+        Tell.ACKNOWLEDGEMENT,
+        UNPROVEN_ACKNOWLEDGEMENT,
+        Tell.ANSWER,
+        Tell.REMINDER,
+        Tell.RESOLVED,
+        Tell.FOLLOW_UP,
+        Tell.RATING,
+    }
 )
 
 

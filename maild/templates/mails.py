@@ -63,6 +63,8 @@ __all__ = [
     "Promise",
     "Proof",
     "Purpose",
+    "Rated",
+    "Rating",
     "Reminder",
     "Report",
     "Resolved",
@@ -88,11 +90,13 @@ class Purpose(StrEnum):
     ANSWER = "answer"  # to requester and participants: an agent's words
     REMINDER = "reminder"  # to the requester: we wait for you
     RESOLVED = "resolved"  # to the requester: we believe it solved
+    RATING = "rating"  # to the requester: how did we do
     FOLLOW_UP = "follow_up"  # to the requester: your mail began a new conversation
     WAITING = "waiting"  # to an agent: a customer waits
     ESCALATED = "escalated"  # to an agent: a rule gave him a ticket, or wants him to know of it
     BREACHED = "breached"  # to an agent and his lead: he has been waiting for longer than was promised
     DUE = "due"  # to an agent: several customers wait
+    RATED = "rated"  # to an agent: the customer said how we did
     HANDED_OVER = "handed_over"  # to the agents who have a ticket from now on
     SHOWN = "shown"  # to an agent: the ticket that he asked for
     REPORT = "report"  # to an agent: the figures of a period
@@ -126,6 +130,7 @@ class ToAgent(_Mail):
     customer: Who
     promises: tuple[Promise, ...] = ()
     coming: Coming | None = None
+    rating: int = 0  # what the customer said of our work: 1 bad, 2 fair, 3 good; 0: nothing
     assignee: str = ""  # name of an agent, "" for nobody
     priority: str = ""  # "low", "high" or "urgent", "" for the usual one
     vip: bool = False  # the customer is one of those who come first
@@ -193,6 +198,14 @@ class Resolved(_ToCustomer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rating(_ToCustomer):
+    """How did we do?"""
+
+    purpose: ClassVar = Purpose.RATING
+    rate: str  # address that takes his rating
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FollowUp(_ToCustomer):
     """Your mail came to a closed conversation, so we began a new one."""
 
@@ -230,6 +243,15 @@ class Breached(ToAgent):
     waiting_since: datetime | None
     now: datetime
     text: str = ""  # the newest of what waits for an answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rated(ToAgent):
+    """The customer said how we did: badly, or in words of his own."""
+
+    purpose: ClassVar = Purpose.RATED
+    author: Who
+    text: str = ""  # his own words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -352,9 +374,11 @@ Mail = (
     | Answer
     | Reminder
     | Resolved
+    | Rating
     | FollowUp
     | Waiting
     | Breached
+    | Rated
     | Due
     | Escalated
     | HandedOver

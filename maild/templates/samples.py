@@ -32,6 +32,8 @@ from maild.templates.mails import (
     Notification,
     Presence,
     Promise,
+    Rated,
+    Rating,
     Reminder,
     Report,
     Resolved,
@@ -58,6 +60,7 @@ _FRAME: Final[dict[str, Any]] = {
 }
 _SOLVED: Final = "support+t1042.s7.k7qk2m5x3v6c4b2n7t5d3f6h4a2@acme.example"
 _PROBLEM: Final = "support+t1042.p7.kd3f6h4a27qk2m5x3v6c4b2n7t5@acme.example"
+_RATE: Final = "support+t1042.r7.k3f6h4a27qk2m5x3v6c4b2n7t5d@acme.example"
 _REPLY: Final = "support+t1042.a3.kq6h4a2m5x3v6c4b2n7t5d3f7k2@acme.example"
 _NOTE: Final = "support+t1042.n3.k2n7t5d3f6h4a27qk2m5x3v6c4b@acme.example"
 _DESK: Final = "support+t0.d3.k6h4a27qk2m5x3v6c4b2n7t5d3f@acme.example"
@@ -111,6 +114,7 @@ def samples() -> Iterator[Mail]:
     """Yield mails of every kind that between them go through every branch of the packed templates."""
     yield from _to_customers()
     yield from _to_agents()
+    yield from _of_time()
 
 
 def _at_the_desk() -> Iterator[Mail]:
@@ -163,6 +167,8 @@ def _to_customers() -> Iterator[Mail]:
     yield Resolved(**_FRAME, name="Ada Lovelace", by_silence=True, solved=_SOLVED, problem=_PROBLEM)
     yield Resolved(**_BARE, by_silence=False, problem=_PROBLEM)
     yield Resolved(**_BARE, by_silence=False)
+    yield Rating(**_FRAME, name="Ada Lovelace", rate=_RATE)
+    yield Rating(**_BARE, rate=_RATE)
     yield FollowUp(**_FRAME, name="Ada Lovelace", promised_at=promised_at)
     yield FollowUp(**_BARE)
 
@@ -199,7 +205,6 @@ def _to_agents() -> Iterator[Mail]:
     yield Breached(**late, waiting_since=_AT - timedelta(hours=4), now=_AT + timedelta(hours=1), text=_TEXT)
     yield Breached(**_TICKET, promises=(Promise("resolution", _AT, late=True),), waiting_since=None, now=_AT)
     yield Waiting(**_FULL, waiting_since=_AT, now=_AT + timedelta(days=2), text=_TEXT)
-    yield from _due()
     yield HandedOver(**_FULL, by="Anna Berg", yours=True, noted="You know the lady.", text=_TEXT)
     yield HandedOver(**_TICKET, by="Anna Berg", yours=False)
     yield HandedOver(**_TICKET, by="", yours=True)
@@ -244,7 +249,9 @@ def _to_agents() -> Iterator[Mail]:
     yield Returned(**_BARE, faults=faults[:1], text="")
 
 
-def _due() -> Iterator[Mail]:
+def _of_time() -> Iterator[Mail]:
+    for rating in (1, 2, 3):
+        yield Rated(**_TICKET, rating=rating, author=_ADA, text="It took too long." if rating < 3 else "")
     late = (Promise("first response", _AT, late=True), Promise("resolution", _AT + timedelta(days=2)))
     since = _AT - timedelta(hours=7)
     tickets = (

@@ -39,6 +39,7 @@ from tests.clock import NOON
 from tests.unit.tickets import DAY, FACTS, HOUR, KINDS, MAILS, MOMENT, POLICY, happens, outcome
 
 CHANGEABLE: Final = (
+    "rating",
     "gone",
     "assignee",
     "offered_to",
@@ -258,7 +259,7 @@ def facts_are_no_part_of_a_life(step: Step) -> None:
         settled = {"due_at": step.after.due_at, "target_at": step.after.target_at, "told_at": step.after.told_at}
         assert replace(step.before, **settled, **facts) == step.after
         assert step.after.told_at in (None, step.before.told_at)
-        assert told <= {Tell.HANDED_OVER}
+        assert told <= {Tell.HANDED_OVER, Tell.RATED}
     elif not isinstance(step.event, AgentWrote | ClockSetBack):
         assert all(getattr(step.before, name) == getattr(step.after, name) for name in CHANGEABLE)
 

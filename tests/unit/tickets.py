@@ -22,6 +22,7 @@ from maild.rules.events import (
     NoteWritten,
     Offer,
     Postpone,
+    Rated,
     Relate,
     Resolve,
     Retitle,
@@ -57,6 +58,7 @@ FACTS: Final = (
     Tag,
     Relate,
     TakeBack,
+    Rated,
 )  # no part of its life
 MAILS: Final = (CustomerWrote, MachineWrote, AgentWrote, NoteWritten, Solved, StillAProblem, DeliveryFailed)
 
@@ -65,6 +67,8 @@ def happens(kind: type[Event], at: datetime) -> Event:
     """Return an ordinary event of `kind` at `at`."""
     if kind is AgentWrote:
         return AgentWrote(at, ANNA)
+    if kind is Rated:
+        return Rated(at, 1)
     if kind is Offer:
         return Offer(at, ANNA, at + HOUR)
     if kind is Postpone:

@@ -21,6 +21,7 @@ from maild.message.address import Forged, Role, normalise
 from maild.message.authentication import Trust
 from maild.message.classify import Kind
 from maild.message.match import Known, Verdict, judge
+from maild.message.rating import read as read_rating
 from maild.message.reading import Reading
 from maild.people import Person
 from maild.rules import routing
@@ -149,6 +150,7 @@ class Examiner:
             answerable=each.classification.answerable,
             ticket_id=ticket_id,
             role=verdict.role.value if verdict.role else None,
+            rating=read_rating(each.message.subject, each.message.text)[0] if verdict.role is Role.RATE else None,
             proven=verdict.proof == "signed",
             token_is_senders=holder is not None and holder.address_id == verdict.address_id,
             third_party=verdict.third_party,

@@ -14,6 +14,7 @@ from maild.inbox import held
 from maild.message import language
 from maild.message.address import normalise
 from maild.message.classify import Kind
+from maild.message.rating import read as read_rating
 from maild.message.reading import Reading
 from maild.outbox import FiledMail
 from maild.outbox.held import Question, Questions
@@ -26,10 +27,12 @@ from maild.rules.events import (
     MachineWrote,
     MarkSpam,
     NoteWritten,
+    Rated,
     Solved,
     StillAProblem,
 )
 from maild.rules.routing import Action
+from maild.rules.telling import GOOD
 from maild.rules.tickets import Tell
 from maild.services.filer import delaying
 from maild.services.filer.filing import Filing, evidence
@@ -245,6 +248,9 @@ def _event(filing: Filing, now: datetime, *, acknowledge: bool) -> Event | None:
             return CustomerWrote(now, acknowledge=acknowledge, brings=brings)
         case Action.LEAVE:
             return Leave(now, filing.reading.sender)
+        case Action.RATING:
+            rating, words = read_rating(filing.reading.message.subject, filing.reply.text)
+            return Rated(now, rating or GOOD, words=bool(words))
         case Action.SOLVED:
             return Solved(now)
         case Action.PROBLEM:
