@@ -4,9 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maild.rules.events import Tick
+from maild.rules.levels import Kind, Level
 from maild.rules.next_step import Step, next_step
+from maild.rules.sla import Span
 from maild.rules.ticket import decide
-from maild.rules.tickets import Decision, Status, Tell, Ticket
+from maild.rules.tickets import Decision, Policy, Status, Tell, Ticket
 from tests.clock import NOON
 from tests.unit.tickets import HOUR, IN_STATUS, KINDS, POLICY, happens, outcome
 
@@ -18,13 +20,15 @@ def what_happened(before: Ticket, decision: Decision) -> Step | None:
         return Step.PURGE
     if Tell.REMINDER in decision.tells:
         return Step.REMIND
-    if before.status is Status.POSTPONED:
+    if Tell.RATING in decision.tells:
+        return Step.ASK
+    if before.status is Status.POSTPONED and after.status is not Status.POSTPONED:
         return Step.RETURN
     if after.status is Status.RESOLVED and before.status is not Status.RESOLVED:
         return Step.RESOLVE
     if after.status is Status.CLOSED and before.status is not Status.CLOSED:
         return Step.CLOSE
-    return Step.TELL_AGENTS if Tell.WAITING in decision.tells else None
+    return Step.TELL_AGENTS if {Tell.WAITING, Tell.BREACHED} & set(decision.tells) else None
 
 
 def test_a_closed_and_a_merged_ticket_have_nothing_before_them() -> None:
@@ -41,12 +45,18 @@ def test_every_other_ticket_has_a_next_step_with_its_instant() -> None:
             assert coming.at == ticket.due_at
 
 
-@given(st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 400)), max_size=8))
-def test_in_every_life_the_tick_does_what_was_announced(life: list[tuple[type, int]]) -> None:
+PROMISED = Policy(level=Level("gold", targets={kind: {"normal": Span.parse("8h")} for kind in Kind}), asks_rating=True)
+
+
+@given(
+    st.sampled_from([POLICY, PROMISED]),
+    st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 400)), max_size=8),
+)
+def test_in_every_life_the_tick_does_what_was_announced(policy: Policy, life: list[tuple[type, int]]) -> None:
     ticket, now = IN_STATUS[Status.NEW], NOON
     for kind, hours in life:
         now += hours * HOUR
-        decision = outcome(ticket, happens(kind, now))
+        decision = outcome(ticket, happens(kind, now), policy)
         if decision is None or decision.purge:
             continue
         ticket = decision.after
@@ -55,7 +65,7 @@ def test_in_every_life_the_tick_does_what_was_announced(life: list[tuple[type, i
         if coming is None:
             assert ticket.status in (Status.CLOSED, Status.MERGED)
             return
-        decision = decide(ticket, Tick(coming.at), POLICY)
+        decision = decide(ticket, Tick(coming.at), policy)
 
         assert what_happened(ticket, decision) is coming.step
         if decision.purge:

@@ -56,7 +56,7 @@ TIMELESS: Final = (NoteWritten, MachineWrote)
 OFFICE: Final = Calendar.office(ZoneInfo("Europe/Berlin"))
 WORKING: Final = Policy(calendar=OFFICE, office=OFFICE)
 TARGETS: Final = {kind: {"normal": Span.parse("8h"), "high": Span.parse("1h")} for kind in Kind}
-PROMISED: Final = Policy(office=OFFICE, level=Level("gold", OFFICE, TARGETS), told_in=OFFICE)
+PROMISED: Final = Policy(office=OFFICE, level=Level("gold", OFFICE, TARGETS), asks_rating=True, told_in=OFFICE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,7 +363,9 @@ LEVELS: Final = st.builds(
     st.dictionaries(st.sampled_from(Kind), st.fixed_dictionaries({"normal": SPANS, "high": SPANS})),
     st.lists(st.integers(1, 300), max_size=4).map(tuple),
 )
-PROMISES: Final = st.builds(Policy, SPANS, SPANS, SPANS, SPANS, calendars(), calendars(), LEVELS, calendars())
+PROMISES: Final = st.builds(
+    Policy, SPANS, SPANS, SPANS, SPANS, calendars(), calendars(), LEVELS, st.booleans(), calendars()
+)
 
 
 @settings(max_examples=300)
