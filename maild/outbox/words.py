@@ -49,10 +49,8 @@ class Words:
                 return self._answer(letter, common)
             case Tell.NOTIFICATION:
                 return self._notification(letter, said, common, now)
-            case Tell.WAITING:
+            case Tell.WAITING | Tell.BREACHED:
                 return self._waiting(letter, said, common, now)
-            case Tell.BREACHED:
-                return self._breached(letter, said, common, now)
             case Tell.ESCALATED:
                 return self._escalated(letter, said, common, now)
             case Tell.RATED:
@@ -113,20 +111,12 @@ class Words:
         )
 
     def _waiting(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
-        state = letter.post.state
-        return mails.Waiting(
-            **common,
-            **self._to_agent(letter, said, now),
-            waiting_since=state.waiting_since or state.since,
-            now=now,
-            text=_newest(said),
-        )
-
-    def _breached(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
-        facts, waiting_since = self._to_agent(letter, said, now), letter.post.state.waiting_since
-        late = sorted(facts["promises"], key=lambda each: not each.late)  # the news begins with what is late
-        values = {**common, **facts, "promises": tuple(late)}
-        return mails.Breached(**values, waiting_since=waiting_since, now=now, text=_newest(said))
+        state, facts, text = letter.post.state, self._to_agent(letter, said, now), _newest(said)
+        if letter.post.tell is Tell.WAITING:
+            since = state.waiting_since or state.since
+            return mails.Waiting(**common, **facts, waiting_since=since, now=now, text=text)
+        facts["promises"] = tuple(sorted(facts["promises"], key=lambda each: not each.late))  # the news is what is late
+        return mails.Breached(**common, **facts, waiting_since=state.waiting_since, now=now, text=text)
 
     def _rated(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
         about = letter.post.about
