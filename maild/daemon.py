@@ -31,7 +31,7 @@ from sqlalchemy import update
 from maild import clock, config, systemd
 from maild.config import ConfigError, Settings
 from maild.inbox import GroupCommit
-from maild.services import scheduler
+from maild.services import mornings, scheduler
 from maild.services.imap_poller import Poller
 from maild.services.loop import Bell, Loop
 from maild.services.metrics import Figures, Metrics, ServiceState
@@ -67,7 +67,7 @@ class Daemon:
         self._path = path
         self._now = now
         self._database = database
-        self.works = assemble(settings, database, now)
+        self.works = self._appoint(assemble(settings, database, now))
         self._stopping = False
         self._reloading = False
         self._filed, self._posted, self._ticked = Bell(), Bell(), Bell()
@@ -103,6 +103,11 @@ class Daemon:
 
     def _keep(self) -> float:
         return self.works.keeper.step()
+
+    def _appoint(self, works: Works) -> Works:
+        """Let the scheduler of `works` do what is done every so often."""
+        works.scheduler.every(mornings.EVERY_S, "mornings", works.mornings.step)
+        return works
 
     def start(self) -> None:
         """Start all services.
@@ -233,7 +238,7 @@ class Daemon:
             if settings.maild.database != old.maild.database:
                 log.error("reload refused: the database can only be changed by a restart")
                 return
-            replaced, self.works = self.works, assemble(settings, self._database, self._now)
+            replaced, self.works = self.works, self._appoint(assemble(settings, self._database, self._now))
             if settings.smtp != old.smtp:
                 self._listen_anew(replaced)
             replaced.sender.close()

@@ -4,6 +4,7 @@ Nothing is counted in advance, so a report is never out of step with the desk. W
 """
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -48,7 +49,9 @@ def told(found: Report, settings: Settings, agents: Collection[str] | None = Non
         "last": found.period.last,
         "all": departments if len(departments) == 1 else (_counted("", found.total), *departments),
         "agents": tuple(
-            _counted(names[agent], each) for agent, each in found.agents.items() if agents is None or agent in agents
+            replace(_counted(names[agent], each), opened=None)
+            for agent, each in found.agents.items()
+            if agents is None or agent in agents
         ),
     }
 

@@ -20,6 +20,7 @@ from maild.outbox.held import Questions
 from maild.outbox.replies import Replies
 from maild.services.filer import Ask, Authenticator, Filer
 from maild.services.keeper import Keeper
+from maild.services.mornings import Mornings
 from maild.services.scheduler import Scheduler
 from maild.services.sender import Sender
 from maild.store import keys as signing_keys
@@ -42,6 +43,7 @@ class Works:
     scheduler: Scheduler
     sender: Sender
     keeper: Keeper
+    mornings: Mornings
 
 
 def assemble(settings: Settings, database: Database, now: Clock, ask: Ask | None = None) -> Works:
@@ -68,6 +70,7 @@ def assemble(settings: Settings, database: Database, now: Clock, ask: Ask | None
         Scheduler(database, desk, now, settings, now if isinstance(now, clock.Clock) else None),
         Sender(database, settings, desk, keys, now),
         Keeper(database, settings, now),
+        Mornings(database, settings, replies, now),
     )
 
 

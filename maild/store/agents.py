@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.rules.tickets import TO_SOLVE
@@ -82,3 +82,29 @@ def waiting(connection: Connection, agents: Collection[str]) -> dict[str, int]:
         .group_by(TicketRow.assignee)
     )
     return {agent: count for agent, count in connection.execute(counted) if agent is not None}
+
+
+def welcomed(connection: Connection) -> set[str]:
+    """Return who was welcomed."""
+    return set(connection.scalars(select(AgentRow.agent).where(AgentRow.welcomed_at.is_not(None))))
+
+
+def welcome(connection: Connection, agent: str, now: datetime) -> bool:
+    """Note that an agent is welcomed in this transaction; return whether he was not before."""
+    enrol(connection, [agent])
+    first = update(AgentRow).where(AgentRow.agent == agent, AgentRow.welcomed_at.is_(None)).values(welcomed_at=now)
+    return connection.execute(first).rowcount == 1
+
+
+def digested(connection: Connection) -> dict[str, datetime]:
+    """Return when each agent last got his digest, or would have if there had been anything in it."""
+    rows = connection.execute(select(AgentRow.agent, AgentRow.digested_at).where(AgentRow.digested_at.is_not(None)))
+    return {row.agent: row.digested_at for row in rows}
+
+
+def claim_digest(connection: Connection, agent: str, now: datetime, since: datetime) -> bool:
+    """Note that an agent's digest is made in this transaction; return whether he had none since then."""
+    enrol(connection, [agent])
+    none = or_(AgentRow.digested_at.is_(None), AgentRow.digested_at < since)
+    first = update(AgentRow).where(AgentRow.agent == agent, none).values(digested_at=now)
+    return connection.execute(first).rowcount == 1

@@ -55,7 +55,7 @@ URGENCY: Final = (
     case({"urgent": 0, "high": 1, "normal": 2, "low": 3}, value=TicketRow.priority, else_=2),
     TicketRow.id,
 )
-_LISTED: Final = (
+LISTED: Final = (
     select(
         TicketRow.id,
         TicketRow.subject,
@@ -80,7 +80,7 @@ def listed(
     wanted: list[ColumnElement[bool]] = [seen.condition(), TicketRow.status.in_(statuses)]
     if mine:
         wanted.append(TicketRow.assignee == seen.agent)
-    rows = connection.execute(_LISTED.where(and_(*wanted))).all()
+    rows = connection.execute(LISTED.where(and_(*wanted))).all()
     count = len(rows)
     if count == MOST_ROWS:
         count = connection.scalar(select(func.count()).select_from(TicketRow).where(and_(*wanted))) or count
@@ -90,7 +90,7 @@ def listed(
 def found(connection: Connection, seen: Seen, query: Query) -> list[tuple[Listed, Hit]]:
     """Return the tickets that an agent may see in which something was written, and what; the newest first."""
     hits = {each.ticket_id: each for each in search.find(connection, query, seen.condition(), MOST_ROWS)}
-    rows = {row.id: Listed(*row) for row in connection.execute(_LISTED.where(TicketRow.id.in_(hits)))}
+    rows = {row.id: Listed(*row) for row in connection.execute(LISTED.where(TicketRow.id.in_(hits)))}
     return [(rows[ticket_id], hit) for ticket_id, hit in hits.items()]
 
 

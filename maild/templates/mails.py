@@ -25,6 +25,7 @@ from maild.templates.pieces import (
     Failure,
     Fault,
     Found,
+    HeldMail,
     Listed,
     Presence,
     Promise,
@@ -47,6 +48,7 @@ __all__ = [
     "Counted",
     "Deed",
     "Desk",
+    "Digest",
     "Due",
     "DueTicket",
     "Entry",
@@ -56,6 +58,7 @@ __all__ = [
     "Found",
     "HandedOver",
     "Held",
+    "HeldMail",
     "Listed",
     "Mail",
     "Notification",
@@ -78,6 +81,7 @@ __all__ = [
     "Transcript",
     "Undelivered",
     "Waiting",
+    "Welcome",
     "Who",
 ]
 
@@ -99,6 +103,8 @@ class Purpose(StrEnum):
     RATED = "rated"  # to an agent: the customer said how we did
     HANDED_OVER = "handed_over"  # to the agents who have a ticket from now on
     SHOWN = "shown"  # to an agent: the ticket that he asked for
+    DIGEST = "digest"  # to an agent: what his day begins with
+    WELCOME = "welcome"  # to an agent: what the desk is
     REPORT = "report"  # to an agent: the figures of a period
     DESK = "desk"  # to an agent: the list or the help that he asked for
     COLLISION = "collision"  # to an agent: your answer waits, something newer was said
@@ -336,6 +342,32 @@ class Report(_Mail):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Digest(_Mail):
+    """What an agent's day begins with; what is late in the departments, and their figures, for who leads them."""
+
+    purpose: ClassVar = Purpose.DIGEST
+    desk: str
+    count: int  # of the tickets that are due and those to solve
+    due: tuple[Row, ...] = ()  # today, or late
+    to_solve: tuple[Row, ...] = ()  # the others in which a customer waits, his or nobody's
+    more: int = 0  # of them that are left out
+    waking: tuple[Row, ...] = ()
+    undelivered: tuple[Row, ...] = ()
+    held: tuple[HeldMail, ...] = ()
+    late: tuple[Row, ...] = ()  # of other agents, for who leads the department
+    counted: tuple[Counted, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Welcome(_Mail):
+    """The first mail to an agent: what the desk is, and its address."""
+
+    purpose: ClassVar = Purpose.WELCOME
+    desk: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Undelivered(ToAgent):
     """Your answer did not arrive."""
 
@@ -387,6 +419,8 @@ Mail = (
     | Transcript
     | Desk
     | Report
+    | Digest
+    | Welcome
     | Undelivered
     | Held
     | Returned

@@ -129,7 +129,7 @@ class Counted:
     """The figures of a department, of an agent, or of all ("" as its name)."""
 
     name: str
-    opened: int
+    opened: int | None  # None of an agent: tickets come to departments
     solved: int
     answers: int
     backlog: int
@@ -137,6 +137,15 @@ class Counted:
     promised: int = 0
     first_response: Times | None = None
     resolution: Times | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldMail:
+    """A mail in an agent's name that was not acted on."""
+
+    subject: str
+    at: datetime
+    release: str = ""  # address that lets it through
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from maild.templates.mails import (
     Counted,
     Deed,
     Desk,
+    Digest,
     Due,
     DueTicket,
     Entry,
@@ -27,6 +28,7 @@ from maild.templates.mails import (
     Found,
     HandedOver,
     Held,
+    HeldMail,
     Listed,
     Mail,
     Notification,
@@ -45,6 +47,7 @@ from maild.templates.mails import (
     Transcript,
     Undelivered,
     Waiting,
+    Welcome,
     Who,
 )
 
@@ -143,8 +146,17 @@ def _figures() -> Iterator[Mail]:
     full = Counted("", 42, 39, 57, 6, kept=36, promised=38, first_response=times, resolution=Times("5:10 h", "31:00 h"))
     frame = {**_BARE, "subject": "7d", "first": first, "last": last}
     named = (replace(full, name="Acme Support"), Counted("Acme Sales", 0, 0, 0, 0))
-    yield Report(**frame, all=(full, *named), agents=(replace(full, name="Anna Berg"),), desk=_DESK)
+    yield Report(**frame, all=(full, *named), agents=(replace(full, name="Anna Berg", opened=None),), desk=_DESK)
     yield Report(**{**frame, "first": last}, all=(named[1],))
+    row = Row(1042, "Printer on fire", "open", _ADA, "Anna Berg", _AT)
+    other = Row(1043, "", "new", Who("", "charles@elsewhere.example"))
+    frame = {**_BARE, "subject": "", "desk": _DESK}
+    held = (HeldMail("Re: Printer on fire", _AT, _REPLY), HeldMail("", _AT))
+    sections: dict[str, Any] = {"waking": (other,), "undelivered": (row,), "held": held, "late": (row,)}
+    yield Digest(**frame, count=9, due=(row,), to_solve=(row, other), more=6, **sections, counted=named)
+    yield Digest(**frame, count=1, to_solve=(other,))
+    yield Digest(**frame, count=0, counted=(full,))
+    yield Welcome(**frame, name="Anna Berg")
 
 
 def _to_customers() -> Iterator[Mail]:

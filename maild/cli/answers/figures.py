@@ -72,7 +72,8 @@ def _row(of: str, name: str, each: Figures) -> list[object]:
         for spread in (each.first_response, each.resolution)
         for length in ((spread.median, spread.p90) if spread else (None, None))
     ]
-    return [of, name, each.opened, each.solved, each.answers, *times, each.met, each.missed, each.backlog]
+    opened = "" if of == "agent" else each.opened  # tickets come to departments
+    return [of, name, opened, each.solved, each.answers, *times, each.met, each.missed, each.backlog]
 
 
 def as_json(found: Report) -> dict[str, Any]:
@@ -81,7 +82,7 @@ def as_json(found: Report) -> dict[str, Any]:
         "period": {"first": str(found.period.first), "last": str(found.period.last)},
         "total": _figures(found.total),
         "departments": _named(found.departments),
-        "agents": _named(found.agents),
+        "agents": {name: {**figures, "in": None} for name, figures in _named(found.agents).items()},
     }
 
 
