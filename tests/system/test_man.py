@@ -1,21 +1,20 @@
 """The manual and the completion, as the programs take them that they are made for."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import click
 import pytest
+from pydantic import BaseModel
 
 from maild import cli
-from maild.config.connections import Mailbox, Relay, Smtp
-from maild.config.desks import Agent, Department
-from maild.config.login import OAuth
-from maild.config.service_levels import OpeningHours, Sla
-from maild.config.settings import Maild
+from maild.config import Settings
 from tests.parts import missing
 from tests.system.test_commands import on_terminal, run
 
@@ -79,11 +78,21 @@ def test_the_general_page_names_every_command_and_exit_status() -> None:
 def test_the_page_of_the_configuration_names_every_key() -> None:
     shown = rendered(run("man", "maild.toml").stdout)
 
-    for section in (Maild, Smtp, Relay, Department, Agent, Sla, OpeningHours, Mailbox, OAuth):
-        for name, field in section.model_fields.items():
-            assert f"{field.alias or name} = " in shown, f"{section.__name__}: {name}"
-    for table in ("[maild]", "[smtp]", "[relay]", "[[department]]", "[[agent]]", "[sla.standard]", "[[mailbox]]"):
-        assert f"\n{table}\n" in shown
+    tables = re.findall(r"^\[\[?(\w+)", shown, re.MULTILINE)
+    keys = set(re.findall(r"^ *#?(\w+) = ", shown, re.MULTILINE))
+    for name, field in Settings.model_fields.items():
+        assert (field.alias or name) in tables, name
+        for section in sections(field.annotation):
+            for key, inner in section.model_fields.items():
+                assert (inner.alias or key) in keys or shown.count(f" {key} = "), f"{section.__name__}: {key}"
+
+
+def sections(annotation: object) -> Iterator[type[BaseModel]]:
+    """Yield the tables that a key of the configuration holds."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from sections(inner)
 
 
 def test_all_pages_are_written_where_man_looks_for_them(tmp_path: Path) -> None:

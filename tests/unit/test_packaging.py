@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -44,6 +45,20 @@ def test_the_wheel_has_every_module_and_every_template(wheel: Path) -> None:
     assert (wheel / "maild" / "_data" / "config.example.toml").read_bytes() == (
         CHECKOUT / "config.example.toml"
     ).read_bytes()
+
+
+def test_the_sdist_has_all_that_a_wheel_a_package_and_the_tests_are_made_of(tmp_path: Path) -> None:
+    hatchling = pytest.importorskip("hatchling.build", reason="not run: hatchling, which builds the sdist, is missing")
+    code = f"from {hatchling.__name__} import build_sdist; print(build_sdist({str(tmp_path)!r}))"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=CHECKOUT, capture_output=True)
+    [built] = tmp_path.glob("*.tar.gz")
+    with tarfile.open(built) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+
+    for folder in ("maild", "templates", "systemd", "deb", "docs"):
+        assert {f"{folder}/{name}" for name in files(CHECKOUT / folder)} <= names, folder
+    assert {"config.example.toml", "README.md", "CHANGELOG.md", "Makefile", "pyproject.toml", "tests/setup.sh"} <= names
+    assert not [name for name in names if "__pycache__" in name or name.endswith((".db", ".pyc"))]
 
 
 def test_the_wheel_has_no_tests_and_nothing_private(wheel: Path) -> None:
