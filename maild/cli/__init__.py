@@ -7,6 +7,7 @@
     mailbox                where it gets mail
     schedule               what time alone does
     template               how it writes
+    import                 old mail from elsewhere
     db                     where it keeps all this
     man completion         itself
 
@@ -46,6 +47,7 @@ COMMANDS: Final = {  # name -> module of maild.cli, whose `command` it is
     "mailbox": "mailbox",
     "schedule": "schedule",
     "template": "template",
+    "import": "imports",
     "db": "database",
     "man": "man",
     "completion": "completion",

@@ -163,6 +163,14 @@ CONTRACT: dict[str, tuple[str, str, str]] = {
         "template-preview",
         "index mails[name language subject]",
     ),
+    "report": (
+        "report",
+        "report",
+        "period(first last) total(in solved answers first_response resolution promises(kept missed) backlog) "
+        "departments agents",
+    ),
+    "import mbox": ("import mbox old.mbox", "import-mbox", "[file mails new known too_long]"),
+    "import maildir": ("import maildir old", "import-maildir", "[file mails new known too_long]"),
     "db backup": (
         "db backup backup.db",
         "db-backup",
@@ -249,6 +257,9 @@ def small(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shel
     with shell.desk.database.write() as connection:
         connection.execute(insert(MailboxRow).values(name="box", folder="INBOX", attempts=0, last_uid=0, old_uid=0))
     (tmp_path / "mail.eml").write_bytes(b"From: ada@customer.example\r\nSubject: Hello\r\n\r\nHello\r\n")
+    (tmp_path / "old.mbox").write_bytes(b"From x Mon Mar  2 09:00:00 2020\nSubject: old\n\nold\n")
+    for name in ("cur", "new"):
+        (tmp_path / "old" / name).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     return shell
 

@@ -23,6 +23,7 @@ FIXED = {  # the operator's interface: names that stay
     "delivery": ("list", "retry", "cancel"),
     "schedule": ("show", "hold", "release"),
     "template": ("list", "preview"),
+    "import": ("mbox", "maildir"),
     "mailbox": ("test", "folders", "login", "progress"),
     "db": ("upgrade", "check", "backup", "restore"),
     "man": (),
