@@ -166,8 +166,10 @@ CONTRACT: dict[str, tuple[str, str, str]] = {
     "report": (
         "report",
         "report",
-        "period(first last) total(in solved answers first_response resolution promises(kept missed) backlog) "
-        "departments agents",
+        (
+            "period(first last) total(in solved answers first_response resolution promises(kept missed) backlog) "
+            "departments agents"
+        ),
     ),
     "import mbox": ("import mbox old.mbox", "import-mbox", "[file mails new known too_long]"),
     "import maildir": ("import maildir old", "import-maildir", "[file mails new known too_long]"),

@@ -1,6 +1,7 @@
 """Old mail from elsewhere: every mail once, with its own dates, and nobody is written to."""
 
 import mailbox
+import re
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
