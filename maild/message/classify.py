@@ -84,7 +84,7 @@ _LOOP_HEADERS = _Names(
 )  # fmt: skip
 _SUPPRESSED = re.compile(r"\b(?:all|autoreply|oof)\b", re.IGNORECASE)
 _NO_REPLY = re.compile(
-    r"^(?:postmaster$|no[._-]?reply|do[._-]?not[._-]?reply|dont[._-]?reply|nepas-?repondre|ne-?pas-?repondre|noresponder|no-?responder|nao-?responda)\b",
+    r"^(?:postmaster$|mailer-?daemon$|no[._-]?reply|do[._-]?not[._-]?reply|dont[._-]?reply|nepas-?repondre|ne-?pas-?repondre|noresponder|no-?responder|nao-?responda)\b",
     re.IGNORECASE,
 )
 _LINK = re.compile(r"<a\s[^>]{0,300}href\s{0,3}=", re.IGNORECASE)  # a report has nothing to click on; a lure has
@@ -242,8 +242,8 @@ def _unanswerable(message: Message, null: bool) -> tuple[str, ...]:
     if "x-auto-response-suppress" in names and _SUPPRESSED.search(message.header("x-auto-response-suppress")):
         reasons.append("X-Auto-Response-Suppress asks for no automatic answer")
     reasons += [f"header {name}" for name in _LOOP_HEADERS.present(names)]
-    sender = message.from_
-    if sender is not None and _NO_REPLY.match(sender.address.partition("@")[0]) and not message.reply_to:
+    answered = message.reply_to or ((message.from_,) if message.from_ is not None else ())
+    if any(_NO_REPLY.match(each.address.partition("@")[0]) for each in answered):
         reasons.append("sender reads no answers")
     if null:
         reasons.append("null return path")

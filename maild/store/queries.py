@@ -300,6 +300,16 @@ def spoken(connection: Connection, ticket_ids: Collection[int], since: datetime)
     return gathered
 
 
+_HOLD_TICKETS: Final = (
+    select(TicketRow.id).where(TicketRow.id.in_(_some("tickets"))).order_by(TicketRow.id).with_for_update()
+)
+
+
+def hold_tickets(connection: Connection, ticket_ids: Collection[int]) -> None:
+    """Keep other nodes from changing tickets until the transaction ends; in the order in which the desk takes them."""
+    connection.execute(_HOLD_TICKETS, {"tickets": sorted(ticket_ids)}).all()
+
+
 _DEPARTMENTS_OF: Final = select(TicketRow.id, TicketRow.department).where(TicketRow.id.in_(_some("tickets")))
 
 

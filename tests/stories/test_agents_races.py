@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -9,6 +10,7 @@ from sqlalchemy import update
 from maild.inbox import held
 from maild.rules.routing import OPERATOR
 from maild.rules.tickets import Status
+from maild.services import filer
 from maild.store.models import MailRow, MailState
 from tests.stories.driver import ADA, ANNA, BERT, SUPPORT, Desk, Received
 
@@ -151,3 +153,23 @@ def test_the_operator_lets_an_answer_go_that_he_was_shown_to_wait(desk: Desk, to
     desk.work()
 
     assert is_held(desk, mail) is for_trust  # of his proof the operator knows, of what came since he does not
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_what_another_node_files_between_a_look_and_the_sending_is_seen(
+    desk: Desk, told: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_order = filer._in_order
+    other = Desk(desk.database, desk.clock)
+
+    def meanwhile(*args: Any) -> Any:
+        monkeypatch.setattr(filer, "_in_order", in_order)
+        other._number = 100
+        desk.clock.advance(seconds=1)
+        other.mail(ADA, "Re: Printer on fire", "It was the toaster.\r\n", headers=AGAIN)
+        return in_order(*args)
+
+    monkeypatch.setattr(filer, "_in_order", meanwhile)
+    mail = desk.mail(ANNA, told.subject, "Pull the plug.\r\n", answers=told)
+
+    assert is_held(desk, mail)

@@ -33,6 +33,7 @@ from maild.rules.routing import Action
 from maild.services.filer.authenticating import Ask, Authenticator
 from maild.services.filer.examining import Examiner
 from maild.services.filer.filing import Filing, Inbound, evidence, fetch
+from maild.services.filer.guarding import guard_again
 from maild.services.filer.requests import Requests
 from maild.services.filer.writing import Writer
 from maild.store import queues, raw
@@ -173,6 +174,7 @@ class Filer:
             _give_back(connection, claim, waiting)
             if filings:
                 queues.hold(connection, claim.only([filing.mail.id for filing in filings]))
+                guard_again(connection, filings)
                 self._writer.write(connection, filings, now)
         for filing in filings:
             log.info(

@@ -115,10 +115,16 @@ class Examiner:
 
     def _read(self, mail: Inbound, now: datetime) -> Reading:
         try:
-            return reading.read(mail.raw, mail.envelope_from, mail.recipients, self._known, now)
+            return self._answered(reading.read(mail.raw, mail.envelope_from, mail.recipients, self._known, now))
         except Exception:  # a foreign parser under ours may raise on anything; the mail must not be lost for it
             log.exception("mail cannot be read, it becomes a ticket as it is", mail=mail.id)
             return reading.read(_UNREADABLE, mail.envelope_from, mail.recipients, self._known, now)
+
+    def _answered(self, each: Reading) -> Reading:
+        """Return `each` with its author as the one who is answered, if its Reply-To names one of our agents."""
+        if each.writer is each.author or self._settings.agent_of(each.writer.address) is None:
+            return each
+        return replace(each, writer=each.author)
 
     def _bounced_deliveries(self, connection: Connection, each: Reading) -> tuple[int, ...]:
         """Return our deliveries that a mail reports on, by its envelope recipient or by what it returns."""
@@ -152,7 +158,10 @@ class Examiner:
             role=verdict.role.value if verdict.role else None,
             rating=read_rating(each.message.subject, each.message.text)[0] if verdict.role is Role.RATE else None,
             proven=verdict.proof == "signed",
-            token_is_senders=holder is not None and holder.address_id == verdict.address_id,
+            # Of two authors neither is known to have written it.
+            token_is_senders=holder is not None
+            and holder.address_id == verdict.address_id
+            and len(each.message.froms) == 1,
             third_party=verdict.third_party,
             takes_part=taking_part is not None and each.sender in taking_part.participants,
             requester=taking_part is not None and each.sender in taking_part.requester,

@@ -9,6 +9,8 @@ nothing tells what its agent had read.
 A mail that was held and is released is guarded like any other: it may have waited for days. What its agent was shown
 when it was held for this very reason counts as read. The operator's release of such a mail is his word that it goes.
 
+It is asked twice where several nodes may file: when a mail is looked at, and with its ticket in hand when it is sent.
+
 What counts is when the desk had something, not when it was stored: a mail that was stored first may be filed last.
 """
 
@@ -58,6 +60,13 @@ def guard(connection: Connection, filings: Sequence[Filing]) -> None:
             filing.collision = Collision(
                 filing.reading.sender, filing.mail.id, filing.reply.text, filing.orders.block, missed
             )
+
+
+def guard_again(connection: Connection, filings: Sequence[Filing]) -> None:
+    """Do the same within the transaction that sends, if another node may have filed something since."""
+    if connection.dialect.name == "postgresql" and any(_answers(filing) for filing in filings):
+        queries.hold_tickets(connection, {each.ticket for each in filings if isinstance(each.ticket, int)})
+        guard(connection, filings)
 
 
 def _answers(filing: Filing) -> bool:
