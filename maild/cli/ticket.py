@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,8 +124,8 @@ def show(config: Path | None, as_json: bool, ticket_id: int) -> None:
     """Show a ticket with its messages; `maild mail show` has each of them in full."""
     from maild.cli.answers import tickets
 
-    with desk_database(config) as (_, database), database.read() as connection:
-        found = tickets.shown(connection, ticket_id)
+    with desk_database(config) as (settings, database), database.read() as connection:
+        found = tickets.shown(connection, settings, ticket_id, now())
         if found is None:
             raise _unknown(ticket_id, tickets.newest(connection))
     if as_json:
@@ -143,15 +144,15 @@ def _print_ticket(found: dict[str, Any]) -> None:
                 ("ticket", f"{found['id']}: {found['subject'] or '(no subject)'}"),
                 ("status", f"{found['status']} for {output.since(found['since'], at)}"),
                 ("waits", waits and f"{output.since(waits, at)}, since {output.moment(waits)} UTC"),
-                (
-                    "next",
-                    coming and f"{coming['what']} {output.until(coming['at'], at)}, {output.moment(coming['at'])} UTC",
-                ),
+                ("next", coming and f"{coming['text']} ({output.until(coming['at'], at)})"),
+                *((each["kind"], _clock(each, found["timezone"], at)) for each in found["clocks"]),
                 ("department", found["department"]),
                 ("requester", _person(found["requester_name"], found["requester"])),
                 ("participants", ", ".join(_person(each["name"], each["address"]) for each in found["participants"])),
                 ("assignee", found["assignee"]),
                 ("priority", found["priority"]),
+                ("level", found["level"]),
+                ("rating", found["rating"] and f"{found['rating']}/3"),
                 ("language", found["language"]),
                 ("merged into", found["merged_into"]),
                 ("merged from", ", ".join(map(str, found["merged_from"]))),
@@ -172,6 +173,19 @@ def _print_ticket(found: dict[str, Any]) -> None:
         output.line(printable(f"{arrow} mail {each['mail']}  {output.moment(each['at'])} UTC  {kind}  {who}"))
         for text in output.printable_lines(each["text"]) if each["text"] else ():
             output.line(f"   {text}".rstrip())
+
+
+def _clock(each: dict[str, Any], zone: str, at: datetime) -> str:
+    """Return what a clock came to, or by when it has to stop."""
+    from zoneinfo import ZoneInfo
+
+    from maild.rules.next_step import moment
+
+    used = output.span(timedelta(seconds=each["used_s"]))
+    due = f"due {moment(each['due_at'], ZoneInfo(zone), at)}" if each["due_at"] else "nothing promised"
+    if each["stopped_at"] is None:
+        return f"{each['outcome']}, {used} used, {due}"
+    return f"{each['outcome'] or 'ended'} after {used}, {due}"
 
 
 def _person(name: str, address: str) -> str:

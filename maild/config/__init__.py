@@ -161,14 +161,7 @@ def parse(
 
 def warnings(settings: Settings) -> tuple[str, ...]:
     """Return what is allowed but risky, each as `key: why, and what is better`."""
-    return (*_warnings(settings), *_not_done(settings))
-
-
-def _not_done(settings: Settings) -> Iterator[str]:
-    """Yield what may be written and does nothing in this version."""
-    for department in settings.departments:
-        if department.sla is not None:
-            yield f"department {department.name}.sla: this version uses its calendar, and does not measure its targets"
+    return tuple(_warnings(settings))
 
 
 def _login_warnings(settings: Settings) -> Iterator[str]:

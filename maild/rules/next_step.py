@@ -7,6 +7,8 @@ Nothing here decides anything.
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
+from zoneinfo import ZoneInfo
 
 from maild.rules.tickets import Status, Ticket
 
@@ -38,6 +40,30 @@ def next_step(ticket: Ticket) -> NextStep | None:
     """
     step = _step(ticket)
     return NextStep(step, ticket.due_at) if step and ticket.due_at else None
+
+
+def sentence(coming: NextStep, zone: ZoneInfo, now: datetime) -> str:
+    """Return what happens, when by the wall clock of `zone`, and what would keep it from happening."""
+    return _SENTENCES[coming.step].format(when="now" if coming.at <= now else f"on {moment(coming.at, zone, now)}")
+
+
+def moment(at: datetime, zone: ZoneInfo, now: datetime) -> str:
+    """Return an instant as people say it: "Mon 30 Nov, 10:00 Tallinn", with the year if it is another."""
+    local = at.astimezone(zone)
+    year = f" {local.year}" if local.year != now.astimezone(zone).year else ""
+    place = zone.key.rpartition("/")[2].replace("_", " ")
+    return f"{local:%a} {local.day} {local:%b}{year}, {local:%H:%M} {place}"
+
+
+_SENTENCES: Final = {
+    Step.TELL_AGENTS: "agents are told {when}, unless it is answered",
+    Step.REMIND: "the customer is reminded {when}, unless he writes",
+    Step.RESOLVE: "resolves itself {when}, unless the customer writes",
+    Step.RETURN: "comes back {when}, or when the customer writes",
+    Step.ASK: "the customer is asked {when} how we did",
+    Step.CLOSE: "closes {when}, unless the customer writes",
+    Step.PURGE: "is removed for good {when}",
+}
 
 
 def _step(ticket: Ticket) -> Step | None:

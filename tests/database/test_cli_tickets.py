@@ -1,5 +1,6 @@
 """`maild ticket`: lists, shows, explains and changes tickets, on either database."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -20,6 +21,7 @@ KEYS = {
     "priority",
     "language",
     "waiting_since",
+    "target_at",
     "due_at",
     "next",
 }
@@ -114,9 +116,30 @@ def test_show_for_people_names_status_customer_and_what_comes_next(shell: Shell)
 
     assert "1: Printer on fire" in out
     assert "answered" in out
-    assert "remind customer in 6d, 2026-03-09 09:00 UTC" in out  # five days end on a Saturday
+    # five days end on a Saturday
+    assert "the customer is reminded on Mon 9 Mar, 09:00 UTC, unless he writes (in 6d)" in out
+    assert re.search(r"first response +ended after 1h, nothing promised", out)
     assert f"Ada <{ADA}>" in out
     assert "Use water." in out
+
+
+def test_show_names_the_clocks_with_what_was_promised(shell: Shell) -> None:
+    text = shell.config.read_text().replace('name = "support"', 'name = "support"\nsla = "standard"', 1)
+    shell.config.write_text(
+        text + '[sla.standard]\nfirst_response = { normal = "4h" }\nresolution = { normal = "2d" }\n'
+    )
+    shell.desk.mail(f"Ada <{ADA}>", "Printer on fire")
+    shell.desk.clock.advance(hours=5)
+
+    clocks = shell("ticket", "show", 1, "--json").data["clocks"]
+    out = shell("ticket", "show", 1).out
+
+    assert [(each["kind"], each["outcome"], each["used_s"]) for each in clocks] == [
+        ("first response", "late", 5 * 3600),
+        ("resolution", "running", 5 * 3600),
+    ]
+    assert re.search(r"first response +late, 5h used, due Mon 2 Mar, 16:00 UTC", out)
+    assert re.search(r"resolution +running, 5h used, due Wed 4 Mar, 12:00 UTC", out)
 
 
 def test_the_history_names_each_change_with_actor_cause_and_mail(shell: Shell) -> None:

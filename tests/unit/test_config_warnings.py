@@ -22,18 +22,6 @@ def test_what_is_allowed_but_risky_is_said(written: str, expected: str) -> None:
     assert any(expected in each for each in found), found
 
 
-@pytest.mark.parametrize(
-    ("written", "expected"),
-    [
-        ('[sla.x]\n[[department]]\nname = "sales"\naddress = "s@acme.example"\nsla = "x"', "sales.sla: this version"),
-    ],
-)
-def test_what_this_version_does_not_do_is_said(written: str, expected: str) -> None:
-    found = warnings(settings(written))
-
-    assert any(expected in each for each in found), found
-
-
 def test_a_department_without_agents_is_risky() -> None:
     found = warnings(parse(SMALLEST.partition("[[agent]]")[0]))
 

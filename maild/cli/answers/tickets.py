@@ -6,9 +6,11 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, true
 
+from maild.cli.answers import clocks
+from maild.config import Settings
 from maild.message.address import normalise
 from maild.message.search import Query
-from maild.rules.next_step import next_step
+from maild.rules.next_step import NextStep, next_step, sentence
 from maild.rules.tickets import FIELDS, Status, Ticket
 from maild.store import lists, search
 from maild.store.models import (
@@ -102,15 +104,23 @@ def counted(connection: Connection, statuses: Collection[Status] = IN_USE) -> in
     return connection.scalar(select(func.count()).where(TicketRow.status.in_(statuses))) or 0
 
 
-def shown(connection: Connection, ticket_id: int) -> dict[str, Any] | None:
+def shown(connection: Connection, settings: Settings, ticket_id: int, now: datetime) -> dict[str, Any] | None:
     """Return a ticket with who takes part, its messages and its relatives; None if there is no such ticket."""
     row = connection.execute(_TICKETS.where(TicketRow.id == ticket_id)).one_or_none()
     if row is None:
         return None
     followers = connection.scalars(select(TicketRow.id).where(TicketRow.follows_id == ticket_id).order_by(TicketRow.id))
     aliases = connection.scalars(select(TicketRow.id).where(TicketRow.merged_into == ticket_id).order_by(TicketRow.id))
+    ticket, department = _state(row), settings.department(row.department) or settings.departments[0]
+    policy = settings.policy_of(department, row.requester)
+    coming = next_step(ticket)
     return {
         **_ticket(row),
+        "next": coming and {**_coming(coming), "text": sentence(coming, department.timezone, now)},
+        "clocks": clocks.of_ticket(connection, ticket_id, ticket, policy, now),
+        "level": policy.level.name if policy.level else None,
+        "timezone": department.timezone.key,
+        "rating": row.rating,
         "created_at": row.created_at,
         "since": row.since,
         "answered_at": row.answered_at,
@@ -170,13 +180,17 @@ def _ticket(row: Any) -> dict[str, Any]:
         "language": row.language,
         "waiting_since": row.waiting_since,
         "due_at": row.due_at,
-        "next": _next(Ticket(**{name: getattr(row, name) for name in FIELDS})),
+        "target_at": row.target_at,
+        "next": (coming := next_step(_state(row))) and _coming(coming),
     }
 
 
-def _next(ticket: Ticket) -> dict[str, str | datetime] | None:
-    coming = next_step(ticket)
-    return {"what": str(coming.step), "at": coming.at} if coming else None
+def _state(row: Any) -> Ticket:
+    return Ticket(**{name: getattr(row, name) for name in FIELDS})
+
+
+def _coming(coming: NextStep) -> dict[str, str | datetime]:
+    return {"what": str(coming.step), "at": coming.at}
 
 
 def _participants(connection: Connection, ticket_id: int) -> list[dict[str, Any]]:
