@@ -12,6 +12,7 @@ and the files are looked at. Reading the configuration itself, the name of the m
 `maild.config`'s affair.
 """
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property, lru_cache
@@ -179,6 +180,12 @@ class Settings(Section):
                 return found
             domain = domain.partition(".")[2]
         return department.sla
+
+    @cached_property
+    def promises(self) -> str:
+        """A mark of all that says when tickets are due; another one where any of it is another."""
+        said = (self.departments, self.sla, self.calendar, self.escalations)
+        return hashlib.sha256(repr(said).encode()).hexdigest()
 
     def policy_of(self, department: Department, requester: str = "") -> Policy:
         """Return what the life cycle needs to know of a department and of the level of service of a customer.

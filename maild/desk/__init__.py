@@ -23,14 +23,16 @@ from maild.desk import undoing
 from maild.desk.assigning import Rota
 from maild.desk.batch import Batch
 from maild.desk.happenings import MAILD, Happening, Opening, Outcome
-from maild.desk.rows import last_answers, load, purge, record_withheld, write
+from maild.desk.rows import last_answers, load, make_due, purge, record_withheld, write
 from maild.desk.undoing import Deed
 from maild.message import bounce
 from maild.message.address import normalise
 from maild.message.commands import Fault
 from maild.outbox import About, FiledMail, Outbox, Post, Undelivered, Withheld
+from maild.rules import promises
 from maild.rules.events import DeliveryFailed
 from maild.rules.tickets import Policy, Tell
+from maild.store import jobs
 from maild.store.models import DeliveryRow, DeliveryState, MailRow
 
 __all__ = ["MAILD", "Deed", "Desk", "Happening", "Opening", "Outcome"]
@@ -95,6 +97,15 @@ class Desk:
         ]
         if happenings:
             self.handle(connection, happenings, now)
+
+    def review(self, connection: Connection, now: datetime) -> None:
+        """Look at all tickets in which a customer waits anew if what is promised is not what it was at the last look.
+
+        They are then due, and the next tick says when they really are.
+        """
+        if jobs.differs(connection, "promises", self._settings.promises, now):
+            count = make_due(connection, promises.RUNNING, now)
+            log.info("promises changed", tickets=count)
 
     def tell(self, connection: Connection, ticket_id: int, tell: Tell, about: About, now: datetime) -> None:
         """Post a mail about a ticket that nothing happens to.

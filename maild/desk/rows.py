@@ -18,7 +18,7 @@ from maild.desk.happenings import MAILD, Happening, Opening
 from maild.outbox import Thread, Withheld
 from maild.rules.events import Assign, KnowAs
 from maild.rules.levels import Finished
-from maild.rules.tickets import COMPUTED, FIELDS, PEOPLE, Tell, Ticket
+from maild.rules.tickets import COMPUTED, FIELDS, PEOPLE, Status, Tell, Ticket
 from maild.store import search
 from maild.store.models import AddressRow, ClockRow, Direction, HistoryRow, MailRow, ParticipantRow, TicketRow
 
@@ -270,6 +270,12 @@ def record_withheld(connection: Connection, withheld: Sequence[Withheld], now: d
         log.info("withheld", ticket=ticket_id, purpose=each.tell.value, why=each.reason)
     if rows:
         connection.execute(_INSERT_HISTORY, rows)
+
+
+def make_due(connection: Connection, statuses: Iterable[Status], now: datetime) -> int:
+    """Let the time come to all tickets of these statuses, to look at them anew; return how many."""
+    later = TicketRow.status.in_(statuses) & (TicketRow.due_at > now)
+    return connection.execute(update(TicketRow).where(later).values(due_at=now)).rowcount
 
 
 def last_answers(connection: Connection, ticket_ids: Iterable[int]) -> dict[int, int]:

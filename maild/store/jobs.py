@@ -63,6 +63,15 @@ def note(connection: Connection, name: str, now: datetime) -> None:
     connection.execute(noted.on_conflict_do_update(index_elements=["name"], set_={"done_at": now, "due_at": None}))
 
 
+def differs(connection: Connection, name: str, mark: str, now: datetime) -> bool:
+    """Remember how something stands; return whether it stood otherwise when that was last remembered."""
+    if connection.scalar(select(JobRow.mark).where(JobRow.name == name)) == mark:
+        return False
+    note(connection, name, now)
+    connection.execute(update(JobRow).where(JobRow.name == name).values(mark=mark))
+    return True
+
+
 def next_due(connection: Connection, name: str) -> datetime | None:
     """Return when a job is due, None if it is not known or never due."""
     return connection.scalar(select(JobRow.due_at).where(JobRow.name == name))

@@ -233,3 +233,17 @@ def test_a_postponed_ticket_does_not_hide_a_broken_promise(desk: Desk) -> None:
 
     assert [("(late)" in each.text) for each in desk.mails_to(ANNA)] == [False, True]
     assert desk.status(1) is Status.POSTPONED
+
+
+def test_what_is_promised_from_now_on_holds_for_tickets_that_wait_already(database: Database) -> None:
+    clock = FakeClock(MONDAY)
+    before = Desk(database, clock)
+    before.mail(ADA, "Printer on fire", proven=True)
+    assert before.ticket(1).target_at == MONDAY + timedelta(days=7)
+
+    after = Desk(database, clock, PROMISES)
+    after.work()
+
+    assert after.ticket(1).target_at == MONDAY + timedelta(hours=4)
+    after.wait(hours=4)
+    assert "should have had an answer" in after.mails_to(CARLA)[0].text

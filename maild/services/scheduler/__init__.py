@@ -39,6 +39,7 @@ __all__ = ["BATCH", "LEASE", "Scheduler"]
 log = structlog.get_logger("maild.scheduler")
 
 SPREAD_S: Final = 10.0  # between looks while something that is due has to wait: `rules.pace.STEPS` a minute
+REVIEW_EVERY_S: Final = 86_400  # and at the start, and when the configuration was read anew
 LONGEST_SLEEP_S: Final = 60.0
 CLOCK_STEP_S: Final = 5.0  # a wall clock that lost more than this against the monotonic one was set back
 
@@ -62,6 +63,7 @@ class Scheduler:
         self._metronome = schedule.Scheduler()
         self._wall_s, self._monotonic_s = time.time(), time.monotonic()
         self._left = False  # something that is due has to wait
+        self.every(REVIEW_EVERY_S, "review", self._ticker.review)
         self.every(60, "tick", self._tick)
         self.every(15, "clock", self._watch.clock)
         self.every(SEEN_EVERY_S, "seen", self._watch.see)

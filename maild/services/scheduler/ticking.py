@@ -51,6 +51,11 @@ class Ticker:
         self._now = now
         self._ticked: deque[tuple[datetime, Bucket, int]] = deque()  # within the last minute
 
+    def review(self) -> None:
+        """Let tickets that are due otherwise by another configuration be looked at."""
+        with self._database.write() as connection:
+            self._desk.review(connection, self._now())
+
     def tick(self, watch: Watch) -> bool:
         """Tick what may be ticked now; return whether something that is due has to wait."""
         now = self._now()
