@@ -99,7 +99,7 @@ class Escalate(Section):
     unassigned_for: SpanText | None = None
     unanswered_for: SpanText | None = None
     breached: StrictBool = False
-    set_priority: Priority | None = None
+    raise_to: Priority | None = None
     move_to: Name | None = None
     assign: MailAddress | None = None
     tell: SomeAddresses = ()
@@ -108,8 +108,8 @@ class Escalate(Section):
     def _asks_and_says(self) -> "Escalate":
         if self.unassigned_for is None and self.unanswered_for is None and not self.breached:
             raise ValueError("expected when: unassigned_for, unanswered_for or breached = true")
-        if not (self.set_priority or self.move_to or self.assign or self.tell):
-            raise ValueError("expected what follows: set_priority, move_to, assign or tell")
+        if not (self.raise_to or self.move_to or self.assign or self.tell):
+            raise ValueError("expected what follows: raise_to, move_to, assign or tell")
         return self
 
     @property
@@ -123,7 +123,7 @@ class Escalate(Section):
             self.unassigned_for,
             self.unanswered_for,
             self.breached,
-            self.set_priority,
+            self.raise_to,
             self.move_to,
             normalise(self.assign) if self.assign else None,
             tuple(map(normalise, self.tell)),

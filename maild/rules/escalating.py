@@ -11,6 +11,7 @@ from datetime import datetime
 
 from maild.rules import promises
 from maild.rules.escalation import Escalation
+from maild.rules.levels import PRIORITIES
 from maild.rules.tickets import TO_SOLVE, Policy, Ticket
 
 
@@ -76,5 +77,9 @@ def _after(rule: Escalation, ticket: Ticket, policy: Policy) -> Ticket:
         escalated=ticket.escalated | {rule.name},
         department=department,
         assignee=assignee,
-        priority=rule.priority or ticket.priority,
+        priority=_more_urgent(ticket.priority, rule.priority),
     )
+
+
+def _more_urgent(one: str, other: str | None) -> str:
+    return min((each for each in PRIORITIES if each in (one, other)), key=PRIORITIES.index, default=one)

@@ -22,7 +22,7 @@ class Escalation:
     unassigned_for: Span | None = None
     unanswered_for: Span | None = None
     breached: bool = False
-    priority: str | None = None
+    priority: str | None = None  # at least this one: what is more urgent stays so
     department: str | None = None
     assignee: str | None = None  # normalised
     tell: tuple[str, ...] = ()  # agents, normalised

@@ -50,14 +50,14 @@ def tick(ticket: Ticket, at: datetime, policy: Policy) -> Decision:
 
 def _waits(ticket: Ticket, at: datetime, policy: Policy) -> Decision:
     raised = escalating.escalated(ticket, at, policy)
-    tells = _of_rules(ticket, raised, policy)
-    told_at = promises.told_next(ticket, policy)
-    if told_at is not None and told_at <= at:
-        decision = _told(raised, at, policy)
-        return replace(decision, tells=(*tells, *decision.tells))
     if promises.target_at(raised, policy) != promises.target_at(ticket, policy):
         raised = replace(raised, told_at=None)  # what was told was about another target
-    return Decision(raised, tells)
+    tells = _of_rules(ticket, raised, policy)
+    told_at = promises.told_next(raised, policy)
+    if told_at is None or told_at > at:
+        return Decision(raised, tells)
+    decision = _told(raised, at, policy)
+    return replace(decision, tells=(*tells, *decision.tells))
 
 
 def _of_rules(before: Ticket, after: Ticket, policy: Policy) -> tuple[Tell, ...]:

@@ -11,7 +11,7 @@ RULES = """
 name = "nobody-took-it"
 department = "support"
 unassigned_for = "2h"
-set_priority = "high"
+raise_to = "high"
 assign = "anna@acme.example"
 
 [[escalate]]

@@ -178,7 +178,7 @@ def smallest(entry: Entry) -> dict[str, Any]:
         "agent": {"name": "Anna", "address": "anna@acme.example", "departments": ["support"]},
         "calendar": {"timezone": "UTC"},
         "oauth": {"client_id": "x", "provider": "microsoft"},
-        "escalate": {"name": "x", "unanswered_for": "1h", "set_priority": "low"},
+        "escalate": {"name": "x", "unanswered_for": "1h", "raise_to": "low"},
         "route": {"subject": "invoice", "priority": "high"},
         "mailbox": {"name": "a", "host": "imap.example", "user": "x", "password": "y", "department": "support"},
     }

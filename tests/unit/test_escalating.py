@@ -98,6 +98,13 @@ def test_steps_follow_each_other() -> None:
     assert steps[-1][1].assignee is None  # Anna does not work in sales
 
 
+def test_what_is_more_urgent_stays_so() -> None:
+    rules = policy(Escalation("a", unanswered_for=H2, priority="high"))
+
+    assert lived(waiting(rules, priority="urgent"), rules, 3 * HOUR)[-1][1].priority == "urgent"
+    assert lived(waiting(rules, priority="low"), rules, 3 * HOUR)[-1][1].priority == "high"
+
+
 def test_who_works_in_the_other_department_too_keeps_the_ticket() -> None:
     rules = policy(Escalation("a", unanswered_for=H2, department="lab"))
 
@@ -214,18 +221,18 @@ departments = ["support"]
 @pytest.mark.parametrize(
     ("rule", "fault"),
     [
-        ('name = "a"\nset_priority = "high"', "expected when"),
+        ('name = "a"\nraise_to = "high"', "expected when"),
         ('name = "a"\nbreached = true', "expected what follows"),
         ('name = "a"\nbreached = true\nmove_to = "sale"', "did you mean 'sales'"),
-        ('name = "a"\nbreached = true\ndepartment = ["sale"]\nset_priority = "low"', "did you mean 'sales'"),
+        ('name = "a"\nbreached = true\ndepartment = ["sale"]\nraise_to = "low"', "did you mean 'sales'"),
         ('name = "a"\nbreached = true\ntell = "ana@acme.example"', "did you mean 'anna@acme.example'"),
         ('name = "a"\nbreached = true\nmove_to = "sales"\nassign = "anna@acme.example"', "an agent of department"),
-        ('name = "a"\nunanswered_for = "soon"\nset_priority = "low"', "span of time"),
+        ('name = "a"\nunanswered_for = "soon"\nraise_to = "low"', "span of time"),
         (
-            'name = "a"\nbreached = true\nset_priority = "low"\n[[escalate]]\nname = "a"',
+            'name = "a"\nbreached = true\nraise_to = "low"\n[[escalate]]\nname = "a"',
             "there is a escalate 'a' above",
         ),
-        ('name = "a"\nbreached = true\nstatus = "answered"\nset_priority = "low"', "status"),
+        ('name = "a"\nbreached = true\nstatus = "answered"\nraise_to = "low"', "status"),
     ],
 )
 def test_what_makes_no_sense_is_refused_at_the_start(rule: str, fault: str) -> None:
