@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from maild.config import Settings
 from maild.config.setting_types import holidays_of
-from maild.rules.events import AgentWrote, CustomerWrote, Event, StillAProblem, Tick
+from maild.rules.events import AgentWrote, CustomerWrote, DeliveryFailed, Event, StillAProblem, Tick
 from maild.rules.levels import Finished, Kind, Outcome
 from maild.rules.promises import RUNNING
 from maild.rules.tickets import TO_SOLVE, Decision, Policy, Status, Tell, Ticket
@@ -34,6 +34,9 @@ class Life:
     undisturbed_since: datetime | None = None  # since when the waiting goes on without a change of what is promised
     told: list[tuple[datetime, Tell]] = field(default_factory=list)  # of the agents, in this waiting
     sent: list[tuple[datetime, Tell]] = field(default_factory=list)  # to the customer, by time alone
+    happened_at: datetime | None = None
+    waiting_since: datetime | None = None
+    acted: frozenset[str] = frozenset()  # rules of escalation, in this waiting
     again: int = 0  # how often agents were told of a breach within a day of the last time
     answered_at: datetime | None = None
     ran: timedelta = timedelta(0)  # of the resolution clock
@@ -63,6 +66,7 @@ class Judge:
     def judge(self, life: Life, event: Event, before: Ticket, decision: Decision, policy: Policy) -> None:
         """Check what an event did."""
         after, at = decision.after, event.at
+        life.happened_at = at
         final = after.status in (Status.CLOSED, Status.MERGED)
         assert (after.due_at is None) is final, (life, event)
         if isinstance(event, Tick):
@@ -120,19 +124,32 @@ class Judge:
                 life.told.append((at, tell))
         fired = after.escalated - before.escalated
         assert not fired or before.status in (*TO_SOLVE, Status.POSTPONED)
+        assert fired.isdisjoint(life.acted), ("a rule acted twice", life, at)
+        facts = [(each.department, each.assignee, each.priority) for each in (before, after)]
+        assert fired or not isinstance(event, Tick) or facts[0] == facts[1], ("it changed without a rule", life, at)
+        life.acted = life.acted | fired if after.waiting_since else frozenset()
         assert after.escalated >= before.escalated or after.waiting_since is None or isinstance(event, AgentWrote)
         if promised != promises or before.status is not after.status:
             life.undisturbed_since, life.again = at, 0
         if after.waiting_since is None:
             life.told = []
+        self._of_the_customer(life, event, after)
         if isinstance(event, CustomerWrote | StillAProblem) and after.status in TO_SOLVE and not decision.follow_up:
             assert after.waiting_since is not None
             assert Tell.NOTIFICATION in decision.tells, ("nobody knows that he wrote", life)
 
+    def _of_the_customer(self, life: Life, event: Event, after: Ticket) -> None:
+        """Keep account of since when he waits: since the oldest of his mails that has no answer."""
+        if isinstance(event, CustomerWrote | StillAProblem | DeliveryFailed) and after.status in RUNNING:
+            life.waiting_since = life.waiting_since or event.at
+        elif after.status in (Status.ANSWERED, Status.RESOLVED, Status.CLOSED):
+            life.waiting_since = None
+        assert after.waiting_since == life.waiting_since or after.status in (Status.SPAM, Status.DELETED), (life, event)
+
     def sweep(self, life: Life, now: datetime) -> None:
         """Check that somebody was told in time of a customer who waits now."""
         ticket = life.ticket
-        if ticket.status not in TO_SOLVE or life.gone:
+        if ticket.status not in TO_SOLVE or life.gone or life.happened_at == now:  # what is due now comes next
             return
         assert ticket.due_at is not None
         assert self.up(ticket.due_at) >= now or ticket.due_at >= now, ("overdue, and nothing happens", life, now)
@@ -145,19 +162,24 @@ class Judge:
         told_by = self._first_open(office, max(due, life.undisturbed_since or due))
         if now <= told_by:
             return
-        told = [when for when, _ in life.told if when >= due]
+        # Where nothing is promised it is enough that somebody was told within the day before.
+        told = [when for when, _ in life.told if when >= due - DAY * (ticket.department == "sales")]
         assert told, ("nobody was told that he waits", life, due, told_by, now)
         again = self._first_open(office, told[-1] + DAY)
         assert now <= again, ("nobody was told again", life, told[-1], again, now)
 
     def _of_rules(self, life: Life, now: datetime, waiting_since: datetime) -> None:
-        """Check that the rule for tickets that nobody takes has acted."""
+        """Check that rules for tickets that nobody takes, or answers, have acted."""
         ticket = life.ticket
-        if ticket.department != "support" or ticket.assignee is not None or life.undisturbed_since is None:
+        if life.undisturbed_since is None:
             return
-        office = self._office["support"]
-        acts = self._first_open(office, max(office.add(waiting_since, 6 * 60), life.undisturbed_since))
-        assert now <= acts or "nobody-took-it" in ticket.escalated, ("nobody took it", life, acts, now)
+        office = self._office[ticket.department]
+        if ticket.department == "support" and ticket.assignee is None:
+            acts = self._first_open(office, max(office.add(waiting_since, 6 * 60), life.undisturbed_since))
+            assert now <= acts or "nobody-took-it" in life.acted, ("nobody took it", life, acts, now)
+        elif ticket.department == "sales":
+            acts = self._first_open(office, max(waiting_since + 3 * DAY, life.undisturbed_since))
+            assert now <= acts or "sold" in life.acted, ("nobody answered", life, acts, now)
 
     def _first_open(self, office: Minutes, at: datetime) -> datetime:
         """Return the first minute from `at` on in which agents are told and the desk is up."""
@@ -186,6 +208,8 @@ class Judge:
             life.runs_since = before.created_at
         for clock in decision.finished:
             self._recount(life, clock, before, at, was=was)
+            answered = isinstance(event, AgentWrote) and clock.kind is not Kind.RESOLUTION
+            assert not answered or clock.outcome is not Outcome.VOID, clock
         if was and not runs and life.runs_since is not None:
             life.ran += self._worked(before.department, life.runs_since, at)
             life.runs_since = None
@@ -216,7 +240,8 @@ class Judge:
     def end(self, life: Life, _now: datetime) -> None:
         """Check how it ended, long after anybody did anything."""
         status = life.ticket.status
-        assert life.gone or status in (*TO_SOLVE, Status.CLOSED), ("left lying", life)
+        put_aside = (Status.SPAM, Status.DELETED)  # until they are purged
+        assert life.gone or status in (*TO_SOLVE, *put_aside, Status.CLOSED), ("left lying", life)
         assert life.gone or (status is Status.CLOSED) is (life.ticket.due_at is None), life
 
 

@@ -242,11 +242,15 @@ class Months:
         """Let people decide what they will do about what happened."""
         chance = self.random.random()
         if isinstance(event, CustomerWrote | StillAProblem):
+            if self.random.random() < 0.15:
+                self._push(self.now + self._some(3 * DAY), life.number, "reply")  # and another thing
             if chance < 0.96:  # else everybody forgets it
                 self._push(self._agent_time(life, HOUR * self.random.choice((1, 4, 9, 30, 120))), life.number, "agent")
         elif isinstance(event, AgentWrote):
             if chance < 0.05:
                 self._push(self.now + MINUTE, life.number, "bounce")
+            elif chance > 0.95:
+                self._push(self.now + self._some(9 * DAY), life.number, "once more")
             elif chance < 0.45:
                 self._push(self.now + self._some(self.random.choice((HOUR, DAY, 12 * DAY))), life.number, "reply")
             elif chance < 0.55:
@@ -273,6 +277,8 @@ class Months:
         elif what == "bounce" and status in (Status.ANSWERED, Status.RESOLVED):
             life.suppressed = True
             self._happen(life, DeliveryFailed(at))
+        elif what == "once more" and status is Status.ANSWERED:
+            self._happen(life, AgentWrote(at, "agent-0@acme.example"))
         elif what == "agent" and status in (*TO_SOLVE, Status.POSTPONED):
             self._act(life)
 
