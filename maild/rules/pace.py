@@ -3,8 +3,8 @@
 What is due falls into lanes. The lanes of a department do not wait for each other, nor for another department's:
 
     agents      a customer waits, a postponed ticket comes back: agents are told
-    customers   a customer is reminded, or told that his ticket is resolved by silence
-    quiet       what nobody is told: a ticket is closed, spam is removed
+    customers   a customer is reminded, told that his ticket is resolved, asked how we did; a ticket is closed
+    quiet       spam and what was deleted is removed
 
 Agents are told at any time. What customers get and what cannot be undone (`customers`, `quiet`) is
 braked: if time was lost (GAP: maild was down, the machine slept, the clock was set) and more than MASS of it is due
@@ -40,7 +40,7 @@ LANES: Final = {
     Status.OPEN: Lane.AGENTS,
     Status.POSTPONED: Lane.AGENTS,
     Status.ANSWERED: Lane.CUSTOMERS,
-    Status.RESOLVED: Lane.QUIET,
+    Status.RESOLVED: Lane.CUSTOMERS,
     Status.CLOSED: Lane.QUIET,
     Status.SPAM: Lane.QUIET,
     Status.DELETED: Lane.QUIET,
@@ -51,9 +51,9 @@ TOLD_BY: Final = {  # the mails of each lane
     Tell.WAITING: Lane.AGENTS,
     Tell.BREACHED: Lane.AGENTS,
     Tell.ESCALATED: Lane.AGENTS,
-    Tell.RATING: Lane.QUIET,
     Tell.REMINDER: Lane.CUSTOMERS,
     Tell.RESOLVED: Lane.CUSTOMERS,
+    Tell.RATING: Lane.CUSTOMERS,
 }
 
 

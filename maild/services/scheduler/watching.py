@@ -125,8 +125,8 @@ def _mass(due: Mapping[Bucket, int], gap: timedelta) -> str:
     hours = pace.BRAKED // timedelta(hours=1)
     return (
         f"After {_words(gap)} in which maild did not run, or by which the clock was set, these are due at once:\n\n"
-        f"  {customers} customers to be reminded, or told that their ticket is resolved\n"
-        f"  {quiet} tickets to be closed or removed\n\n"
+        f"  {customers} tickets of which customers are reminded, told or asked, or which are closed\n"
+        f"  {quiet} tickets to be removed, spam and what was deleted\n\n"
         f"For {hours} hour maild does {CRAWL} of each a minute and department, then it goes at the usual pace.\n"
         "If that is right there is nothing to do. If it is not (a clock that is wrong, say), stop it:\n\n"
         "  maild schedule hold\n"
