@@ -13,6 +13,7 @@ from maild.message.reply import Reply
 from maild.people import Person
 from maild.rules.tickets import Tell, Ticket
 from maild.store.queries import UNPROVEN_ACKNOWLEDGEMENT, Newer
+from maild.store.threads import Whole
 from maild.templates.mails import Change, Deed
 
 SOURCE: Final = "maild"  # of mails that no person wrote
@@ -88,6 +89,8 @@ class Asked:
     agent: str  # his address
     why: tuple[Change, ...] = ()  # its history, if he asks for that
     until: datetime | None = None  # nobody else is offered it
+    thread: tuple[Whole, ...] = ()  # its mails as they are, if he asks for them
+    left_out: int = 0  # of its mails, since all would be too much
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import Final
 
 from maild.message.compose import File
-from maild.outbox.letters import FiledMail, Letter, Post
+from maild.outbox.letters import Asked, FiledMail, Letter, Post
 from maild.rules.tickets import Tell
+from maild.store.threads import Whole
 from maild.templates import Rendered, Templates
 from maild.templates.mails import Mail, ToAgent
 
@@ -39,8 +40,13 @@ class Sharing:
         return rendered
 
     def files(self, letter: Letter) -> tuple[File, ...]:
-        """Return the files that go with a mail: what the customer sent to the agents, what an agent sent to him."""
+        """Return the files that go with a mail: what the customer sent to the agents, what an agent sent to him.
+
+        With a ticket that somebody asked for go its mails.
+        """
         about = letter.post.about
+        if isinstance(about, Asked):
+            return tuple(map(_enclosed, about.thread))
         if not isinstance(about, FiledMail) or letter.post.tell not in (Tell.ANSWER, Tell.NOTIFICATION):
             return ()
         if id(about) not in self._files:
@@ -54,6 +60,12 @@ def _passed_on(about: FiledMail) -> Iterator[File]:
         if each.size_bytes <= room:
             room -= each.size_bytes
             yield File(each.name, each.content_type, each.content(), each.content_id, each.inline)
+
+
+def _enclosed(mail: Whole) -> File:
+    """Return a mail as a file that mail programs open."""
+    name = f"{mail.at:%Y-%m-%d %H.%M} {mail.author} - {mail.subject}"[:120].replace("/", " ")
+    return File(f"{name.strip(' -.')}.eml", "message/rfc822", mail.content)
 
 
 def _in_place_of(words: ToAgent, others: ToAgent) -> ToAgent:

@@ -181,7 +181,14 @@ class Words:
         about = letter.post.about
         if not isinstance(about, Asked):
             raise TypeError("nobody asked for the ticket")
-        return mails.Shown(**common, **self._to_agent(letter, said, now), why=about.why, until=about.until)
+        return mails.Shown(
+            **common,
+            **self._to_agent(letter, said, now),
+            why=about.why,
+            until=about.until,
+            attached=len(about.thread),
+            left_out=about.left_out if about.thread else 0,
+        )
 
     def _collision(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
         about = letter.post.about

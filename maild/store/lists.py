@@ -73,13 +73,26 @@ LISTED: Final = (
 )
 
 
+_ANYBODY: Final = ""
+
+
 def listed(
-    connection: Connection, seen: Seen, *, statuses: Sequence[Status] = WAITING, mine: bool = False
+    connection: Connection,
+    seen: Seen,
+    *,
+    statuses: Sequence[Status] = WAITING,
+    department: str | None = None,
+    assignee: str | None = _ANYBODY,
 ) -> tuple[list[Listed], int]:
-    """Return the most urgent tickets of these statuses that an agent may see, and how many there are in all."""
+    """Return the most urgent tickets of these statuses that an agent may see, and how many there are in all.
+
+    Of one department if it is given, and of one agent, None for those of nobody.
+    """
     wanted: list[ColumnElement[bool]] = [seen.condition(), TicketRow.status.in_(statuses)]
-    if mine:
-        wanted.append(TicketRow.assignee == seen.agent)
+    if department is not None:
+        wanted.append(TicketRow.department == department)
+    if assignee != _ANYBODY:
+        wanted.append(TicketRow.assignee == assignee)
     rows = connection.execute(LISTED.where(and_(*wanted))).all()
     count = len(rows)
     if count == MOST_ROWS:

@@ -17,7 +17,20 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Integer, and_, column, func, or_, select, text, true
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Text,
+    and_,
+    column,
+    func,
+    or_,
+    select,
+    text,
+    true,
+    type_coerce,
+)
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import aliased
 
@@ -164,7 +177,9 @@ def _filters(query: Query) -> list[ColumnElement[bool]]:
         or_(MailRow.from_address.icontains(each, autoescape=True), MailRow.from_name.icontains(each, autoescape=True))
         for each in query.senders
     ]
-    return [wanted, *writers]
+    # as `models.Words` writes them: a space around each
+    tagged = [type_coerce(TicketRow.tags, Text).contains(f" {each} ", autoescape=True) for each in query.tags]
+    return [wanted, *writers, *tagged]
 
 
 def _compared(term: Term) -> ColumnElement[bool]:

@@ -288,6 +288,8 @@ class Shown(ToAgent):
     purpose: ClassVar = Purpose.SHOWN
     why: tuple[Change, ...] = ()  # its history, oldest first
     until: datetime | None = None  # it is the most urgent one, and kept for him until then
+    attached: int = 0  # mails of the ticket
+    left_out: int = 0  # mails of it that are too much
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -154,6 +154,8 @@ class Entry:
 
     example: str
     text: str  # a sentence
+    form: str = ""  # the word and what may stand behind it, if that is told
+    timed: bool = False  # a time stands behind it
 
 
 @dataclass(frozen=True, slots=True)

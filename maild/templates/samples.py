@@ -137,6 +137,8 @@ def _at_the_desk() -> Iterator[Mail]:
     yield Desk(**{**frame, "subject": "back"}, presence=Presence(away=False), rows=rows)
     words = (Entry("#resolve", "The matter is solved; a customer's mail opens it again."),)
     yield Desk(**{**frame, "subject": "help"}, words=words, requests=(Entry("mine", "List your tickets."),))
+    one = Entry("#postpone friday", "Hide the ticket until then.", "#postpone WHEN", timed=True)
+    yield Desk(**{**frame, "subject": "help postpone"}, words=(one,))
     yield Desk(**{**frame, "subject": "mien"}, faults=(Fault("mien", "What is that?", "mine"), Fault("x", "No.")))
 
 
@@ -222,6 +224,8 @@ def _to_agents() -> Iterator[Mail]:
     yield HandedOver(**_TICKET, by="", yours=True)
     yield HandedOver(**_TICKET, by="", yours=False, text=_TEXT)
     yield Shown(**_TICKET)
+    yield Shown(**_FULL, attached=3, left_out=2)
+    yield Shown(**_FULL, attached=1)
     yield Shown(**_FULL, until=_AT + timedelta(minutes=30))
     yield Shown(**_FULL, why=(Change(_AT, "Anna Berg", "status: new, open"),))
     yield Collision(**_FULL, missed=_OLDER[2:], text=_ANSWER, release=_REPLY)

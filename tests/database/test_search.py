@@ -77,6 +77,15 @@ def test_sender_subject_and_status_narrow_a_search(desk: Desk, database: Databas
     assert found(database, "status:new") == [2]
 
 
+def test_a_tag_narrows_a_search(desk: Desk, database: Database) -> None:
+    answered(desk)
+    with database.write() as connection:
+        connection.execute(update(TicketRow).where(TicketRow.id == 1).values(tags=frozenset({"vip", "third-floor"})))
+
+    assert found(database, "printer tag:vip") == found(database, "tag:#VIP tag:third-floor") == [1]
+    assert found(database, "tag:vi") == found(database, "paper tag:vip") == []
+
+
 def test_the_newest_place_is_shown(desk: Desk, database: Database) -> None:
     answered(desk)
     with database.read() as connection:

@@ -68,8 +68,8 @@ class Commander:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._agents = _names_of_agents(settings.agents)
-        self._departments = _names_of_departments(settings.departments)
+        self._agents = names_of_agents(settings.agents)
+        self._departments = names_of_departments(settings.departments)
 
     def read(self, connection: Connection, filings: Sequence[Filing], now: datetime) -> None:
         """Give each of `filings` that is an agent's words its orders, and leave it the new text without the block."""
@@ -284,7 +284,7 @@ def _is_said(attachment: Attachment) -> bool:
     return not (attachment.inline or attachment.content_id or attachment.content_type.lower().startswith(_SIGNATURES))
 
 
-def _names_of_agents(agents: Sequence[Agent]) -> dict[str, str]:
+def names_of_agents(agents: Sequence[Agent]) -> dict[str, str]:
     """Return by what agents may be called: address, name, first name and local part, as far as they are one agent's."""
     called: dict[str, set[str]] = {}
     for agent in agents:
@@ -294,6 +294,7 @@ def _names_of_agents(agents: Sequence[Agent]) -> dict[str, str]:
     return {name: next(iter(found)) for name, found in called.items() if len(found) == 1}
 
 
-def _names_of_departments(departments: Sequence[Department]) -> dict[str, str]:
+def names_of_departments(departments: Sequence[Department]) -> dict[str, str]:
+    """Return by what departments may be called: name and title."""
     named = {each.title.casefold(): each.name for each in departments}
     return named | {each.name.casefold(): each.name for each in departments}

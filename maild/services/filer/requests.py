@@ -17,7 +17,7 @@ from maild.config.desks import Agent
 from maild.desk import Desk, Happening, undoing
 from maild.message import commands, search
 from maild.message.address import Keys, normalise, read_undo_token
-from maild.message.commands import WORDS, Block, Circumstances, Command, Fault, Says, fault
+from maild.message.commands import Block, Circumstances, Command, Fault, Says, fault
 from maild.outbox import Asked, words
 from maild.outbox.replies import Replies
 from maild.rules import figures
@@ -25,15 +25,14 @@ from maild.rules.events import Assign, Event, Offer
 from maild.rules.refusals import No, Refused
 from maild.rules.routing import Action
 from maild.rules.tickets import Status, Tell
-from maild.services.filer import delaying
-from maild.services.filer.commanding import AVAILABLE
+from maild.services.filer import delaying, helping, narrowing
 from maild.services.filer.filing import Filing
 from maild.services.filer.telling import tell_taken_back
-from maild.store import agents, lists
+from maild.store import agents, lists, threads
 from maild.store.lists import Listed, Seen
 from maild.store.search import Hit
 from maild.templates import mails
-from maild.templates.mails import Change, Entry, Row, Who
+from maild.templates.mails import Change, Row, Who
 
 OFFERED_FOR: Final = timedelta(minutes=30)
 MOST_SHOWN: Final = 10  # tickets that one mail gets
@@ -71,9 +70,8 @@ class Requests:
             command = next(iter(block.commands), Command("help"))
             seen = Seen(agent.departments, normalise(agent.address))
             asking = _Asking(connection, filing, agent, seen, command, now)
-            faults = block.faults or _unknown(command)
-            if faults:
-                self._return(asking, faults)
+            if block.faults:
+                self._return(asking, block.faults)
             else:
                 _REQUESTS[command.word](self, asking)
 
@@ -88,22 +86,30 @@ class Requests:
         self._reply(asking, written[:80], faults=told)
 
     def help(self, asking: _Asking) -> None:
-        """Tell every word that there is."""
-        self._reply(asking, "help", words=_help(desk=False), requests=_help(desk=True))
+        """Tell every word that there is, or all of one."""
+        written = str(asking.command.value or "")
+        found = helping.one_word(written, ANSWERED) if written else helping.every_word(ANSWERED)
+        if isinstance(found, Fault):
+            self._return(asking, [found])
+        else:
+            self._reply(asking, f"help {written}".strip(), words=found[0], requests=found[1])
 
     def mine(self, asking: _Asking) -> None:
         """List the tickets of the agent that are not done."""
         statuses = (Status.NEW, Status.OPEN, Status.ANSWERED, Status.POSTPONED)
-        self._list(asking, "mine", *lists.listed(asking.connection, asking.seen, statuses=statuses, mine=True))
+        self._list(
+            asking, "mine", *lists.listed(asking.connection, asking.seen, statuses=statuses, assignee=asking.seen.agent)
+        )
 
     def list(self, asking: _Asking) -> None:
-        """List the tickets of a status, else those in which a customer waits."""
-        wanted = str(asking.command.value or "").casefold()
-        if wanted and wanted not in set(Status):
-            self._return(asking, [_no_status(wanted, "list open")])
+        """List the tickets of a status, a department or an agent, else those in which a customer waits."""
+        written = str(asking.command.value or "")
+        wanted = narrowing.read(written, self._settings)
+        if isinstance(wanted, Fault):
+            self._return(asking, [wanted])
             return
-        statuses = (Status(wanted),) if wanted else lists.WAITING
-        self._list(asking, f"list {wanted}".strip(), *lists.listed(asking.connection, asking.seen, statuses=statuses))
+        found, count = lists.listed(asking.connection, asking.seen, **wanted)
+        self._list(asking, f"list {written}".strip(), found, count)
 
     def _list(self, asking: _Asking, request: str, found: Sequence[Listed], count: int) -> None:
         self._reply(asking, request, rows=tuple(map(self._row, found)), more=count - len(found))
@@ -120,14 +126,14 @@ class Requests:
         text = str(asking.command.value)
         query = search.query(text)
         if unknown := [each for each in query.statuses if each not in set(Status)]:
-            self._return(asking, [_no_status(unknown[0], "search printer status:open")])
+            self._return(asking, [narrowing.no_status(unknown[0], "search printer status:open")])
             return
         rows = tuple(self._row(*each) for each in lists.found(asking.connection, asking.seen, query))
         self._reply(asking, f"search {text}", rows=rows)
 
     def get(self, asking: _Asking) -> None:
-        """Send tickets, each as a mail whose reply answers its customer."""
-        self._show(asking, _tickets(asking.command)[:MOST_SHOWN])
+        """Send tickets, each as a mail whose reply answers its customer, with the mails that it consists of."""
+        self._show(asking, _tickets(asking.command)[:MOST_SHOWN], whole=True)
 
     def why(self, asking: _Asking) -> None:
         """Send a ticket with its history."""
@@ -150,7 +156,7 @@ class Requests:
     def back(self, asking: _Asking) -> None:
         """Note that the agent is there again, and list his tickets."""
         agents.leave(asking.connection, asking.seen.agent, asking.now)
-        rows, count = lists.listed(asking.connection, asking.seen, mine=True)
+        rows, count = lists.listed(asking.connection, asking.seen, assignee=asking.seen.agent)
         shown = tuple(map(self._row, rows))
         self._reply(asking, "back", presence=mails.Presence(away=False), rows=shown, more=count - len(shown))
 
@@ -262,11 +268,13 @@ class Requests:
         else:
             self._show(asking, _tickets(asking.command)[:1])
 
-    def _show(self, asking: _Asking, wanted: Sequence[int], *, history: bool = False) -> None:
+    def _show(self, asking: _Asking, wanted: Sequence[int], *, history: bool = False, whole: bool = False) -> None:
         found = lists.visible(asking.connection, asking.seen, wanted)
         for ticket_id in found:
             why = _why(lists.changes(asking.connection, ticket_id)) if history else ()
-            self._desk.tell(asking.connection, ticket_id, Tell.SHOWN, Asked(asking.agent.address, why), asking.now)
+            thread = threads.whole(asking.connection, ticket_id) if whole else ([], 0)
+            asked = Asked(asking.agent.address, why, thread=tuple(thread[0]), left_out=thread[1])
+            self._desk.tell(asking.connection, ticket_id, Tell.SHOWN, asked, asking.now)
         if missing := [ticket_id for ticket_id in wanted if ticket_id not in found]:
             self._return(asking, [fault(Says.NOT_YOURS_TO_SEE, values={"number": each}) for each in missing])
         elif not wanted:
@@ -304,25 +312,8 @@ def _block(filing: Filing, circumstances: Circumstances) -> Block:
     return by_text if by_text.commands or not by_subject.faults else by_subject
 
 
-def _unknown(command: Command) -> tuple[Fault, ...]:
-    return () if command.word in ANSWERED else (fault(Says.NOT_AVAILABLE, "help", values={"word": command.word}),)
-
-
 def _tickets(command: Command) -> tuple[int, ...]:
     return tuple(each for each in command.value if isinstance(each, int)) if isinstance(command.value, tuple) else ()
-
-
-def _no_status(written: str, meant: str) -> Fault:
-    return fault(Says.NO_STATUS, meant, values={"text": written[:40], "known": ", ".join(Status)})
-
-
-def _help(*, desk: bool) -> tuple[Entry, ...]:
-    """Return the words of the one table that are said at the desk, or on top of an answer."""
-    return tuple(
-        Entry(word.example.lstrip("#") if desk else word.example, word.help)
-        for word in WORDS.values()
-        if (word.name in ANSWERED if desk else word.name in AVAILABLE)
-    )
 
 
 def _why(rows: Sequence[Any]) -> tuple[Change, ...]:
