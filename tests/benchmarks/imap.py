@@ -2,8 +2,10 @@
 
     python -m tests.benchmarks.imap [--rounds 3] [--mails 10000]
 
-A real Dovecot holds the mails. The backlog goes the whole way: fetched, stored with fsync, filed on tickets, and only
+A real Dovecot holds the mails. A backlog goes the whole way: fetched, stored with fsync, filed on tickets, and only
 then marked as seen; against a bare imapclient that fetches the same batches from the same server and throws them away.
+There are two: mail that was there before maild (`start = "all"`), which tells nobody anything, and mail that came while
+maild was stopped, of which each leads to an acknowledgement and a notification, rendered and queued.
 A new mail is timed from the notice that the server gives to any client in IDLE, to the ticket in the database.
 """
 
@@ -17,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +33,7 @@ from maild.store import schema
 from maild.store.engine import Database
 from maild.store.models import Direction, MailboxRow, MailRow, MailState, TicketRow
 from tests import dovecot
+from tests.benchmarks import smtp_load
 from tests.benchmarks.figures import Figure, table
 from tests.benchmarks.intake import Server
 from tests.benchmarks.servers import relay
@@ -71,12 +74,16 @@ class Box:
         return client
 
     def fill(self, count: int, size_bytes: int) -> None:
+        """Put mails into the folder."""
+        self.put(mail(number, size_bytes) for number in range(count))
+
+    def put(self, mails: Iterable[bytes]) -> None:
         """Put mails into the folder, as a delivery agent does."""
         folder = self.account.maildir / "new"
         owner = pwd.getpwnam("mail") if os.geteuid() == 0 else None
-        for number in range(count):
+        for number, raw in enumerate(mails):
             path = folder / f"{time.time_ns()}.{number}.bench"
-            path.write_bytes(mail(number, size_bytes))
+            path.write_bytes(raw)
             if owner:
                 os.chown(path, owner.pw_uid, owner.pw_gid)
 
@@ -103,7 +110,7 @@ class Box:
 class Desk:
     """The daemon, which reads a mailbox."""
 
-    def __init__(self, folder: Path, box: Box, relay_port: int, after: str = "seen") -> None:
+    def __init__(self, folder: Path, box: Box, relay_port: int, start: str = "now") -> None:
         self.url = f"sqlite:///{folder}/maild.db"
         self.log = folder / "maild.log"
         self.config = folder / "config.toml"
@@ -127,7 +134,8 @@ port = {box.server.port}
 user = "{box.account.user}"
 password = "{box.account.password}"
 security = "none"
-after = "{after}"
+after = "seen"
+start = "{start}"
 """)
         self.database = Database(self.url)
         schema.upgrade(self.database)
@@ -176,28 +184,35 @@ after = "{after}"
             return connection.scalar(select(func.count()).select_from(TicketRow)) or 0
 
 
-def backlog(server: dovecot.Dovecot, size_bytes: int, count: int, rounds: int) -> tuple[float, float]:
-    """Return mails a second, ours and of the bare client: medians of rounds in turn."""
-    ours, bare = [], []
+def backlog(
+    server: dovecot.Dovecot, size_bytes: int, count: int, rounds: int, *, old: bool
+) -> tuple[float, float, float]:
+    """Return mails a second, ours and of the bare client, and our CPU in ms a mail: medians of rounds in turn.
+
+    If `old`, of mail that was there before maild.
+    """
+    ours, bare, cpu_ms = [], [], []
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as name, relay("silent") as relay_port:
             box = Box(server)
-            desk = Desk(Path(name), box, relay_port)
-            with desk.running():  # first contact: what is there now would be left alone
-                desk.wait_for("first contact")
+            desk = Desk(Path(name), box, relay_port, "all" if old else "now")
+            if not old:
+                with desk.running():
+                    desk.wait_for("first contact")
             box.fill(count, size_bytes)
             box.fetch_all()  # the server reads its files once
             bare.append(box.fetch_all())
-            with desk.running():
-                began_at = desk.wait_for("connected")
+            with desk.running() as daemon:
+                began_at, before_s = desk.wait_for("connected"), daemon.cpu_s()
                 desk.wait_until_filed(count)
                 ended_at = datetime.now(began_at.tzinfo)
+                cpu_ms.append((daemon.cpu_s() - before_s) / count * 1000)
             ours.append(count / (ended_at - began_at).total_seconds())
             if left := box.unseen():
                 raise RuntimeError(f"{left} mails are not marked")
             bare.append(box.fetch_all())
             desk.database.close()
-    return median(ours), median(bare)
+    return median(ours), median(bare), median(cpu_ms)
 
 
 def latency(server: dovecot.Dovecot, times: int) -> tuple[list[float], list[float]]:
@@ -241,7 +256,7 @@ def memory(server: dovecot.Dovecot) -> tuple[float, float]:
             desk.wait_until_filed(1)
             _pause.wait(0.5)
             idle = daemon.memory_mib("VmRSS")
-            box.fill(1, LARGE_BYTES)
+            box.put([smtp_load.mail(LARGE_BYTES, 1)])  # the same as by SMTP, see `memory`
             desk.wait_until_filed(2)
             peak = daemon.memory_mib("VmHWM")
         desk.database.close()
@@ -253,9 +268,11 @@ def measure(rounds: int = 1, mails: int = 2_000) -> list[Figure]:
     figures = []
     with dovecot.server() as server:
         for size_bytes, count, goal in CASES:
-            ours, bare = backlog(server, size_bytes, count * mails // 10_000, rounds)
-            what = f"IMAP backlog, {size_bytes // 1024} KB, marked after the commit"
-            figures.append(Figure(what, ours, "mails/s", "bare imapclient", bare, goal=goal))
+            for old in (True, False):
+                ours, bare, cpu_ms = backlog(server, size_bytes, count * mails // 10_000, rounds, old=old)
+                what = f"IMAP, {size_bytes // 1024} KB, {'old mail' if old else 'after a stop'}"
+                figures.append(Figure(f"{what}, filed", ours, "mails/s", "bare imapclient", bare, goal=goal))
+                figures.append(Figure(f"{what}, CPU", cpu_ms, "ms a mail"))
         stored_ms, took_ms = latency(server, 10 * rounds)
         figures.append(Figure("IMAP notice to the commit, median", median(stored_ms), "ms"))
         figures.append(Figure("IMAP notice to ticket, median", median(took_ms), "ms", goal="<= 20 ms"))
