@@ -52,6 +52,7 @@ from maild.templates import Templates
 
 AGENTS_THREAD: Final = "agents"  # nonce of the id that all mails of a ticket to agents refer to; no mail bears it
 REFERENCES_KEPT: Final = 30
+WAITING_BYTES: Final = 4 << 20  # of mails that are composed and not written yet; reached by the last one
 _INSERT_MAIL: Final = insert(MailRow).returning(MailRow.id, sort_by_parameter_order=True)
 _INSERT_DELIVERY: Final = insert(DeliveryRow)
 _OF_CUSTOMERS: Final = frozenset(
@@ -198,8 +199,19 @@ class Outbox:
             return
         said = queries.latest(connection, {letter.post.thread.ticket_id for letter in letters})
         sharing = Sharing(self._templates)
+        made: list[Letter] = []
+        waiting_bytes = 0
         for letter in letters:
             self._make(letter, said.get(letter.post.thread.ticket_id, ()), now, sharing)
+            made.append(letter)
+            waiting_bytes += len(letter.raw)
+            if waiting_bytes >= WAITING_BYTES:  # a file for twenty agents is not in memory twenty times
+                self._insert(connection, made, now)
+                made, waiting_bytes = [], 0
+        if made:
+            self._insert(connection, made, now)
+
+    def _insert(self, connection: Connection, letters: Sequence[Letter], now: datetime) -> None:
         mail_ids = connection.scalars(_INSERT_MAIL, [_mail(each, now) for each in letters]).all()
         raw.write(connection, zip(mail_ids, (letter.raw for letter in letters), strict=True))
         deliveries = [
@@ -208,6 +220,8 @@ class Outbox:
             for person in letter.recipients
         ]
         connection.execute(_INSERT_DELIVERY, deliveries)
+        for letter in letters:
+            letter.raw = b""
         answers = (each for each in zip(mail_ids, letters, strict=True) if each[1].post.tell is Tell.ANSWER)
         search.index(connection, (search.Said(mail_id, letter.subject, letter.text) for mail_id, letter in answers))
 

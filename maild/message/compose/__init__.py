@@ -88,7 +88,7 @@ def compose(draft: Draft) -> bytes:
     """
     body = parts.body(draft.text, draft.html, draft.files, seed=draft.message_id)
     head = "".join((*_head(draft), fields.field("MIME-Version", "1.0"), body.head, "\r\n"))
-    return head.encode("utf-8") + body.content
+    return b"".join((head.encode("utf-8"), *body.content))
 
 
 def for_recipient(raw: bytes, reply_to: str, leave: str = "") -> bytes:

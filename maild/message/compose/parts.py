@@ -23,6 +23,7 @@ from typing import Final
 
 from maild.message.compose import fields
 
+_BLOCK_BYTES: Final = 57 * 4_096  # whole lines of 76 octets
 LINE_LIMIT: Final = 998  # RFC 5322 2.1.1, octets without CR LF
 
 _LINE_END: Final = re.compile("\r\n?|\n")
@@ -52,7 +53,7 @@ class Part:
     """A node of the MIME tree: its own header fields, and its encoded content, which ends in CR LF."""
 
     head: str
-    content: bytes
+    content: tuple[bytes, ...]  # in pieces, so that a file is joined once, with all the rest
     plain: bool = False  # the content stands unencoded: a boundary might occur in it
 
 
@@ -85,10 +86,11 @@ def _text(text: str, subtype: str) -> Part:
     if octets.isascii() and b"\nFrom " not in octets and not octets.startswith(b"From "):
         if _longest_line(octets) <= LINE_LIMIT:
             head = f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n"
-            return Part(head, octets.replace(b"\n", b"\r\n"), plain=True)
+            return Part(head, (octets.replace(b"\n", b"\r\n"),), plain=True)
         foreign = 0
+    content: tuple[bytes, ...]
     if foreign * 6 <= len(octets):
-        encoding, content = "quoted-printable", _quoted_printable(octets)
+        encoding, content = "quoted-printable", (_quoted_printable(octets),)
     else:
         encoding, content = "base64", _base64(octets.replace(b"\n", b"\r\n"))
     head = f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n"
@@ -113,11 +115,12 @@ def _referring(octets: bytes) -> bytes:
 def _file(file: File, *, shown: bool = False) -> Part:
     content_type, charset = _content_type(file.content_type)
     name = fields.clean_filename(file.name)
-    encoding, content = "base64", b""
+    encoding = "base64"
+    content: tuple[bytes, ...] = ()
     plain = False
     if content_type.startswith(("message/", "multipart/")):  # RFC 2046 5.2.1: these may not be encoded
         if content_type == "message/rfc822" and _is_seven_bit(file.content):
-            encoding, content, plain = "7bit", file.content, True
+            encoding, content, plain = "7bit", (file.content,), True
         else:
             content_type, charset = "application/octet-stream", ""
     if not plain:
@@ -135,7 +138,7 @@ def _file(file: File, *, shown: bool = False) -> Part:
 
 
 def _multipart(subtype: str, children: Sequence[Part], seed: str) -> Part:
-    plain = [child.content for child in children if child.plain]
+    plain = [piece for child in children if child.plain for piece in child.content]
     number = 0
     while True:
         boundary = "=_" + blake2b(f"{subtype} {number} {seed}".encode(), digest_size=12).hexdigest()
@@ -144,14 +147,14 @@ def _multipart(subtype: str, children: Sequence[Part], seed: str) -> Part:
         number += 1
     chunks: list[bytes] = []
     for child in children:
-        chunks += (f"--{boundary}\r\n{child.head}\r\n".encode(), child.content)
-        if not child.content.endswith(b"\r\n"):
+        chunks += (f"--{boundary}\r\n{child.head}\r\n".encode(), *child.content)
+        if not child.content[-1].endswith(b"\r\n"):
             chunks.append(b"\r\n")
     chunks.append(f"--{boundary}--\r\n".encode())
     # RFC 2387 3.1: related names the type of its root
     root = ' type="multipart/alternative";' if subtype == "related" else ""
     head = f'Content-Type: multipart/{subtype};{root}\r\n boundary="{boundary}"\r\n'
-    return Part(head, b"".join(chunks), plain=bool(plain))
+    return Part(head, tuple(chunks), plain=bool(plain))
 
 
 def _quoted_printable(octets: bytes) -> bytes:
@@ -170,7 +173,14 @@ def _quoted_line(line: bytes) -> bytes:
     return b2a_qp(line.replace(b"=3D", b"="), istext=True)
 
 
-def _base64(octets: bytes) -> bytes:
+def _base64(octets: bytes) -> tuple[bytes, ...]:
+    """Return lines of 76 octets; a file in blocks, since its lines one by one would take twice its room."""
+    if not octets:
+        return (b"\r\n",)
+    return tuple(_lines(octets[start : start + _BLOCK_BYTES]) for start in range(0, len(octets), _BLOCK_BYTES))
+
+
+def _lines(octets: bytes) -> bytes:
     encoded = b2a_base64(octets, newline=False)
     if len(encoded) <= 76:
         return encoded + b"\r\n"
