@@ -14,7 +14,7 @@ from maild.cli.failures import NO_INPUT, OK, SOFTWARE, Failure, tell_outcomes
 from maild.cli.output import printable
 
 # The words of `store.models.MailState` and `message.classify.Kind`, here so that help needs neither; a test compares.
-STATES = ("stored", "filed", "noted", "held", "failed", "out")
+STATES = ("stored", "filed", "noted", "delayed", "held", "failed", "out")
 KINDS = ("human", "auto", "ooo", "list", "dsn-failed", "dsn-delayed", "dsn-ok", "mdn", "own")
 
 

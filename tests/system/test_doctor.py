@@ -17,9 +17,11 @@ def pass_on(smarthost: Sink, port: int, stop: threading.Event) -> None:
     done = 0
     while not stop.wait(0.05):
         for mail in smarthost.mails[done:]:
-            with smtplib.SMTP("127.0.0.1", port, timeout=20) as smtp:
-                smtp.sendmail("", mail.recipients, mail.raw)
             done += 1
+            ours = [each for each in mail.recipients if each.startswith("support")]
+            if ours:
+                with smtplib.SMTP("127.0.0.1", port, timeout=20) as smtp:
+                    smtp.sendmail("", ours, mail.raw)
 
 
 @pytest.fixture

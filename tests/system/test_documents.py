@@ -112,7 +112,9 @@ def test_every_piece_of_a_configuration_is_one(block: Block) -> None:
     }
     lacking = [text for name, text in rest.items() if f"[{name}]" not in block.text]
     lacking = [text for text in lacking if not (text.startswith("[smtp]") and "[[mailbox]]" in block.text)]
-    named = set(re.findall(r'department = "([\w-]+)"', block.text)) - {"support"}
+    agents = set(re.findall(r'(?:assign|tell) = \[?"([^"]+@[^"]+)"', block.text)) - {"bert@acme.example"}
+    lacking += [f'[[agent]]\nname = "X"\naddress = "{each}"\n' for each in sorted(agents)]
+    named = set(re.findall(r'(?:department|move_to) = "([\w-]+)"', block.text)) - {"support"}
     lacking += [f'[[department]]\nname = "{each}"\naddress = "{each}@acme.example"\n' for each in sorted(named)]
 
     config.parse(block.text + "\n" + "\n".join(lacking))
