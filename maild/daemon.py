@@ -317,6 +317,7 @@ def serve(path: Path, tell: Callable[[str], None], facts: Facts = dict[tuple[str
     `tell` gets what an operator must read at once: faults of the configuration and the database. `facts` gives how
     often each line was logged, for the figures.
     """
+    os.umask(0o077)  # mails, keys and tokens are nobody else's; the unit says so, too
     os.environ["TZ"] = "UTC"  # the metronome counts in local time; UTC has no summer
     time.tzset()
     try:

@@ -79,6 +79,8 @@ def database_of(settings: "Settings", *, any_schema: bool = False, create: bool 
                 CONFIGURATION,
             )
         _leave_to_owner(path)
+    if create:
+        os.umask(0o077)  # as the daemon does: what it holds is nobody else's
     database = Database(settings.maild.database)
     try:
         if not any_schema:
