@@ -79,8 +79,7 @@ def database_of(settings: "Settings", *, any_schema: bool = False, create: bool 
                 CONFIGURATION,
             )
         _leave_to_owner(path)
-    if create:
-        os.umask(0o077)  # as the daemon does: what it holds is nobody else's
+    before = os.umask(0o077) if create else None  # as the daemon does: what it holds is nobody else's
     database = Database(settings.maild.database)
     try:
         if not any_schema:
@@ -88,6 +87,8 @@ def database_of(settings: "Settings", *, any_schema: bool = False, create: bool 
         yield database
     finally:
         database.close()
+        if before is not None:
+            os.umask(before)
 
 
 @contextmanager
