@@ -4,6 +4,7 @@
     run demo status        the daemon
     ticket mail delivery   what it keeps
     report                 what happened in a period
+    log                    the story of one of them
     mailbox                where it gets mail
     schedule               what time alone does
     template               how it writes
@@ -44,6 +45,7 @@ COMMANDS: Final = {  # name -> module of maild.cli, whose `command` it is
     "report": "report",
     "mail": "mail",
     "delivery": "delivery",
+    "log": "log",
     "mailbox": "mailbox",
     "schedule": "schedule",
     "template": "template",

@@ -17,6 +17,7 @@ FIXED = {  # the operator's interface: names that stay
     "doctor": (),
     "demo": (),
     "status": (),
+    "log": (),
     "ticket": ("list", "show", "history", "set"),
     "report": (),
     "mail": ("list", "show", "retry", "release", "reject", "parse", "explain"),
