@@ -19,6 +19,7 @@ from maild.outbox import Outbox
 from maild.outbox.held import Questions
 from maild.outbox.replies import Replies
 from maild.services.filer import Ask, Authenticator, Filer
+from maild.services.filer.rederiving import Rederiver
 from maild.services.keeper import Keeper
 from maild.services.mornings import Mornings
 from maild.services.scheduler import Scheduler
@@ -56,7 +57,7 @@ def assemble(settings: Settings, database: Database, now: Clock, ask: Ask | None
     templates = Templates(settings.maild.templates)
     desk = Desk(settings, Outbox(settings, templates, keys))
     organisation = _organisation()
-    known = reading.Known(keys, settings.ours, settings.maild.authserv_id, organisation)
+    known = _known(settings, keys, organisation)
     senders = Authenticator(settings, organisation, ask or _dns())
     questions = Questions(settings, templates, keys)
     replies = Replies(settings, templates, keys)
@@ -72,6 +73,15 @@ def assemble(settings: Settings, database: Database, now: Clock, ask: Ask | None
         Keeper(database, settings, now),
         Mornings(database, settings, replies, now),
     )
+
+
+def rederiver(settings: Settings, database: Database, now: datetime) -> Rederiver:
+    """Return what reads mails again that were read before."""
+    return Rederiver(settings, _known(settings, signing_keys.load(database, now), _organisation()))
+
+
+def _known(settings: Settings, keys: Keys, organisation: Callable[[str], str | None] | None) -> reading.Known:
+    return reading.Known(keys, settings.ours, settings.maild.authserv_id, organisation)
 
 
 def _dns() -> Ask | None:

@@ -8,6 +8,7 @@ from maild.cli import output
 from maild.cli.access import answering_json, configured, database_of, settings_of, shown_url
 from maild.cli.backup import backup, restore
 from maild.cli.failures import FAILED, OK
+from maild.cli.rebuild import rebuild
 
 
 @click.group(name="db", short_help="Upgrade, check, back up and restore the database.")
@@ -65,3 +66,4 @@ def check(config: Path | None, as_json: bool) -> int:
 
 command.add_command(backup)
 command.add_command(restore)
+command.add_command(rebuild)

@@ -24,9 +24,9 @@ from maild.store.models import AddressRow, ClockRow, Direction, HistoryRow, Mail
 
 log = structlog.get_logger("maild.desk")
 
-_RECORDED: Final = tuple(name for name in (*FIELDS, *PEOPLE) if name not in COMPUTED)
+RECORDED: Final = tuple(name for name in (*FIELDS, *PEOPLE) if name not in COMPUTED)
 _OF_OPENING: Final = frozenset({"subject", "department", "requester"})
-_OPENED: Final = {
+OPENED: Final = {
     "undelivered": False,
     "priority": "normal",
     "participants": frozenset(),
@@ -132,8 +132,8 @@ def changes(card: Card, after: Ticket, happening: Happening) -> Iterator[dict[st
         yield {**common, "field": "alias", "old": None, "new": happening.event.address}
     if isinstance(happening.event, Assign) and happening.event.reason:
         yield {**common, "field": "reason", "old": None, "new": happening.event.reason}
-    for name in _RECORDED:
-        old, new = (getattr(before, name) if before else _OPENED.get(name)), getattr(after, name)
+    for name in RECORDED:
+        old, new = (getattr(before, name) if before else OPENED.get(name)), getattr(after, name)
         if old != new and not (before is None and name in _OF_OPENING):
             yield {**common, "field": name, "old": _text(old) if before else None, "new": _text(new)}
 

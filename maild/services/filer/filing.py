@@ -135,6 +135,7 @@ def evidence(filing: Filing) -> dict[str, Any]:
         "kind_reasons": list(filing.reading.classification.reasons),
         "trust": authenticated.result.value,
         "trust_reasons": list(authenticated.reasons),
+        "ticket": verdict.ticket_id,
         "proof": verdict.proof,
         "reasons": list(verdict.reasons),
         "related": list(verdict.related),

@@ -191,7 +191,6 @@ class Writer:
         )
 
     def _columns(self, filing: Filing, now: datetime) -> dict[str, Any]:
-        each, message = filing.reading, filing.reading.message
         on_ticket = filing.ticket if isinstance(filing.ticket, int) else None
         state = _STATES.get(filing.route.action, MailState.FILED)
         return {
@@ -201,19 +200,27 @@ class Writer:
             "guarded_at": now if filing.collision else filing.mail.guarded_at,
             "state": state,
             "ticket_id": on_ticket if state is MailState.FILED else None,
-            "kind": each.kind.value,
             "purpose": filing.route.action.value,
             "reason": "; ".join([filing.route.reason, *filing.notes]),
-            "message_id": _stored(message.message_id, 998),
-            "references": [*message.in_reply_to, *reversed(message.references)][:50],
-            "thread_index": _thread_index(each),
-            "from_address": each.sender[:320],
-            "from_name": _stored(each.author.name, 320),
-            "subject": _stored(message.subject, 998),
-            "sent_at": message.date,
-            "text": _stored(filing.reply.text, TEXT_KEPT),
             "evidence": evidence(filing),
+            **columns_read(filing),
         }
+
+
+def columns_read(filing: Filing) -> dict[str, Any]:
+    """Return the columns that say what was read from a mail; `rederiving` reads them again from its bytes."""
+    each, message = filing.reading, filing.reading.message
+    return {
+        "kind": each.kind.value,
+        "message_id": _stored(message.message_id, 998),
+        "references": [*message.in_reply_to, *reversed(message.references)][:50],
+        "thread_index": _thread_index(each),
+        "from_address": each.sender[:320],
+        "from_name": _stored(each.author.name, 320),
+        "subject": _stored(message.subject, 998),
+        "sent_at": message.date,
+        "text": _stored(filing.reply.text, TEXT_KEPT),
+    }
 
 
 def _events(filing: Filing, now: datetime, *, acknowledge: bool) -> tuple[Event, ...]:
