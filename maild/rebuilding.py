@@ -18,6 +18,8 @@ from sqlalchemy import Connection, delete, func, insert, select, text, update
 
 from maild import people
 from maild.desk import replaying
+from maild.desk.forgetting import REMOVED
+from maild.desk.rows import put_right
 from maild.message.address import Address
 from maild.rules.routing import Action
 from maild.services.filer.rederiving import Rederiver, derived_of_ours
@@ -147,7 +149,7 @@ class Rebuilding:
 
     def _different(self, connection: Connection, row: Any) -> dict[str, Any]:
         """Return the columns of a mail that are not as they must be, with what they must be."""
-        if row.state not in READ_STATES:
+        if row.state not in READ_STATES or row.source == REMOVED:
             return {}
         content = raw.of(connection, [row.id]).get(row.id, b"")
         if row.direction is Direction.IN:
@@ -223,7 +225,7 @@ class Rebuilding:
             for ticket_id, different, people_of in changes:
                 if different:
                     values = {**different, "due_at": self._now}  # what follows from them is reckoned by the next tick
-                    connection.execute(update(TicketRow).where(TicketRow.id == ticket_id).values(**values))
+                    put_right(connection, [ticket_id], values)
                 if people_of is not None:
                     _write_people(connection, ticket_id, people_of, self._now)
             renamed = [row.id for row, _ in replayed if _subjects(histories.get(row.id, [])) > 1]
@@ -266,7 +268,7 @@ def _write_people(connection: Connection, ticket_id: int, ticket: replaying.Repl
     known = people.enrol(connection, [Address("", each) for each in sorted(everybody)], now)
     if ticket.requester:
         asked = {"requester_id": known[ticket.requester].address_id}
-        connection.execute(update(TicketRow).where(TicketRow.id == ticket_id).values(**asked))
+        put_right(connection, [ticket_id], asked)
     connection.execute(delete(ParticipantRow).where(ParticipantRow.ticket_id == ticket_id))
     rows = [
         {"ticket_id": ticket_id, "address_id": known[name].address_id, "joined_at": at, "left_at": None}

@@ -5,6 +5,7 @@
     ticket mail delivery   what it keeps
     report                 what happened in a period
     log                    the story of one of them
+    person                 what is kept of somebody
     mailbox                where it gets mail
     schedule               what time alone does
     template               how it writes
@@ -46,6 +47,7 @@ COMMANDS: Final = {  # name -> module of maild.cli, whose `command` it is
     "mail": "mail",
     "delivery": "delivery",
     "log": "log",
+    "person": "person",
     "mailbox": "mailbox",
     "schedule": "schedule",
     "template": "template",

@@ -1,7 +1,7 @@
 """What a configuration may say: the typed, frozen model behind `maild.config`, with every default.
 
 Here are the whole, `[maild]`, and what is looked up by name or address; the other sections are in the rooms beside it:
-`connections`, `login`, `desks`, `habits`, `service_levels` and `monitoring`.
+`connections`, `login`, `desks`, `habits`, `service_levels`, `monitoring` and `retention`.
 
 The names of keys are those of the file; where Python needs another name, or a unit, the attribute differs and the key
 is its alias (`max_size` is `max_size_bytes`, `[[department]]` is `departments`). `config.example.toml` says what each
@@ -28,6 +28,7 @@ from maild.config.desks import Agent, Department
 from maild.config.habits import Escalate, Route, Vip, customers
 from maild.config.login import OAuth
 from maild.config.monitoring import Metrics
+from maild.config.retention import Retention
 from maild.config.service_levels import OpeningHours, Sla
 from maild.config.setting_types import Database, Folder, Host, MailAddress, Name, Section
 from maild.message.address import normalise
@@ -61,6 +62,7 @@ class Settings(Section):
     agents: tuple[Agent, ...] = Field((), alias="agent")
     mailboxes: tuple[Mailbox, ...] = Field((), alias="mailbox")
     metrics: Metrics | None = None
+    retention: Retention = Retention.model_validate({})
     oauth: Mapping[Name, OAuth] = {}
     sla: Mapping[Name, Sla] = {}
     calendar: Mapping[Name, OpeningHours] = {}

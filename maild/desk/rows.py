@@ -4,7 +4,7 @@ The history is computed here from the difference between a ticket before and aft
 of tickets.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -288,6 +288,11 @@ def last_answers(connection: Connection, ticket_ids: Iterable[int]) -> dict[int,
         .group_by(MailRow.ticket_id)
     ).all()
     return {row[0]: row[1] for row in rows if row[0] is not None}
+
+
+def put_right(connection: Connection, ticket_ids: Sequence[int], values: Mapping[str, Any]) -> None:
+    """Write what tickets must be although nothing happens to them: they are rebuilt, or somebody is forgotten."""
+    connection.execute(update(TicketRow).where(TicketRow.id.in_(ticket_ids)).values(**values))
 
 
 def purge(connection: Connection, ticket_ids: Sequence[int]) -> None:

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import Connection, inspect, text
 
@@ -99,17 +99,50 @@ def upgrade(database: Database) -> bool:
     if found.have == found.need:
         return False
     refuse_newer(found.have)
-    from alembic import command  # noqa: PLC0415 - see above
 
     with database.migrate() as connection:
-        config = _config()
-        config.attributes["connection"] = connection
-        if not database.is_sqlite:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
-        command.upgrade(config, "head")
-        if database.is_sqlite:
-            _check_references(connection)
+        _migrate(database, connection)
     return True
+
+
+def _migrate(database: Database, connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415 - see above
+
+    config = _config()
+    config.attributes["connection"] = connection
+    if not database.is_sqlite:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
+    command.upgrade(config, "head")
+    if database.is_sqlite:
+        _check_references(connection)
+
+
+class Step(NamedTuple):
+    """A migration that would be done."""
+
+    revision: str
+    title: str
+
+
+def rehearse(database: Database) -> list[Step]:
+    """Migrate, and take it all back; return what was done. It takes as long as the upgrade itself.
+
+    Raises:
+        SchemaError: as `upgrade` does.
+    """
+    found = revisions(database)
+    refuse_newer(found.have)
+    if found.have == found.need:
+        return []
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - see above
+
+    with database.migrate() as connection:
+        _migrate(database, connection)
+        done = connection.get_transaction()
+        if done is not None:
+            done.rollback()
+    scripts = ScriptDirectory.from_config(_config()).iterate_revisions("head", found.have or "base")
+    return [Step(each.revision, (each.doc or "").splitlines()[0]) for each in reversed(list(scripts))]
 
 
 def _check_references(connection: Connection) -> None:

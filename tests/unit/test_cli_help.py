@@ -18,6 +18,7 @@ FIXED = {  # the operator's interface: names that stay
     "demo": (),
     "status": (),
     "log": (),
+    "person": ("export", "anonymise", "delete"),
     "ticket": ("list", "show", "history", "set"),
     "report": (),
     "mail": ("list", "show", "retry", "release", "reject", "parse", "explain"),
@@ -26,7 +27,7 @@ FIXED = {  # the operator's interface: names that stay
     "template": ("list", "preview"),
     "import": ("mbox", "maildir"),
     "mailbox": ("test", "folders", "login", "progress"),
-    "db": ("upgrade", "check", "backup", "restore"),
+    "db": ("upgrade", "check", "backup", "restore", "rebuild"),
     "man": (),
     "completion": (),
 }

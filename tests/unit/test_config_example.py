@@ -15,6 +15,7 @@ from maild.config.desks import Agent, Department
 from maild.config.habits import Escalate, Route, Vip
 from maild.config.login import OAuth
 from maild.config.monitoring import Metrics
+from maild.config.retention import Retention
 from maild.config.service_levels import OpeningHours, Sla, Targets
 from maild.config.setting_types import Section
 from maild.config.settings import Maild
@@ -34,6 +35,7 @@ SECTIONS: dict[str, type[Section]] = {
     "route": Route,
     "vip": Vip,
     "metrics": Metrics,
+    "retention": Retention,
     "escalate": Escalate,
 }
 COMPUTED = {  # what is not written depends on the machine or on other keys

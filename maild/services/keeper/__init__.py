@@ -2,6 +2,7 @@
 
     packing    bytes of mails that have been there for a while are compressed
     watching   what is wrong with the desk is told to the operator
+    retention  what is done with is removed when it is old enough
     integrity  the database is looked through for damage
 
 Each chore is a job (`store.jobs`): one node does it, a crash leaves it to be done again. A chore that fails is told in
@@ -17,6 +18,7 @@ import structlog
 from maild.config import Settings
 from maild.services.keeper.integrity import Integrity
 from maild.services.keeper.packing import Packing
+from maild.services.keeper.retention import Retention
 from maild.services.keeper.watching import Watching
 from maild.store import jobs, queues
 from maild.store.engine import Database
@@ -49,6 +51,7 @@ class Keeper:
         self._chores: Sequence[Chore] = (
             Watching(database, settings, now),
             Packing(database, now),
+            Retention(database, settings, now),
             Integrity(database, now),
         )
 

@@ -1,0 +1,242 @@
+"""Forgetting a person: what is kept of him, and how it goes.
+
+    deleted      tickets that he asked for, with all their mails; his mails elsewhere; his addresses
+    anonymised   the same, but his tickets stay, without a word of what was said: figures of the past stay right
+
+`find` says what there is before anything is done. Mails of others that name one of his addresses keep their text, with
+the address struck out of it where it is written plainly; what is encoded (base64, quoted-printable over a line's end)
+is not looked into, and is told by its number. Ids are never given again, so addresses that were signed for him stay
+worthless. What others quoted of his words stays theirs. Backups are not touched: what is in them ends with them.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
+
+from maild.desk.rows import purge, put_right
+from maild.message.address import normalise
+from maild.store import raw
+from maild.store.models import (
+    AddressRow,
+    DeliveryRow,
+    Direction,
+    HistoryRow,
+    MailRow,
+    ParticipantRow,
+    PersonRow,
+    RawRow,
+    TicketRow,
+)
+
+REMOVED: Final = "removed"  # the source of a mail whose words were taken out; nothing is read from it again
+STRUCK: Final = "deleted@invalid"  # RFC 2606: nobody's, ever
+SUBJECT: Final = "(deleted)"
+_STUB: Final = b"Subject: (deleted)\r\n\r\nWhat was said here was removed.\r\n"
+_GROUP: Final = 200
+_NEXT: Final = select(MailRow.id).where(MailRow.id > bindparam("after")).order_by(MailRow.id).limit(_GROUP)
+
+
+@dataclass(slots=True)
+class Found:
+    """What is kept of a person; numbers are ids."""
+
+    person: int
+    addresses: dict[int, str]  # normalised, by id
+    names: list[str] = field(default_factory=list)
+    tickets: list[int] = field(default_factory=list)  # that he asked for
+    elsewhere: list[int] = field(default_factory=list)  # tickets of others in which he took part
+    mails: list[int] = field(default_factory=list)  # on his tickets, from him, or to him alone
+    naming: list[int] = field(default_factory=list)  # other mails that name one of his addresses
+    deliveries: int = 0
+    history: int = 0  # rows of others' tickets that name him
+
+    @property
+    def normals(self) -> list[str]:
+        """His addresses, normalised."""
+        return sorted(self.addresses.values())
+
+
+def find(connection: Connection, address: str) -> Found | None:
+    """Return what is kept of the person who has `address`, None if nobody has it."""
+    person = connection.scalar(select(AddressRow.person_id).where(AddressRow.normal == normalise(address)))
+    if person is None:
+        return None
+    rows = connection.execute(select(AddressRow.id, AddressRow.normal).where(AddressRow.person_id == person))
+    found = Found(person, {row.id: row.normal for row in rows})
+    ids, normals = list(found.addresses), found.normals
+    found.names = [name for name in connection.scalars(select(PersonRow.name).where(PersonRow.id == person)) if name]
+    his = select(TicketRow.id).where(TicketRow.requester_id.in_(ids)).order_by(TicketRow.id)
+    found.tickets = list(connection.scalars(his))
+    joined = select(ParticipantRow.ticket_id).where(ParticipantRow.address_id.in_(ids))
+    found.elsewhere = sorted(set(connection.scalars(joined)) - set(found.tickets))
+    theirs = DeliveryRow.address_id.in_(ids)
+    to_others = select(DeliveryRow.mail_id).where(DeliveryRow.address_id.not_in(ids))
+    to_him_alone = select(DeliveryRow.mail_id).where(theirs, DeliveryRow.mail_id.not_in(to_others))
+    wanted = or_(
+        MailRow.ticket_id.in_(found.tickets),
+        (MailRow.direction == Direction.IN) & MailRow.from_address.in_(normals),
+        MailRow.id.in_(to_him_alone),
+    )
+    mails = set(connection.scalars(select(MailRow.id).where(wanted)))
+    told = select(MailRow.id).where(MailRow.direction == Direction.OUT, MailRow.about_id.in_(mails))
+    found.mails = sorted(mails.union(connection.scalars(told)))  # what told others of his mails has his words
+    found.deliveries = connection.scalar(select(func.count()).where(theirs)) or 0
+    found.history = connection.scalar(select(func.count()).where(_names_him(normals, found.tickets))) or 0
+    found.naming = _naming(connection, normals, set(found.mails))
+    return found
+
+
+def _names_him(normals: Sequence[str], tickets: Collection[int]) -> Any:
+    """Return what holds of rows of the history of others' tickets that name one of `normals`."""
+    said = [
+        condition
+        for each in normals
+        for condition in (
+            HistoryRow.actor == each,
+            HistoryRow.old.icontains(each, autoescape=True),
+            HistoryRow.new.icontains(each, autoescape=True),
+        )
+    ]
+    return HistoryRow.ticket_id.not_in(tickets) & or_(*said)
+
+
+def _pattern(words: Sequence[str]) -> re.Pattern[bytes]:
+    return re.compile(b"|".join(re.escape(each.encode()) for each in words), re.IGNORECASE)
+
+
+def _naming(connection: Connection, normals: Sequence[str], known: set[int]) -> list[int]:
+    """Return the other mails whose bytes name one of `normals`; reads all that there are."""
+    pattern, found, after = _pattern(normals), list[int](), 0
+    while ids := connection.scalars(_NEXT, {"after": after}).all():
+        after = ids[-1]
+        for mail_id in ids:
+            if mail_id in known:
+                continue
+            tail = b""
+            for piece in raw.pieces(connection, mail_id):
+                if pattern.search(tail + piece):
+                    found.append(mail_id)
+                    break
+                tail = piece[-400:]  # an address may lie across two pieces
+    return found
+
+
+def remove(connection: Connection, found: Found) -> None:
+    """Delete a person, and all of his."""
+    _secure(connection)
+    purge(connection, found.tickets)
+    connection.execute(delete(MailRow).where(MailRow.id.in_(found.mails)))
+    _strike_out(connection, found)
+    connection.execute(delete(AddressRow).where(AddressRow.id.in_(found.addresses)))
+    connection.execute(delete(PersonRow).where(PersonRow.id == found.person))
+
+
+def anonymise(connection: Connection, found: Found) -> None:
+    """Take a person's words and names away, and keep that there were tickets."""
+    _secure(connection)
+    emptied: dict[str, Any] = {
+        "source": REMOVED,
+        "envelope_from": None,
+        "helo": None,
+        "login": None,
+        "recipients": [],
+        "reason": None,
+        "message_id": None,
+        "references": None,
+        "thread_index": None,
+        "from_address": None,
+        "from_name": None,
+        "subject": SUBJECT,
+        "text": None,
+        "evidence": None,
+        "size_bytes": len(_STUB),
+    }
+    connection.execute(update(MailRow).where(MailRow.id.in_(found.mails)).values(**emptied))
+    connection.execute(delete(RawRow).where(RawRow.mail_id.in_(found.mails)))
+    raw.write(connection, ((mail_id, _STUB) for mail_id in found.mails))
+    put_right(connection, found.tickets, {"subject": SUBJECT})
+    told = update(HistoryRow).where(HistoryRow.ticket_id.in_(found.tickets))
+    connection.execute(told.where(HistoryRow.field == "subject").values(old=None, new=SUBJECT))
+    connection.execute(told.where(HistoryRow.field == "withheld").values(new="an automatic mail"))
+    _strike_out(connection, found)
+    for address_id, normal in found.addresses.items():
+        nobody = f"deleted-{address_id}@invalid"
+        renamed = {"normal": nobody, "address": nobody, "suppressed_until": None, "suppressed_reason": None}
+        connection.execute(update(AddressRow).where(AddressRow.id == address_id).values(**renamed))
+        his = HistoryRow.ticket_id.in_(found.tickets)
+        connection.execute(update(HistoryRow).where(his, HistoryRow.actor == normal).values(actor=nobody))
+        for column in (HistoryRow.old, HistoryRow.new):
+            struck = func.replace(column, normal, nobody)
+            named = column.icontains(normal, autoescape=True)
+            connection.execute(update(HistoryRow).where(his, named).values({column: struck}))
+    gone = {"recipient": STRUCK, "reply_to": "", "reply": None}
+    connection.execute(update(DeliveryRow).where(DeliveryRow.address_id.in_(found.addresses)).values(**gone))
+    connection.execute(update(PersonRow).where(PersonRow.id == found.person).values(name="", language=None))
+
+
+def _strike_out(connection: Connection, found: Found) -> None:
+    """Take him out of what is others': who takes part, deliveries, history, and mails that name him."""
+    ids, normals = list(found.addresses), found.normals
+    here = ParticipantRow.ticket_id.not_in(found.tickets)
+    connection.execute(delete(ParticipantRow).where(ParticipantRow.address_id.in_(ids), here))
+    kept = DeliveryRow.mail_id.not_in(found.mails)
+    connection.execute(delete(DeliveryRow).where(DeliveryRow.address_id.in_(ids), kept))
+    others = HistoryRow.ticket_id.not_in(found.tickets)
+    for normal in normals:
+        connection.execute(update(HistoryRow).where(others, HistoryRow.actor == normal).values(actor=STRUCK))
+        connection.execute(
+            delete(HistoryRow).where(
+                others, HistoryRow.field == "alias", HistoryRow.new.icontains(normal, autoescape=True)
+            )
+        )
+        for column in (HistoryRow.old, HistoryRow.new):
+            named = column.icontains(normal, autoescape=True)
+            struck = func.replace(column, normal, STRUCK)
+            listed = HistoryRow.field == "participants"
+            connection.execute(update(HistoryRow).where(others, named, ~listed).values({column: struck}))
+    _strike_out_of_lists(connection, others, normals)
+    for mail_id in found.naming:
+        # A name of one word may be anybody's.
+        _strike_out_of_mail(connection, mail_id, normals, [name for name in found.names if " " in name])
+
+
+def _strike_out_of_lists(connection: Connection, others: Any, normals: Sequence[str]) -> None:
+    """Have never taken part who is forgotten, so that the history still says who does."""
+    lists = HistoryRow.field == "participants"
+    named = or_(*(column.contains(each) for each in normals for column in (HistoryRow.old, HistoryRow.new)))
+    rows = connection.execute(select(HistoryRow.id, HistoryRow.old, HistoryRow.new).where(others, lists, named)).all()
+    for row in rows:
+        kept = {name: _without(getattr(row, name), normals) for name in ("old", "new")}
+        connection.execute(update(HistoryRow).where(HistoryRow.id == row.id).values(**kept))
+
+
+def _without(names: str | None, normals: Sequence[str]) -> str | None:
+    return ", ".join(each for each in (names or "").split(", ") if each not in normals) or None
+
+
+def _strike_out_of_mail(connection: Connection, mail_id: int, normals: Sequence[str], names: Sequence[str]) -> None:
+    pattern = _pattern([*normals, *names])
+    content = raw.of(connection, [mail_id]).get(mail_id, b"")
+    struck = pattern.sub(STRUCK.encode(), content)
+    connection.execute(delete(RawRow).where(RawRow.mail_id == mail_id))
+    raw.write(connection, [(mail_id, struck)])
+    row = connection.execute(
+        select(MailRow.recipients, MailRow.subject, MailRow.text).where(MailRow.id == mail_id)
+    ).one()
+    written = re.compile("|".join(map(re.escape, (*normals, *names))), re.IGNORECASE)
+    columns = {
+        "size_bytes": len(struck),
+        "recipients": [each for each in row.recipients if normalise(each) not in normals],
+        "subject": row.subject and written.sub(STRUCK, row.subject),
+        "text": row.text and written.sub(STRUCK, row.text),
+    }
+    connection.execute(update(MailRow).where(MailRow.id == mail_id).values(**columns))
+
+
+def _secure(connection: Connection) -> None:
+    """Have SQLite overwrite what is deleted, instead of only forgetting where it is."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA secure_delete=ON")

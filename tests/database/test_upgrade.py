@@ -1,0 +1,186 @@
+"""A database of every released version is brought to the schema of today with all that is in it, or not at all."""
+
+import base64
+import json
+import zlib
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from sqlalchemy import MetaData, insert, select, text
+
+from maild.rebuilding import Rebuilding
+from maild.rules.tickets import Status
+from maild.store import raw, schema
+from maild.store.engine import Database
+from maild.store.models import MailRow
+from maild.works import rederiver
+from tests.clock import FakeClock
+from tests.database.commands import write_config
+from tests.database.test_cli_database import run
+from tests.stories.driver import ADA, ANNA, BEN, Desk
+
+RELEASED = sorted((Path(__file__).parent / "released").glob("*.json"))
+
+
+def value(written: Any) -> Any:
+    if isinstance(written, dict) and len(written) == 1:
+        [(kind, inside)] = written.items()
+        match kind:
+            case "at":
+                return datetime.fromisoformat(inside)
+            case "hex":
+                return bytes.fromhex(inside)
+            case "zlib":
+                return zlib.decompress(base64.b64decode(inside))
+    return written
+
+
+@pytest.fixture(params=RELEASED, ids=lambda path: path.stem)
+def old(request: pytest.FixtureRequest, empty_database_url: str) -> Iterator[tuple[Database, dict[str, Any]]]:
+    """A database as a released version left it, and what is in it."""
+    written = json.loads(request.param.read_text())
+    tables = {
+        name: [{key: value(each) for key, each in row.items()} for row in rows]
+        for name, rows in written["tables"].items()
+    }
+    database = Database(empty_database_url)
+    with database.migrate() as connection:
+        config = schema._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, written["schema"])
+        there = MetaData()
+        there.reflect(connection)
+        for name, rows in tables.items():
+            connection.execute(insert(there.tables[name]), rows)
+        if not database.is_sqlite:
+            for name, rows in tables.items():
+                if "id" in rows[0] and isinstance(rows[0]["id"], int):
+                    highest = max(row["id"] for row in rows)
+                    connection.execute(text(f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), {highest})"))
+    yield database, tables
+    database.close()
+
+
+def content(database: Database, names: list[str]) -> dict[str, list[dict[str, Any]]]:
+    """Every column of these tables that the older schema had."""
+    with database.read() as connection:
+        there = MetaData()
+        there.reflect(connection)
+        return {
+            name: [dict(row) for row in connection.execute(select(there.tables[name])).mappings()] for name in names
+        }
+
+
+def same(row: dict[str, Any], before: dict[str, Any]) -> bool:
+    return all(
+        row[key] == each or (isinstance(each, datetime) and row[key].replace(tzinfo=each.tzinfo) == each)
+        for key, each in before.items()
+    )
+
+
+def test_all_that_was_in_it_is_in_it(old: tuple[Database, dict[str, Any]]) -> None:
+    database, tables = old
+    assert schema.upgrade(database) is True
+    found = content(database, list(tables))
+
+    for name, rows in tables.items():
+        assert len(found[name]) == len(rows), name
+        for before in rows:
+            assert any(same(row, before) for row in found[name]), (name, before)
+    assert schema.upgrade(database) is False
+
+
+def test_the_desk_goes_on_as_if_nothing_had_been(old: tuple[Database, dict[str, Any]], clock: FakeClock) -> None:
+    database, _ = old
+    schema.upgrade(database)
+    clock.advance(hours=2)
+    desk = Desk(database, clock)
+    desk._number = 100
+    desk.work()
+    assert desk.filed(27 if len(desk.tickets()) else 0) is not None
+    with database.read() as connection:
+        waiting = connection.scalars(select(MailRow.state).where(MailRow.ticket_id.is_(None))).all()
+    assert "stored" not in waiting
+    desk.mail(ANNA, "Re: Printer on fire", "#resolve\r\nIt is out.\r\n", to=_agents_address(database, 1))
+    assert desk.status(1) is Status.RESOLVED
+    assert [mail.subject for mail in desk.mails_to(ADA)][-1:] == ["Re: Printer on fire"]
+    desk.mail(BEN, "New", "A new one.\r\n")
+    assert desk.status(desk.tickets()[-1]) is Status.NEW
+    found = Rebuilding(
+        database, rederiver(desk.settings, database, clock()), clock(), lambda *_: None, only_look=True
+    ).run()
+    assert [(each.table, each.id, each.columns) for each in found.first] == []
+
+
+def _agents_address(database: Database, ticket: int) -> str:
+    """The signed address in the last notification that the older version sent to Anna."""
+    with database.read() as connection:
+        row = connection.execute(
+            text(
+                "SELECT reply_to FROM delivery WHERE ticket_id = :ticket AND recipient = :anna ORDER BY id DESC LIMIT 1"
+            ),
+            {"ticket": ticket, "anna": ANNA},
+        ).one()
+    return row.reply_to
+
+
+def test_a_dry_run_says_what_would_be_done_and_changes_nothing(
+    old: tuple[Database, dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database, tables = old
+    before = schema.revisions(database).have
+    if database.is_sqlite:
+        database.close()
+    config = write_config(tmp_path, database.url.render_as_string(hide_password=False))
+    status, out, _ = run(capsys, "db", "upgrade", "--dry-run", "-c", config)
+
+    assert status == 0
+    assert f"schema {before} -> " in out
+    assert "0002" in out
+    again = Database(database.url.render_as_string(hide_password=False))
+    try:
+        assert schema.revisions(again).have == before
+        assert len(content(again, ["mail"])["mail"]) == len(tables["mail"])
+    finally:
+        again.close()
+
+
+def test_what_fails_in_the_midst_leaves_the_older_database(
+    old: tuple[Database, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, tables = old
+    before = content(database, list(tables))
+    revision = schema.revisions(database).have
+
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt  # as a kill would, with all migrations done and nothing committed
+
+    monkeypatch.setattr(schema, "_check_references", fail)
+    if not database.is_sqlite:
+        upgrade = command.upgrade
+        monkeypatch.setattr(command, "upgrade", lambda *each: (upgrade(*each), fail()))
+    with pytest.raises(KeyboardInterrupt):
+        schema.upgrade(database)
+
+    assert schema.revisions(database).have == revision
+    assert content(database, list(tables)) == before
+    monkeypatch.undo()
+    assert schema.upgrade(database) is True
+
+
+def test_old_mails_are_packed_like_new_ones(old: tuple[Database, dict[str, Any]], clock: FakeClock) -> None:
+    database, tables = old
+    schema.upgrade(database)
+    clock.advance(days=1)
+    desk = Desk(database, clock)
+    for _ in range(50):
+        if desk.works.keeper.step() > 1:
+            break
+
+    wanted = {row["mail_id"]: row["content"] for row in tables["raw"]}
+    with database.read() as connection:
+        assert raw.of(connection, wanted) == wanted
