@@ -54,6 +54,11 @@ def test_the_drop_in_makes_a_reload_synchronous_where_systemd_can(tmp_path: Path
     assert analyze("verify", "--man=no", tmp_path / "maild.service").returncode == 0
 
 
+def test_a_reload_needs_no_program_that_a_small_system_lacks() -> None:
+    """Seen in practice: Debian without procps has no /bin/kill."""
+    assert settings("maild.service")["ExecReload"] == "/bin/sh -c 'kill -HUP $MAINPID'"
+
+
 def test_every_setting_that_takes_something_away_is_explained_or_plain() -> None:
     """An odd line has its reason above it."""
     text = (SYSTEMD / "maild.service").read_text()
