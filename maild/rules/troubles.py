@@ -17,6 +17,7 @@ was set aside. A relay that is away for a while is a warning.
     held        for 3 days                  -                     at once
     clock       mail from the future        -                     at once
     backup      the last is 8 days old      -                     at once
+    time        held, or the clock doubted  -                     (the scheduler tells)
 
 A trouble is over when it has not been seen for QUIET.
 """
@@ -65,12 +66,20 @@ class Trouble(NamedTuple):
 
 NAMES: Final = (
     "daemon", "queue", "filing", "aside", "relay", "waiting", "mailbox", "disk", "database", "held", "clock", "backup",
+    "time",
 )  # fmt: skip
 
 
 def found(standing: Mapping[str, Any]) -> list[Trouble]:
     """Return what is not well about a desk, the worst first."""
-    each = [*_daemon(standing), *_queues(standing), *_mails(standing), *_leaving(standing), *_machine(standing)]
+    each = [
+        *_daemon(standing),
+        *_queues(standing),
+        *_time(standing),
+        *_mails(standing),
+        *_leaving(standing),
+        *_machine(standing),
+    ]
     return sorted(each, key=lambda trouble: -trouble.level)
 
 
@@ -81,6 +90,8 @@ def _daemon(standing: Mapping[str, Any]) -> Iterator[Trouble]:
 
 def _queues(standing: Mapping[str, Any]) -> Iterator[Trouble]:
     for name, queue in standing["queues"].items():
+        if name == "ticket" and _looks(standing):
+            continue  # what is due goes out one after the other, or is held: `rules.pace`
         overdue = _age(standing, queue["oldest_due_at"])
         if overdue > SLOW:
             stuck = overdue > STUCK
@@ -91,6 +102,22 @@ def _queues(standing: Mapping[str, Any]) -> Iterator[Trouble]:
                 "look at the log of the last hour; if it says nothing, restart the daemon",
                 QUEUE_STUCK if stuck else None,
             )
+
+
+def _looks(standing: Mapping[str, Any]) -> bool:
+    """Return whether a scheduler looked at what is due not long ago."""
+    seen_at = standing["schedule"]["seen_at"]
+    return seen_at is not None and _age(standing, seen_at) < STUCK
+
+
+def _time(standing: Mapping[str, Any]) -> Iterator[Trouble]:
+    known = standing["schedule"]
+    if known["held_at"] is not None:
+        text = f"nobody is reminded and nothing is closed: held for {_span(_age(standing, known['held_at']))}"
+        yield Trouble(Level.WARNING, text, "time", "maild schedule release, once all is well")
+    if known["doubted_since"] is not None:
+        text = "the clock is not believed: maild goes on by its own time"
+        yield Trouble(Level.WARNING, text, "time", "timedatectl; if it is right: maild schedule release")
 
 
 def _mails(standing: Mapping[str, Any]) -> Iterator[Trouble]:

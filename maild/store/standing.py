@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, func, select, text
 
 from maild.rules.tickets import Status
-from maild.store import queues
+from maild.store import queues, schedule
 from maild.store.engine import Database
 from maild.store.models import (
     DeliveryRow,
@@ -77,7 +77,13 @@ def standing(database: Database, now: datetime, *, counted: bool = True) -> dict
             "disk": _disk(database, connection),
             "integrity": _integrity(connection),
             "backup": {"at": _job(connection, BACKUP).done_at},
+            "schedule": _schedule(connection),
         }
+
+
+def _schedule(connection: Connection) -> dict[str, Any]:
+    known = schedule.load(connection)
+    return {"seen_at": known.seen_at, "held_at": known.held_at, "doubted_since": known.doubted_since}
 
 
 def is_served(database: Database) -> bool | None:

@@ -38,6 +38,7 @@ KEYS = {
     "disk",
     "integrity",
     "backup",
+    "schedule",
 }
 
 

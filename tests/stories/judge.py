@@ -52,9 +52,7 @@ class Judge:
     ) -> None:
         self._settings = settings
         self._downtimes = downtimes
-        zones = {"support": "Europe/Berlin", "sales": "America/New_York", "lab": "Asia/Kathmandu"}
-        hours = {"support": _berlin, "sales": _new_york, "lab": _kathmandu}
-        self._office = {name: Minutes(begin, end, hours[name], ZoneInfo(zones[name])) for name in zones}
+        self._office = {name: Minutes(begin, end, HOURS[name], ZoneInfo(zone)) for name, zone in ZONES.items()}
 
     def up(self, at: datetime) -> datetime:
         """Return when the desk is there to do what is to be done at `at`."""
@@ -97,10 +95,8 @@ class Judge:
         if Tell.REMINDER in decision.tells:
             assert life.answered_at is not None
             assert at >= policy.calendar.add(life.answered_at, policy.remind_after)
-            late = self.up(
-                self._office[before.department].next_open(policy.calendar.add(life.answered_at, policy.remind_after))
-            )
-            assert at <= self.up(office.next_open(late)), ("reminded too late", life.number, at, late)
+            late = self._first_open(office, policy.calendar.add(life.answered_at, policy.remind_after))
+            assert at <= late, ("reminded too late", life.number, at, late)
         if before.status is Status.POSTPONED and after.status is not Status.POSTPONED:
             assert before.wake_at is not None
             assert at == self.up(before.wake_at) or at >= before.wake_at, ("slept too long", life)
@@ -262,3 +258,7 @@ def _new_york(local: datetime) -> bool:
 
 def _kathmandu(local: datetime) -> bool:
     return local.weekday() != 5 and 10 <= local.hour < 18
+
+
+ZONES = {"support": "Europe/Berlin", "sales": "America/New_York", "lab": "Asia/Kathmandu"}
+HOURS = {"support": _berlin, "sales": _new_york, "lab": _kathmandu}
