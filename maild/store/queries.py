@@ -164,8 +164,17 @@ _TO_CUSTOMER: Final = frozenset(
 
 
 _NEWEST: Final = func.row_number().over(partition_by=MailRow.ticket_id, order_by=MailRow.id.desc())
+# Not what agents are told: of three agents and two warnings the customer's own mail would be the ninth.
 _RANKED: Final = (
-    select(MailRow.id, _NEWEST.label("rank")).where(MailRow.ticket_id.in_(_some("tickets"))).subquery("ranked")
+    select(MailRow.id, _NEWEST.label("rank"))
+    .where(
+        MailRow.ticket_id.in_(_some("tickets")),
+        or_(
+            and_(MailRow.direction == Direction.IN, MailRow.purpose.in_((*_FROM_CUSTOMER, Action.NOTE))),
+            and_(MailRow.direction == Direction.OUT, MailRow.purpose.in_(_TO_CUSTOMER)),
+        ),
+    )
+    .subquery("ranked")
 )
 _LATEST: Final = (
     select(

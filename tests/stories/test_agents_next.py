@@ -82,3 +82,14 @@ def test_a_colleagues_ticket_is_not_offered_and_an_empty_desk_says_so(desk: Desk
 
     assert "Nothing waits for you." in ask(desk, told, ANNA, "next").text
     assert ask(desk, told, BERT, "next").subject == "[#1] Printer on fire"
+
+
+def test_a_ticket_of_which_agents_were_told_often_still_shows_what_its_customer_wrote(desk: Desk) -> None:
+    desk.mail(f"Ada <{ADA}>", "Printer on fire", "It burns.\r\n", proven=True)
+    desk.wait(days=14)  # two agents are told each day that she waits
+    told = desk.mails_to(ANNA)[-1]
+
+    assert "It burns." in told.text
+    desk.mail(ANNA, told.subject, "Pull the plug.\r\n", answers=told)
+    [answer] = [each for each in desk.mails_to(ADA) if "plug" in each.text]
+    assert "mail-1@client.example" in answer.message.references
