@@ -1,12 +1,13 @@
 """How much automatic mail went out before: asked once for a batch, counted on while the batch is decided."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, func, select
 
+from maild.message.address import normalise
 from maild.outbox.letters import Letter
 from maild.rules import limits
 from maild.rules.limits import Refusal, Sent
@@ -42,6 +43,13 @@ _IN_ALL: Final = select(func.count()).where(
 )
 
 
+_UNPROVEN: Final = (
+    select(DeliveryRow.recipient)
+    .join(MailRow, MailRow.id == DeliveryRow.mail_id)
+    .where(MailRow.purpose == UNPROVEN_ACKNOWLEDGEMENT, MailRow.stored_at > bindparam("since"))
+)
+
+
 class Counts:
     """What was sent automatically, on each ticket, to each address, and in all.
 
@@ -63,9 +71,13 @@ class Counts:
         if asked:
             since = now - limits.RATED_AGAIN
             self._asked.update(connection.scalars(_ASKED, {"addresses": list(asked), "since": since}))
-        thanked = {letter.to[0].address_id for letter in letters if letter.post.tell is Tell.ACKNOWLEDGEMENT}
-        if thanked:
-            self._count_acknowledgements(connection, thanked, now)
+        self._in_domain: Counter[str] = Counter()  # acknowledgements to unproven addresses
+        thanking = [letter for letter in letters if letter.post.tell is Tell.ACKNOWLEDGEMENT]
+        if thanking:
+            self._count_acknowledgements(connection, {letter.to[0].address_id for letter in thanking}, now)
+        if not all(letter.proven for letter in thanking):
+            recipients = connection.scalars(_UNPROVEN, {"since": now - limits.DAY})
+            self._in_domain.update(map(_domain, recipients))
 
     def _count_acknowledgements(self, connection: Connection, addresses: set[int], now: datetime) -> None:
         rows = connection.execute(_ACKNOWLEDGED, {"addresses": list(addresses), "since": now - limits.DAY})
@@ -87,6 +99,7 @@ class Counts:
             if letter.post.tell is Tell.ACKNOWLEDGEMENT:
                 self._in_all += 1
                 self._in_all_unproven += not letter.proven
+                self._in_domain[_domain(letter.to[0].address)] += not letter.proven
         return refusal
 
     def _refusal(self, letter: Letter, now: datetime) -> Refusal | None:
@@ -103,6 +116,7 @@ class Counts:
                 person.address_id in self._asked,
                 self._in_all,
                 self._in_all_unproven,
+                self._in_domain[_domain(person.address)],
             ),
             now,
             acknowledgement=letter.post.tell is Tell.ACKNOWLEDGEMENT,
@@ -111,6 +125,10 @@ class Counts:
             silenced_until=letter.post.thread.silenced_until,
             suppressed_until=person.suppressed_until,
         )
+
+
+def _domain(address: str) -> str:
+    return normalise(address).rpartition("@")[2]
 
 
 def _acknowledged(connection: Connection, now: datetime, purpose: str) -> int:

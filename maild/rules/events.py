@@ -16,6 +16,7 @@ class CustomerWrote:
     acknowledge: bool = True  # false for machines and old mail that opens a ticket
     notify: bool = True  # false for old mail that is imported silently
     brings: frozenset[str] = frozenset()  # whom the mail names besides: they take part from now on
+    links: frozenset[int] = frozenset()  # other tickets that it proves to have to do with this one
 
 
 @dataclass(frozen=True, slots=True)

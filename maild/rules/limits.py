@@ -7,7 +7,7 @@ ticket's history. An agent's answer is never asked for: a person wrote it.
     four in an hour           the ticket sends nothing automatic for 24 hours: a machine may be answering us
     acknowledgements          2 an hour and 5 a day to an address, 300 an hour in all
     how we did                a customer is asked once in 30 days
-    to an unproven address    100 acknowledgements an hour in all, 1 a day to an address
+    to an unproven address    100 acknowledgements an hour in all, 1 a day to an address, 50 a day to a domain
 
 The counts are asked for within the transaction that sends. On SQLite one connection writes, so they are exact. Of
 several nodes on PostgreSQL none sees what another is about to commit: each may go beyond a limit by what it sends in
@@ -26,6 +26,7 @@ DAY: Final = timedelta(days=1)
 PER_TICKET: Final = ((10 * MINUTE, 3), (HOUR, 5), (DAY, 10))
 PER_ADDRESS: Final = ((HOUR, 2), (DAY, 5))
 PER_UNPROVEN_ADDRESS: Final = ((DAY, 1),)
+PER_UNPROVEN_DOMAIN: Final = ((DAY, 50),)
 IN_ALL: Final = ((HOUR, 300),)
 IN_ALL_UNPROVEN: Final = ((HOUR, 100),)
 EXCHANGES: Final = 4  # automatic mails to one address on one ticket within an hour
@@ -43,6 +44,7 @@ class Sent:
     asked: bool = False  # how we did, within RATED_AGAIN
     in_all: int = 0  # acknowledgements within the last hour, to anybody
     in_all_unproven: int = 0  # of those, the ones to unproven addresses
+    in_domain_unproven: int = 0  # of those within a day, the ones to the domain of this address
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,8 @@ def _refuses_acknowledgement(sent: Sent, now: datetime, *, proven: bool) -> Refu
         return Refusal(f"{sent.in_all} acknowledgements in all within an hour")
     if not proven and sent.in_all_unproven >= IN_ALL_UNPROVEN[0][1]:
         return Refusal(f"{sent.in_all_unproven} acknowledgements to unproven addresses within an hour")
+    if not proven and sent.in_domain_unproven >= PER_UNPROVEN_DOMAIN[0][1]:
+        return Refusal(f"{sent.in_domain_unproven} acknowledgements to unproven addresses of this domain within a day")
     return None
 
 

@@ -261,7 +261,9 @@ def _customer_spoke(ticket: Ticket, event: CustomerWrote | StillAProblem | Rated
         return ticket
     # Mails may be filed in another order than they came.
     waits = replace(ticket, waiting_since=min(ticket.waiting_since or event.at, event.at))
-    return _joined(waits, event.brings) if isinstance(event, CustomerWrote) else waits
+    if not isinstance(event, CustomerWrote):
+        return waits
+    return _joined(replace(waits, related=waits.related | event.links), event.brings)
 
 
 def _joined(ticket: Ticket, addresses: frozenset[str]) -> Ticket:

@@ -194,6 +194,7 @@ def _unbraked(path: str) -> int:
 
     limits.IN_ALL = ((limits.HOUR, 1 << 40),)
     limits.IN_ALL_UNPROVEN = ((limits.HOUR, 1 << 40),)
+    limits.PER_UNPROVEN_DOMAIN = ((limits.DAY, 1 << 40),)
     logs.configure()
     return serve(Path(path), print)
 

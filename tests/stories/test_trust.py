@@ -160,12 +160,23 @@ def test_a_responder_on_one_ticket_gets_a_few_mails_and_then_none(desk: Desk) ->
 
 def test_ten_thousand_forged_senders_get_a_hundred_mails_an_hour_at_most(desk: Desk) -> None:
     for number in range(150):
-        desk.mail(f"victim{number}@somewhere.example", "OBSCENE", "OBSCENE\r\n", work=False)
+        desk.mail(f"victim{number}@somewhere{number % 10}.example", "OBSCENE", "OBSCENE\r\n", work=False)
     desk.work()
 
     got = [each for each in desk.post_office.got if each.recipient.startswith("victim")]
     assert len(got) == 100
     assert not any("OBSCENE" in each.raw.decode() for each in got)
+
+
+def test_a_domain_whose_names_are_forged_gets_fifty_mails_a_day_at_most(desk: Desk) -> None:
+    for hour in range(3):
+        for number in range(30):
+            desk.mail(f"victim{hour}-{number}@somewhere.example", "OBSCENE", "OBSCENE\r\n", work=False)
+        desk.work()
+        desk.clock.advance(hours=2)
+
+    got = [each for each in desk.post_office.got if each.recipient.startswith("victim")]
+    assert len(got) == 50
 
 
 def test_a_sender_whose_authentication_failed_is_not_acknowledged(desk: Desk) -> None:

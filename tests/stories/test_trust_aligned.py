@@ -143,3 +143,22 @@ def test_a_recipient_whom_the_relay_cannot_write_keeps_the_answer_from_nobody_el
     [failed] = desk.mails_to(ANNA)
     assert "jürgen@customer.example" in failed.text
     assert "SMTPUTF8" in failed.text
+
+
+@pytest.mark.parametrize(("sender", "linked"), [(ADA, True), (MALLORY, False)])
+def test_a_mail_that_proves_two_tickets_is_on_the_newer_one_which_names_the_other(
+    desk: Desk, sender: str, linked: bool
+) -> None:
+    desk.mail(ADA, "Printer on fire", proven=True)
+    [first] = desk.mails_to(ADA)
+    desk.mail(ADA, "No paper", proven=True)
+    [second] = desk.mails_to(ADA)
+    desk.mails_to(ANNA)
+    ids = f"References: <{first.message.message_id}>"
+    mail = desk.mail(
+        sender, "Re: x", "Both.\r\n", to=SUPPORT, headers=f"{ids} <{second.message.message_id}>", proven=True
+    )
+
+    assert desk.filed(mail).ticket_id == 2
+    assert bool(desk.ticket(2).related) is linked
+    assert "The subject names" not in desk.mails_to(ANNA)[0].text

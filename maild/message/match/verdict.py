@@ -54,6 +54,7 @@ class Verdict:
     proof: Proof | None = None
     third_party: bool = False
     related: tuple[int, ...] = ()
+    linked: tuple[int, ...] = ()  # of those, the ones that proofs name: older or weaker than the one that won
     reasons: tuple[str, ...] = ()
 
 
@@ -103,6 +104,7 @@ def judge(clues: Clues, known: Known, sender: str, authenticated: Trust) -> Verd
         address_id=address_id,
         proof=winner.proof,
         third_party=stranger is not None,
+        linked=_once(claim.ticket_id for claim in others if claim.proof != "claimed"),
         related=_once(one for one in (*(claim.ticket_id for claim in others), *related) if one != winner.ticket_id),
         reasons=_once([*reasons, *asides]),
     )

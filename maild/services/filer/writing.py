@@ -183,7 +183,7 @@ class Writer:
             filing.mail.old_since or filing.mail.stored_at,
             third_party=filing.route.third_party,
             trust=each.authentication.result.value,
-            related=filing.verdict.related,
+            related=tuple(one for one in filing.verdict.related if one not in filing.verdict.linked),
             note=filing.route.action is Action.NOTE,
             block=filing.orders.block,
             named=named(each),
@@ -252,7 +252,8 @@ def _event(filing: Filing, now: datetime, *, acknowledge: bool) -> Event | None:
             return CustomerWrote(now, acknowledge=acknowledge)
         case Action.CUSTOMER:
             brings = frozenset(normalise(one.address) for one in filing.joining)
-            return CustomerWrote(now, acknowledge=acknowledge, brings=brings)
+            links = frozenset() if filing.route.third_party else frozenset(filing.verdict.linked)
+            return CustomerWrote(now, acknowledge=acknowledge, brings=brings, links=links)
         case Action.LEAVE:
             return Leave(now, filing.reading.sender)
         case Action.RATING:
