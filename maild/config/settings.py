@@ -212,6 +212,7 @@ class Settings(Section):
             remind_after=department.remind_after,
             resolve_after=department.resolve_after,
             close_after=department.close_after,
+            give_back_after=department.give_back_after,
             calendar=always,
             office=office,
             asks_rating=department.ask_rating,

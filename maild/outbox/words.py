@@ -113,8 +113,10 @@ class Words:
     def _waiting(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
         state, facts, text = letter.post.state, self._to_agent(letter, said, now), _newest(said)
         if letter.post.tell is Tell.WAITING:
-            since = state.waiting_since or state.since
-            return mails.Waiting(**common, **facts, waiting_since=since, now=now, text=text)
+            since, had = state.waiting_since or state.since, letter.post.before.assignee
+            left_by = self.settings.agent_of(had) if had and state.assignee is None else None
+            name = left_by.name if left_by else ""
+            return mails.Waiting(**common, **facts, waiting_since=since, now=now, text=text, left_by=name)
         facts["promises"] = tuple(sorted(facts["promises"], key=lambda each: not each.late))  # the news is what is late
         return mails.Breached(**common, **facts, waiting_since=state.waiting_since, now=now, text=text)
 

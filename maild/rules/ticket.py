@@ -48,7 +48,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from maild.rules import promises
+from maild.rules import keeping, promises
 from maild.rules.events import (
     Admit,
     AgentWrote,
@@ -178,6 +178,7 @@ def decide(ticket: Ticket, event: Event, policy: Policy) -> Decision:
     else:
         decision = _happen(ticket, event)
     after = promises.carried_on(ticket, asked(ticket, decision.after, event, policy), event, policy)
+    after = keeping.kept(ticket, after, event)
     target_at = promises.target_at(after, policy)
     if isinstance(event, SetPriority | MoveTo | SetRequester | TakeBack) and target_at != after.target_at:
         after = replace(after, told_at=None)  # what was told was about another target

@@ -68,6 +68,7 @@ class Ticket:
     merged_into: int | None = None  # set while merged
     undelivered: bool = False  # the last public answer did not arrive
     assignee: str | None = None  # an agent's address
+    kept_since: datetime | None = None  # when he got it, or last did something about it
     offered_to: str | None = None  # the agent who has it before him, or had it last
     offered_until: datetime | None = None
     rate_at: datetime | None = None  # when the customer is asked how we did
@@ -90,7 +91,7 @@ class Ticket:
 
 PEOPLE: Final = ("requester", "participants", "gone")  # what is kept in tables of its own
 # What follows from the rest.
-COMPUTED: Final = ("gone", "created_at", "resolving_since", "resolving_s", "target_at", "due_at")
+COMPUTED: Final = ("gone", "kept_since", "created_at", "resolving_since", "resolving_s", "target_at", "due_at")
 FIELDS: Final = tuple(each.name for each in fields(Ticket) if each.name not in PEOPLE)
 
 
@@ -109,6 +110,7 @@ class Policy:
     told_in: Calendar = ALWAYS  # when agents are told that a customer waits
     escalations: tuple[Escalation, ...] = ()
     agents: Mapping[str, frozenset[str]] = field(default_factory=dict)  # who works in each department
+    give_back_after: Span | None = None  # the customer waits and his agent does nothing: offer it to the department
 
 
 AFTER_REMINDER: Final = timedelta(days=3)  # a reminded customer has at least this long to answer
@@ -170,6 +172,7 @@ def set_back(ticket: Ticket, at: datetime) -> Ticket:
         answered_at=past(ticket.answered_at),
         reminded_at=past(ticket.reminded_at),
         told_at=past(ticket.told_at),
+        kept_since=past(ticket.kept_since),
         created_at=past(ticket.created_at),
         resolving_since=past(ticket.resolving_since),
         rate_at=ticket.rate_at - ahead if ticket.rate_at else None,

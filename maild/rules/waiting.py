@@ -7,7 +7,7 @@ cancel. All instants are aware UTC; spans become instants by the department's ca
 from dataclasses import replace
 from datetime import datetime
 
-from maild.rules import escalating, promises
+from maild.rules import escalating, keeping, promises
 from maild.rules.events import Event, Resolve, Solved
 from maild.rules.tickets import (
     AFTER_REMINDER,
@@ -49,6 +49,8 @@ def tick(ticket: Ticket, at: datetime, policy: Policy) -> Decision:
 
 
 def _waits(ticket: Ticket, at: datetime, policy: Policy) -> Decision:
+    if keeping.is_due(ticket, at, policy):
+        return Decision(replace(ticket, assignee=None, kept_since=None, told_at=at), (Tell.WAITING,))
     raised = escalating.escalated(ticket, at, policy)
     if promises.target_at(raised, policy) != promises.target_at(ticket, policy):
         raised = replace(raised, told_at=None)  # what was told was about another target
@@ -101,7 +103,11 @@ def due(ticket: Ticket, policy: Policy) -> datetime | None:
     """Return when time alone next changes `ticket`, None for never."""
     match ticket.status:
         case Status.NEW | Status.OPEN:
-            instants = (promises.told_next(ticket, policy), escalating.due(ticket, policy))
+            instants = (
+                promises.told_next(ticket, policy),
+                escalating.due(ticket, policy),
+                keeping.due(ticket, policy),
+            )
             return min((at for at in instants if at), default=None)
         case Status.ANSWERED:
             quiet_since = ticket.answered_at or ticket.since

@@ -174,6 +174,7 @@ class TicketRow(Due, Base):
     silenced_until: Mapped[datetime | None]
     priority: Mapped[str] = mapped_column(String(16), default="normal")
     assignee: Mapped[Email | None]
+    kept_since: Mapped[datetime | None]
     offered_to: Mapped[Email | None]  # the agent who got it as the most urgent one
     offered_until: Mapped[datetime | None]
     # Nullable, which means none: SQLite would copy the whole table for a default, and forget which ids it has given.

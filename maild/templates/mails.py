@@ -227,6 +227,7 @@ class Waiting(ToAgent):
     waiting_since: datetime
     now: datetime
     text: str = ""  # the newest of what waits for an answer
+    left_by: str = ""  # name of the agent who had it and did nothing about it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

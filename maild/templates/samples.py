@@ -219,6 +219,7 @@ def _to_agents() -> Iterator[Mail]:
     yield Breached(**late, waiting_since=_AT - timedelta(hours=4), now=_AT + timedelta(hours=1), text=_TEXT)
     yield Breached(**_TICKET, promises=(Promise("resolution", _AT, late=True),), waiting_since=None, now=_AT)
     yield Waiting(**_FULL, waiting_since=_AT, now=_AT + timedelta(days=2), text=_TEXT)
+    yield Waiting(**_TICKET, waiting_since=_AT, now=_AT + timedelta(days=2), left_by="Anna Berg")
     yield HandedOver(**_FULL, by="Anna Berg", yours=True, noted="You know the lady.", text=_TEXT)
     yield HandedOver(**_TICKET, by="Anna Berg", yours=False)
     yield HandedOver(**_TICKET, by="", yours=True)

@@ -148,7 +148,7 @@ def test_while_all_are_away_all_are_told(desk: Desk) -> None:
 def test_the_configuration_knows_holidays(database: Database, clock: FakeClock) -> None:
     desk = Desk(database, clock, TURNS.replace('name = "Anna"', 'name = "Anna"\naway = ["2026-03-01..2026-03-03"]'))
     desk.mail(ADA, "One")
-    desk.wait(days=2)
+    desk.wait(days=1, hours=20)
     desk.mail(ADA, "Two")
 
     assert [desk.ticket(each).assignee for each in (1, 2)] == [BERT, ANNA]
@@ -164,3 +164,32 @@ def test_who_is_at_work_comes_before_who_is_not(database: Database, clock: FakeC
     desk.mail(BEN, "Three")
 
     assert [desk.ticket(each).assignee for each in (1, 2, 3)] == [BERT, BERT, ANNA]
+
+
+def test_a_ticket_that_its_agent_leaves_lying_is_given_back_to_all(desk: Desk) -> None:
+    desk.mail(f"Ada <{ADA}>", "One", proven=True)
+    [received] = desk.mails_to(ANNA)
+    desk.wait(days=1)
+    desk.mail(ANNA, received.subject, "#note\r\n\r\nI am looking at it.\r\n", answers=received)
+    desk.wait(days=1, hours=20)
+    assert desk.ticket(1).assignee == ANNA
+    told(desk)
+
+    desk.wait(days=1)
+    assert desk.ticket(1).assignee is None
+    [mine], [given] = desk.mails_to(ANNA), desk.mails_to(BERT)
+    assert "Anna had it and has not answered." in given.text
+    assert mine.subject == given.subject == "[#1] One"
+    assert ("assignee", ANNA, None, "Tick") in desk.history(1)
+    desk.mail(BERT, given.subject, "Here it is.\r\n", answers=given)
+    assert desk.ticket(1).assignee == BERT
+
+
+def test_where_nobody_else_works_nothing_is_given_back(database: Database, clock: FakeClock) -> None:
+    desk = Desk(database, clock)
+    desk.mail(ADA, "How much?", to="sales@acme.example")
+    [received] = desk.mails_to(BERT)
+    desk.mail(BERT, received.subject, "#take\r\n", answers=received)
+    desk.wait(days=6)
+
+    assert desk.ticket(1).assignee == BERT

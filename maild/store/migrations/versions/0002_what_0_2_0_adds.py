@@ -102,6 +102,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("unpacked_bytes", sa.Integer(), nullable=True))
 
     with op.batch_alter_table("ticket", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("kept_since", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("tags", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("related", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("escalated", sa.Text(), nullable=True))

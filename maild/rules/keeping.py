@@ -1,0 +1,70 @@
+"""A ticket that its agent leaves lying is given back to his department.
+
+It counts from when he got it, last did anything about it, or the customer began to wait, whichever is latest, in the
+office hours of the department. A department in which nobody else works gives nothing back.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from maild.rules.events import (
+    Admit,
+    AgentWrote,
+    Assign,
+    Dismiss,
+    Event,
+    KnowAs,
+    MoveTo,
+    NoteWritten,
+    Postpone,
+    Relate,
+    Reopen,
+    Retitle,
+    SetPriority,
+    SetRequester,
+    Tag,
+)
+from maild.rules.tickets import TO_SOLVE, Policy, Ticket
+
+_DID: Final = (
+    Admit,
+    AgentWrote,
+    Assign,
+    Dismiss,
+    KnowAs,
+    MoveTo,
+    NoteWritten,
+    Postpone,
+    Relate,
+    Reopen,
+    Retitle,
+    SetPriority,
+    SetRequester,
+    Tag,
+)
+
+
+def kept(before: Ticket, after: Ticket, event: Event) -> Ticket:
+    """Return `after` with the instant at which its agent got it, or last did something."""
+    if after.assignee is None or after.status not in TO_SOLVE:  # when the customer waits again it counts from then
+        return after if after.kept_since is None else replace(after, kept_since=None)
+    if after.assignee != before.assignee or isinstance(event, _DID):
+        return replace(after, kept_since=event.at)
+    return after
+
+
+def due(ticket: Ticket, policy: Policy) -> datetime | None:
+    """Return when a ticket is given back if its agent does nothing, None for never."""
+    if ticket.status not in TO_SOLVE or ticket.assignee is None or policy.give_back_after is None:
+        return None
+    if not policy.agents.get(ticket.department, frozenset()) - {ticket.assignee}:
+        return None
+    idle_since = max(at for at in (ticket.since, ticket.waiting_since, ticket.kept_since) if at)
+    return policy.told_in.next_open(policy.office.add(idle_since, policy.give_back_after))
+
+
+def is_due(ticket: Ticket, at: datetime, policy: Policy) -> bool:
+    """Return whether a ticket is given back at `at`."""
+    due_at = due(ticket, policy)
+    return due_at is not None and due_at <= at
