@@ -1,18 +1,21 @@
 """Mails become mails on tickets, in groups; one that fails costs only itself."""
 
+import random
+from base64 import encodebytes
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 from maild import inbox
+from maild.outbox import sharing
 from maild.services import filer as filing
 from maild.services.filer import examining
 from maild.store import queues
 from maild.store.engine import Database
-from maild.store.models import MailRow, MailState, TicketRow
+from maild.store.models import MailRow, MailState, RawRow, TicketRow
 from tests.clock import FakeClock
-from tests.stories.driver import ADA, BEN, SUPPORT, Desk
+from tests.stories.driver import ADA, ANNA, BEN, SUPPORT, Desk
 
 
 @pytest.fixture
@@ -48,6 +51,37 @@ def test_a_group_becomes_tickets_in_one_go(desk: Desk) -> None:
 
     assert states(desk) == {"filed": 20}
     assert len(desk.tickets()) == 20
+
+
+def test_a_mail_whose_bytes_are_gone_is_no_empty_ticket(desk: Desk) -> None:
+    desk.mail(ADA, "Printer on fire", work=False)
+    gone = desk.mail(BEN, "Door locked", work=False)
+    with desk.database.write() as connection:
+        connection.execute(delete(RawRow).where(RawRow.mail_id == gone))
+
+    desk.works.filer.step()
+
+    assert states(desk) == {"filed": 1, "stored": 1}
+    assert len(desk.tickets()) == 1
+
+
+def test_a_large_file_is_listed_and_stays_in_the_store_and_a_smaller_one_is_passed_on(desk: Desk) -> None:
+    large, small = (random.Random(size).randbytes(size) for size in (sharing.FILES_BYTES + 57, 2 << 20))
+    parts = "".join(
+        f"--b\r\nContent-Type: application/pdf; name={name}.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        + encodebytes(content).decode().replace("\n", "\r\n")
+        for name, content in (("large", large), ("small", small))
+    )
+    desk.mail(
+        ADA,
+        "Plans",
+        f"--b\r\n\r\nSee both.\r\n{parts}--b--\r\n",
+        headers="Content-Type: multipart/mixed; boundary=b",
+    )
+
+    [received] = desk.mails_to(ANNA)
+    assert f"large.pdf ({round(len(large) / 1e6)}" in received.text
+    assert [(each.name, each.content()) for each in received.message.attachments] == [("small.pdf", small)]
 
 
 def test_a_poisoned_mail_costs_only_itself_and_is_set_aside_after_three_attempts(

@@ -99,14 +99,22 @@ _FETCH: Final = (
 
 
 def fetch(database: Database, mail_ids: Sequence[int]) -> list[Inbound]:
-    """Return stored mails with their bytes, in the order in which they were stored; of large ones shortened."""
+    """Return stored mails with their bytes, in the order in which they were stored; of large ones shortened.
+
+    Raises:
+        LookupError: the bytes of one are not there.
+    """
     with database.read() as connection:
         rows = connection.execute(_FETCH, {"ids": mail_ids}).all()
         raws = raw.of(connection, [row.id for row in rows if row.size_bytes <= raw.PIECE_BYTES])
 
     def whole(mail_id: int) -> Iterator[bytes]:
         with database.read() as connection:
-            yield from raw.pieces(connection, mail_id)
+            number = -1
+            for number, piece in enumerate(raw.pieces(connection, mail_id)):  # noqa: B007 - looked at behind the loop
+                yield piece
+        if number < 0:
+            raise LookupError(f"mail {mail_id} has no bytes")
 
     for row in rows:
         if row.id not in raws:
