@@ -39,7 +39,7 @@ from maild.store.models import (
 JOB: Final = "rebuild"
 GROUP: Final = 100  # mails or tickets
 GROUP_BYTES: Final = 8 << 20
-READ_STATES: Final = (MailState.FILED, MailState.NOTED, MailState.HELD, MailState.OUT)
+READ_STATES: Final = (MailState.FILED, MailState.NOTED, MailState.HELD, MailState.DELAYED, MailState.OUT)
 SHOWN: Final = 100  # of what was different
 ANSWER: Final = "answer"
 

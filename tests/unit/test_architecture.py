@@ -97,6 +97,19 @@ def test_only_the_desk_writes_to_the_table_of_tickets() -> None:
     assert writers == {"maild.desk.rows"}
 
 
+def test_the_history_is_only_added_to() -> None:
+    changed = {
+        name
+        for name, tree in modules()
+        for call, verb in calls(tree)
+        if verb in {"update", "delete"} and call.args and last_name(call.args[0]) == "HistoryRow"
+    }
+
+    assert changed == {
+        "maild.desk.forgetting"
+    }  # of a person who asks for it; tickets that are purged take theirs along
+
+
 def test_nothing_writes_to_it_in_plain_sql() -> None:
     written = re.compile(r"\s*(INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+\"?ticket\b", re.IGNORECASE)
     found = [
