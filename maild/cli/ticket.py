@@ -41,6 +41,7 @@ def command() -> None:
 )
 @click.option("--department", metavar="NAME", help="Only of this department")
 @click.option("--assignee", metavar="ADDRESS", help="Only this agent's; 'none' for tickets of nobody")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only those with this tag; may be repeated")
 @click.option("--search", "text", metavar="TEXT", help="Only those with these words, the newest first: docs/agents.md")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many")
 def list_(
@@ -49,6 +50,7 @@ def list_(
     statuses: tuple[str, ...],
     department: str | None,
     assignee: str | None,
+    tags: tuple[str, ...],
     text: str | None,
     limit: int,
 ) -> None:
@@ -67,7 +69,7 @@ def list_(
             known = ", ".join(each.name for each in settings.departments)
             raise Failure(f"no department {department!r} is configured; there are: {known}")
         with database.read() as connection:
-            of: dict[str, Any] = {"department": department, "assignee": assignee, "limit": limit + 1}
+            of: dict[str, Any] = {"department": department, "assignee": assignee, "tags": tags, "limit": limit + 1}
             found = (
                 tickets.found(connection, query, **of)
                 if query is not None

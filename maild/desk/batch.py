@@ -26,6 +26,7 @@ from maild.rules.events import (
     Merge,
     MoveTo,
     Rated,
+    Relate,
     SetRequester,
     Solved,
     StillAProblem,
@@ -104,6 +105,8 @@ class Batch:
                 card.aliases.append(step.event.address)
             if step.target is not None:
                 self._hand_over(before, step.target, one)
+            if isinstance(step.event, Relate):
+                self._relate(card, step.event, one)
         return card, ()
 
     def _decide(self, card: Card, events: Sequence[Event]) -> Iterator[_Step]:
@@ -116,6 +119,8 @@ class Batch:
         assigned = any(isinstance(event, Assign) for event in events)
         for event in events:
             target = self._target(card, event)
+            if isinstance(event, Relate):
+                self._named(card, event)
             department = event.department if isinstance(event, MoveTo) else state.department
             requester = event.address if isinstance(event, SetRequester) else state.requester
             policy = self._policy(department, requester)
@@ -147,6 +152,25 @@ class Batch:
         if target.state.status in _DEAD:
             raise Refused(No.INTO_DEAD, status=target.state.status)
         return target
+
+    def _named(self, card: Card, event: Relate) -> None:
+        """Read the tickets that another is linked to.
+
+        Raises:
+            Refused: there is none of that number, or it is the ticket itself.
+        """
+        self._by_id |= load(self._connection, [each for each in event.tickets if each not in self._by_id])
+        if missing := event.tickets - self._by_id.keys():
+            raise Refused(No.NO_SUCH_TICKET, number=min(missing))
+        if card.thread.ticket_id in event.tickets:
+            raise Refused(No.TO_ITSELF)
+
+    def _relate(self, card: Card, event: Relate, happening: Happening) -> None:
+        """Let the others know of it, too, whatever became of them."""
+        for number in sorted(event.tickets):
+            other = self._by_id[number]
+            after = replace(other.state, related=other.state.related | {card.thread.ticket_id})
+            self._change(other, Decision(after), replace(happening, ticket=number))
 
     def _hand_over(self, before: Ticket, target: Card, happening: Happening) -> None:
         """Let the people of a merged ticket take part in the other, and whoever waited wait there."""

@@ -186,7 +186,17 @@ def _happenings(group: _Group, actor: str, by_mail: int, now: datetime) -> list[
 
 
 def _earlier(deed: Deed) -> Earlier:
-    return Earlier(deed.field, typed(deed.field, deed.old), typed(deed.field, deed.new))
+    return earlier(deed.field, deed.old, deed.new)
+
+
+def earlier(name: str, old: str | None, new: str | None) -> Earlier:
+    """Return what the history tells of a field, as what may be taken back."""
+    return Earlier(name, typed(name, old), typed(name, new))
+
+
+def is_field(name: str) -> bool:
+    """Return whether an entry of the history is about a field of a ticket, and not about something that was done."""
+    return name in _KINDS
 
 
 def _permit(

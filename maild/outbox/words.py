@@ -274,6 +274,8 @@ class Words:
             "rating": post.state.rating or 0,
             "assignee": assignee.name if assignee else "",
             "priority": "" if post.state.priority == "normal" else post.state.priority,
+            "tags": tuple(sorted(post.state.tags)),
+            "linked": tuple(sorted(post.state.related)),
             "vip": thread.requester.normal in self.settings.placing.vips,
             "note": note,
             "desk": self.sign(letter, Role.DESK, letter.to[0]),

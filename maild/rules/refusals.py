@@ -34,6 +34,8 @@ class No(StrEnum):
     INTO_DEAD = "Nothing can be merged into a ticket that is %(status)s."
     CHANGED_SINCE = "Something else has changed since, and builds on it."
     NOTHING_TO_UNDO = "There is nothing of the last 30 minutes to take back."
+    NOTHING_TO_SPLIT = "Reply to the mail that told you of what the customer wrote; that becomes a ticket of its own."
+    FIRST_MAIL = "It is the first mail of this ticket, and there would be nothing left."
     NOTHING_WAITS = "There is no answer that has not left yet."
     TOO_LATE = "It is more than 30 minutes ago, and cannot be taken back any more."
     UNDONE = "It was taken back already."

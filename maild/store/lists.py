@@ -12,11 +12,13 @@ from maild.rules.tickets import Status
 from maild.store import search
 from maild.store.models import AddressRow, HistoryRow, PersonRow, TicketRow
 from maild.store.search import Hit
+from maild.store.tags import tagged
 
 MOST_ROWS: Final = 50  # a mail with more is nothing to read on a phone
 MOST_CHANGES: Final = 200
 PASSED_FOR: Final = timedelta(hours=1)
 WAITING: Final = (Status.NEW, Status.OPEN)
+LIVING: Final = (*WAITING, Status.ANSWERED, Status.POSTPONED, Status.RESOLVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ def listed(
     statuses: Sequence[Status] = WAITING,
     department: str | None = None,
     assignee: str | None = _ANYBODY,
+    tags: Collection[str] = (),
 ) -> tuple[list[Listed], int]:
     """Return the most urgent tickets of these statuses that an agent may see, and how many there are in all.
 
@@ -93,6 +96,7 @@ def listed(
         wanted.append(TicketRow.department == department)
     if assignee != _ANYBODY:
         wanted.append(TicketRow.assignee == assignee)
+    wanted += [tagged(each) for each in tags]
     rows = connection.execute(LISTED.where(and_(*wanted))).all()
     count = len(rows)
     if count == MOST_ROWS:

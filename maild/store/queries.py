@@ -20,6 +20,7 @@ from maild.store.models import (
     HistoryRow,
     MailRow,
     ParticipantRow,
+    PersonRow,
     TicketRow,
 )
 
@@ -317,6 +318,28 @@ _HOLD_TICKETS: Final = (
 def hold_tickets(connection: Connection, ticket_ids: Collection[int]) -> None:
     """Keep other nodes from changing tickets until the transaction ends; in the order in which the desk takes them."""
     connection.execute(_HOLD_TICKETS, {"tickets": sorted(ticket_ids)}).all()
+
+
+class Addressed(NamedTuple):
+    """Whom an answer on a ticket is for, and what it is about."""
+
+    name: str
+    subject: str
+    language: str | None
+
+
+_ADDRESSED: Final = (
+    select(PersonRow.name, TicketRow.subject, TicketRow.language)
+    .join(AddressRow, AddressRow.id == TicketRow.requester_id)
+    .join(PersonRow, PersonRow.id == AddressRow.person_id)
+    .where(TicketRow.id == bindparam("ticket"))
+)
+
+
+def addressed(connection: Connection, ticket_id: int) -> Addressed:
+    """Return whom an answer on a ticket is for."""
+    row = connection.execute(_ADDRESSED, {"ticket": ticket_id}).one_or_none()
+    return Addressed(row.name or "", row.subject, row.language) if row else Addressed("", "", None)
 
 
 _DEPARTMENTS_OF: Final = select(TicketRow.id, TicketRow.department).where(TicketRow.id.in_(_some("tickets")))

@@ -48,6 +48,7 @@ from maild.templates.mails import (
     Waiting,
     Who,
 )
+from maild.templates.replies import Prepared
 from maild.templates.samples import samples
 from maild.templates.sandbox import Sandbox
 from maild.templates.sentences import SENTENCES
@@ -122,6 +123,7 @@ class Templates:
         self._catalogues, faults = catalogues.read(self._folders)
         self._code: dict[str, tuple[CodeType, str]] = {}
         faults += list(self._compile())
+        self.prepared: Final = Prepared(own)
         if faults:
             raise BrokenTemplatesError(faults)
         self.languages: Final = tuple(dict.fromkeys((catalogues.SOURCE, *sorted(self._catalogues))))
@@ -148,6 +150,7 @@ class Templates:
         """Return what is wrong: every template is rendered in every language with sample values."""
         faults = [self._about_stray(path) for path in self._strays]
         faults += self._unknown_variables()
+        faults += self.prepared.faults
         for language in self.languages:
             for mail in samples():
                 try:

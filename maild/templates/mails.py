@@ -139,6 +139,8 @@ class ToAgent(_Mail):
     rating: int = 0  # what the customer said of our work: 1 bad, 2 fair, 3 good; 0: nothing
     assignee: str = ""  # name of an agent, "" for nobody
     priority: str = ""  # "low", "high" or "urgent", "" for the usual one
+    tags: tuple[str, ...] = ()
+    linked: tuple[int, ...] = ()  # tickets that have to do with it
     vip: bool = False  # the customer is one of those who come first
     note: str = ""  # address for internal notes
     desk: str = ""  # address for lists and help

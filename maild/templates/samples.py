@@ -104,6 +104,8 @@ _FULL: Final[dict[str, Any]] = {
     "coming": Coming("tell agents", _AT + timedelta(hours=3)),
     "assignee": "Anna Berg",
     "priority": "high",
+    "tags": ("printer", "third-floor"),
+    "linked": (977, 1043),
     "vip": True,
     "note": _NOTE,
     "desk": _DESK,

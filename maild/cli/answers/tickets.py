@@ -21,6 +21,7 @@ from maild.store.models import (
     PersonRow,
     TicketRow,
 )
+from maild.store.tags import tagged
 
 IN_USE: Final = (Status.NEW, Status.OPEN, Status.ANSWERED, Status.POSTPONED, Status.RESOLVED)  # what is not put aside
 _STATE: Final = tuple(getattr(TicketRow, name) for name in FIELDS)
@@ -48,13 +49,14 @@ def listed(
     statuses: Collection[Status] = IN_USE,
     department: str | None = None,
     assignee: str | None = None,
+    tags: Collection[str] = (),
     limit: int = 50,
 ) -> list[dict[str, Any]]:
     """Return tickets, what is to be solved first and in that order, then those that something happens to soonest.
 
     `assignee` "none" asks for tickets that belong to nobody.
     """
-    wanted = _TICKETS.where(TicketRow.status.in_(statuses), _belongs(department, assignee))
+    wanted = _TICKETS.where(TicketRow.status.in_(statuses), _belongs(department, assignee, tags))
     return [_ticket(row) for row in connection.execute(_ordered(wanted).limit(limit))]
 
 
@@ -64,13 +66,16 @@ def found(
     *,
     department: str | None = None,
     assignee: str | None = None,
+    tags: Collection[str] = (),
     limit: int = 50,
 ) -> list[dict[str, Any]]:
     """Return tickets of which a mail has all that `query` asks for, and where it has; those with the newest first.
 
     The index of words is asked; without statuses in the query what is put aside is left out.
     """
-    hits = {each.ticket_id: each for each in search.find(connection, query, _belongs(department, assignee), limit)}
+    hits = {
+        each.ticket_id: each for each in search.find(connection, query, _belongs(department, assignee, tags), limit)
+    }
     rows = {row.id: row for row in connection.execute(_TICKETS.where(TicketRow.id.in_(hits)))}
     return [
         {**_ticket(rows[each]), "found": {"at": hit.at, "author": hit.author, "text": hit.snippet}}
@@ -78,7 +83,7 @@ def found(
     ]
 
 
-def _belongs(department: str | None, assignee: str | None) -> ColumnElement[bool]:
+def _belongs(department: str | None, assignee: str | None, tags: Collection[str]) -> ColumnElement[bool]:
     """Return what holds of the tickets of a department and of an agent, as far as they are given."""
     here: list[ColumnElement[bool]] = [true()]
     if department is not None:
@@ -86,7 +91,7 @@ def _belongs(department: str | None, assignee: str | None) -> ColumnElement[bool
     if assignee is not None:
         mine = func.lower(TicketRow.assignee) == normalise(assignee)
         here.append(TicketRow.assignee.is_(None) if assignee == "none" else mine)
-    return and_(*here)
+    return and_(*here, *(tagged(each.lstrip("#").casefold()) for each in tags))
 
 
 def _ordered(tickets: Any) -> Any:
@@ -177,6 +182,8 @@ def _ticket(row: Any) -> dict[str, Any]:
         "requester_name": row.requester_name,
         "assignee": row.assignee,
         "priority": row.priority,
+        "tags": sorted(row.tags),
+        "related": sorted(row.related),
         "language": row.language,
         "waiting_since": row.waiting_since,
         "due_at": row.due_at,

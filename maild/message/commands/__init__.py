@@ -23,7 +23,7 @@ from maild.message.commands.block import (
     parse_request,
 )
 from maild.message.commands.faults import Fault, Says, fault
-from maild.message.commands.markup import without_block
+from maild.message.commands.markup import before, without_block
 from maild.message.commands.when import UnclearTimeError, instant
 from maild.message.commands.words import PRIORITIES, WORDS, Syntax, Word
 
@@ -39,6 +39,7 @@ __all__ = [
     "UnclearTimeError",
     "Value",
     "Word",
+    "before",
     "block_lines",
     "fault",
     "instant",

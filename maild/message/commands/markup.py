@@ -1,7 +1,17 @@
 """The block of words in an HTML body: clients that write HTML send the words there, too."""
 
+from html import escape
+
 from maild.message import html, outline
 from maild.message.commands.block import Circumstances, block_lines
+
+
+def before(markup: str, text: str) -> str:
+    """Return sanitised `markup` with the plain `text` before it, "" if there is none of it."""
+    if not markup or not text:
+        return markup
+    paragraphs = "".join(f"<p>{escape(each)}</p>" for each in text.split("\n\n"))
+    return html.clean(paragraphs.replace("\n", "<br>") + markup)
 
 
 def without_block(markup: str, circumstances: Circumstances) -> str:

@@ -39,6 +39,7 @@ from maild.services.filer.writing import Writer
 from maild.store import queues, raw
 from maild.store.engine import Database
 from maild.store.models import MailRow, MailState
+from maild.templates.replies import Prepared
 
 __all__ = ["Ask", "Authenticator", "Filer", "Filing", "Inbound", "evidence", "fetch"]
 
@@ -71,14 +72,17 @@ class Filer:
         senders: Authenticator,
         questions: Questions,
         replies: Replies,
+        prepared: Prepared,
         *,
         languages: Iterable[str] = ("en",),
     ) -> None:
         self._database = database
         self._now = now
         self._senders = senders
-        self._examiner = Examiner(settings, known)
-        self._writer = Writer(settings, desk, questions, Requests(settings, desk, replies, known.keys), languages)
+        self._examiner = Examiner(settings, known, prepared)
+        self._writer = Writer(
+            settings, desk, questions, Requests(settings, desk, replies, known.keys, prepared.names), languages
+        )
 
     def step(self) -> float:
         """File one group; return how long there is nothing to do, in seconds."""

@@ -40,24 +40,28 @@ from maild.rules.events import (
     NoteWritten,
     NotSpam,
     Postpone,
+    Relate,
     Reopen,
     Resolve,
     Retitle,
     SetPriority,
     SetRequester,
+    Tag,
     Undelete,
 )
 from maild.rules.routing import Action
 from maild.rules.sla import Span
 from maild.services.filer.filing import Filing, Orders
 from maild.store import queries
+from maild.templates.replies import Prepared, Values
 
 CAREFUL: Final = frozenset({"delete", "merge"})
 _UNANSWERED: Final = frozenset({"spam", "delete", "undelete", "merge"})  # with them nobody is answered
 _OF_PEOPLE: Final = frozenset({"cc", "requester", "alias"})  # done before the message, which then reaches them
-_MANNERS: Final = frozenset({"silent", "force", "note", "send"})  # say how, not what
+_MANNERS: Final = frozenset({"silent", "force", "note", "send", "use"})  # say how, not what
 # Answered by mail: `requests`. A ticket is taken on as well as asked for.
 AT_THE_DESK: Final = frozenset(word.name for word in WORDS.values() if word.desk and word.name != "take")
+ASKED: Final = AT_THE_DESK | {"split"}  # alone, without an answer
 _HANDING_OVER: Final = {"department": 1, "assign": 2, "take": 2}
 _AGENTS_TOKEN: Final = re.compile(r"t[0-9]+\.[and][0-9]+\.[a-z0-9]{27}|h[0-9]+\.a[0-9]+\.[a-z0-9]{27}", re.IGNORECASE)
 _SIGNATURES: Final = ("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-")
@@ -66,10 +70,25 @@ _SIGNATURES: Final = ("application/pkcs7-signature", "application/x-pkcs7-signat
 class Commander:
     """Reads what agents ask for."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, prepared: Prepared) -> None:
         self._settings = settings
         self._agents = names_of_agents(settings.agents)
         self._departments = names_of_departments(settings.departments)
+        self._prepared = prepared
+        self._names = {name: name for name in prepared.names}
+
+    def _prepared_text(
+        self, connection: Connection, filing: Filing, agent: Agent, department: Department, said: Sequence[Command]
+    ) -> str:
+        """Return the prepared texts that are used, as they are said to this customer; "" for none."""
+        names = [str(command.value) for command in said if command.word == "use" and command.value in self._names]
+        if not names or not isinstance(filing.ticket, int):
+            return ""
+        about = queries.addressed(connection, filing.ticket)
+        values = Values(about.name, about.subject, filing.ticket, agent.name, department.title)
+        language = about.language or department.language
+        texts = (self._prepared.text(name, language, values) for name in names)
+        return "\n\n".join(text for text in texts if text)
 
     def read(self, connection: Connection, filings: Sequence[Filing], now: datetime) -> None:
         """Give each of `filings` that is an agent's words its orders, and leave it the new text without the block."""
@@ -82,9 +101,11 @@ class Commander:
             if agent is None or not isinstance(filing.ticket, int):
                 continue  # not an agent's, or a ticket that is opened by this mail
             department = self._settings.department(departments.get(filing.ticket, ""))
-            self._order(filing, agent, department or self._settings.departments[0], now)
+            self._order(connection, filing, agent, department or self._settings.departments[0], now)
 
-    def _order(self, filing: Filing, agent: Agent, department: Department, now: datetime) -> None:
+    def _order(
+        self, connection: Connection, filing: Filing, agent: Agent, department: Department, now: datetime
+    ) -> None:
         office = self._settings.office_of(department)
         circumstances = Circumstances(
             filing.mail.stored_at,  # what he says of time he says when he writes, whenever it is looked at
@@ -92,6 +113,7 @@ class Commander:
             lambda start, days: office.add(start, Span(business_days=days)),
             agents=self._agents,
             departments=self._departments,
+            canned=self._names,
         )
         text = filing.reply.text
         block = commands.parse(text, circumstances)
@@ -102,16 +124,18 @@ class Commander:
                 text, block = written, commands.parse(written, circumstances)
         words = tuple(command.word for command in block.commands)
         said = "\n".join(text.splitlines()[: commands.block_lines(text.splitlines(), circumstances)]).strip()
-        wishes = _Wishes(self._settings, filing, agent, now, block.commands, block.rest)
+        prepared = self._prepared_text(connection, filing, agent, department, block.commands)
+        rest = "\n\n".join(part for part in (prepared, block.rest) if part)
+        wishes = _Wishes(self._settings, filing, agent, now, block.commands, rest)
         faults = block.faults or tuple(wishes.faults())
         if "note" in words:
             filing.route = replace(filing.route, action=Action.NOTE, reason=f"{filing.route.reason}, with #note")
         if words or faults:
             markup = "" if "note" in words else commands.without_block(filing.reply.html, circumstances)
-            filing.reply = filing.reply.rest(block.rest, markup)
+            filing.reply = filing.reply.rest(rest, commands.before(markup, prepared) if block.rest.strip() else "")
         if not faults and filing.route.action is Action.ANSWER and _betrays(filing.reply):
             faults = (fault(Says.BETRAYS),)
-        if not faults and AT_THE_DESK.intersection(words):
+        if not faults and ASKED.intersection(words):
             filing.route = replace(filing.route, action=Action.DESK, reason=f"{filing.route.reason}, who asks his desk")
             filing.orders = Orders(block=said, words=words, request=wishes.request())
             return
@@ -151,12 +175,16 @@ class _Wishes:
                 yield fault(Says.NO_ANSWER_ALONG, line=line, values=said)
             elif command.word == "take" and command.value not in (None, (self.filing.ticket,)):
                 yield fault(Says.THIS_VERY_TICKET, "#take", line, said)
+            elif command.word == "use" and not isinstance(command.value, str):
+                yield fault(Says.NEEDS_PREPARED, line=line)
+            elif command.word == "use" and not self.rest.strip():
+                yield fault(Says.NO_PREPARED_AT_ALL, line=line)
             elif command.word == "send" and (not self._speaks() or self._notes()):
                 yield fault(Says.NOTHING_LEAVES, line=line)
             elif command.word in _OF_PEOPLE:
                 yield from self._unfit(command)
         words = [command.word for command in self.commands]
-        asked = AT_THE_DESK.intersection(words)
+        asked = ASKED.intersection(words)
         if asked and (len(words) > 1 or self._speaks()):
             yield fault(Says.ASKED_ALONE, line=f"#{min(asked)}", values={"word": min(asked)})
         elif not self._speaks() and all(word in _MANNERS for word in words):
@@ -257,16 +285,26 @@ _WORDS: Final[Mapping[str, Callable[[_Wishes, Command], Event]]] = {
     "take": lambda mail, _: _Wishes.assign(mail, Command("assign", "me")),
     "department": _Wishes.move,
     "priority": lambda mail, command: SetPriority(mail.now, str(command.value)),
+    "tag": lambda mail, command: Tag(
+        mail.now,
+        frozenset(each for each in _words(command) if not each.startswith("-")),
+        frozenset(each[1:] for each in _words(command) if each.startswith("-")),
+    ),
+    "link": lambda mail, command: Relate(mail.now, frozenset(cast("tuple[int, ...]", command.value))),
     "title": lambda mail, command: Retitle(mail.now, str(command.value)),
 }
 
 
-AVAILABLE: Final = frozenset({*_WORDS, *_OF_PEOPLE, *_MANNERS, *AT_THE_DESK})
+AVAILABLE: Final = frozenset({*_WORDS, *_OF_PEOPLE, *_MANNERS, *ASKED})
 
 
 def _turn(command: Command) -> tuple[bool, int]:
     """Return when it is done: who gets the ticket is told of all the rest, and the status is last."""
     return WORDS[command.word].status, _HANDING_OVER.get(command.word, 0)
+
+
+def _words(command: Command) -> list[str]:
+    return [each for each in command.value if isinstance(each, str)] if isinstance(command.value, tuple) else []
 
 
 def _addresses(command: Command) -> list[str]:

@@ -34,6 +34,7 @@ from maild.services.filer.guarding import guard
 from maild.services.filer.joining import joining
 from maild.store import queries
 from maild.store.models import MailState
+from maild.templates.replies import Prepared
 
 log = structlog.get_logger("maild.filer")
 
@@ -56,10 +57,10 @@ class _Habits:
 class Examiner:
     """Says what would become of mails."""
 
-    def __init__(self, settings: Settings, known: reading.Known) -> None:
+    def __init__(self, settings: Settings, known: reading.Known, prepared: Prepared) -> None:
         self._settings = settings
         self._known = known
-        self._commander = Commander(settings)
+        self._commander = Commander(settings, prepared)
 
     def read(self, mails: Sequence[Inbound], now: datetime) -> list[Reading]:
         """Return what each of `mails` says by itself."""

@@ -1,4 +1,4 @@
-"""What narrows a list of tickets: `list open`, `list sales`, `list bert`, `list nobody new`; in any order."""
+"""What narrows a list of tickets: `list open`, `list sales`, `list bert`, `list nobody new`, `list tag:vip`; in any order."""
 
 from collections.abc import Sequence
 from typing import TypedDict
@@ -18,16 +18,20 @@ class Narrow(TypedDict, total=False):
     statuses: Sequence[Status]
     department: str
     assignee: str | None
+    tags: Sequence[str]
 
 
 def read(written: str, settings: Settings) -> Narrow | Fault:
     """Return what `written` wants, or what is wrong with it; without a status what a customer waits in."""
     wanted = Narrow()
     statuses: list[Status] = []
+    tags: list[str] = []
     departments, agents = names_of_departments(settings.departments), names_of_agents(settings.agents)
     for word in written.casefold().replace(",", " ").split():
         if word in set(Status):
             statuses.append(Status(word))
+        elif word.startswith("tag:"):
+            tags.append(word.removeprefix("tag:").lstrip("#"))
         elif word in departments:
             wanted["department"] = departments[word]
         elif word in NOBODY:
@@ -36,7 +40,9 @@ def read(written: str, settings: Settings) -> Narrow | Fault:
             wanted["assignee"] = agents[word]
         else:
             return no_status(word, "list open")
-    wanted["statuses"] = statuses or lists.WAITING
+    if tags:
+        wanted["tags"] = tags
+    wanted["statuses"] = statuses or (lists.LIVING if tags else lists.WAITING)
     return wanted
 
 

@@ -4,7 +4,7 @@ An answer is a mail for reading on a phone, whose lines begin the next request. 
 or the first line of its text if that says more. Whoever asks sees the tickets of his departments and his own.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -25,9 +25,9 @@ from maild.rules.events import Assign, Event, Offer
 from maild.rules.refusals import No, Refused
 from maild.rules.routing import Action
 from maild.rules.tickets import Status, Tell
-from maild.services.filer import delaying, helping, narrowing
+from maild.services.filer import delaying, helping, narrowing, splitting
 from maild.services.filer.filing import Filing
-from maild.services.filer.telling import tell_taken_back
+from maild.services.filer.telling import tell_done, tell_taken_back
 from maild.store import agents, lists, threads
 from maild.store.lists import Listed, Seen
 from maild.store.search import Hit
@@ -54,11 +54,14 @@ class _Asking:
 class Requests:
     """Answers what agents ask."""
 
-    def __init__(self, settings: Settings, desk: Desk, replies: Replies, keys: Keys) -> None:
+    def __init__(
+        self, settings: Settings, desk: Desk, replies: Replies, keys: Keys, prepared: Mapping[str, str]
+    ) -> None:
         self._settings = settings
         self._desk = desk
         self._replies = replies
         self._keys = keys
+        self._prepared = prepared
 
     def answer(self, connection: Connection, filings: Sequence[Filing], now: datetime) -> None:
         """Answer each of `filings` that asks for something, in the transaction that it is given."""
@@ -73,7 +76,7 @@ class Requests:
             if block.faults:
                 self._return(asking, block.faults)
             else:
-                _REQUESTS[command.word](self, asking)
+                _ANSWERS[command.word](self, asking)
 
     def _reply(self, asking: _Asking, request: str, **answer: Any) -> None:
         message = asking.filing.reading.message
@@ -92,7 +95,13 @@ class Requests:
         if isinstance(found, Fault):
             self._return(asking, [found])
         else:
-            self._reply(asking, f"help {written}".strip(), words=found[0], requests=found[1])
+            prepared = self._uses() if written.lstrip("#").casefold() in ("", "use") else ()
+            self._reply(asking, f"help {written}".strip(), words=(*found[0], *prepared), requests=found[1])
+
+    def _uses(self) -> Iterator[Entry]:
+        """Yield the prepared texts, each with what it begins with."""
+        for name, first in self._prepared.items():
+            yield Entry(f"#use {name}", first.replace("%", "%%"))  # no placeholder of a translation
 
     def mine(self, asking: _Asking) -> None:
         """List the tickets of the agent that are not done."""
@@ -211,6 +220,17 @@ class Requests:
         agent = asking.agent
         tell_taken_back(self._desk, asking.connection, mail_id, deeds, asking.seen.agent, agent.name, asking.now)
 
+    def split(self, asking: _Asking) -> None:
+        """Make a ticket of its own from the mail that was answered, and send it."""
+        title = str(asking.command.value or "")
+        try:
+            opened = splitting.split(self._desk, asking.connection, asking.filing, asking.seen.agent, title, asking.now)
+        except Refused as no:
+            self._return(asking, [Fault(no.sentence, values=tuple(no.values.items()))])
+            return
+        tell_done(self._desk, asking.connection, asking.filing, asking.now)
+        self._desk.tell(asking.connection, opened, Tell.SHOWN, Asked(asking.agent.address), asking.now)
+
     def cancel(self, asking: _Asking) -> None:
         """Keep back answers that have not left: those of a ticket, else his last."""
         tickets = lists.visible(asking.connection, asking.seen, _tickets(asking.command))
@@ -298,6 +318,8 @@ _REQUESTS: Final[Mapping[str, Callable[[Requests, _Asking], None]]] = {
     "undo": Requests.undo,
     "cancel": Requests.cancel,
 }
+_ON_TICKETS: Final[Mapping[str, Callable[[Requests, _Asking], None]]] = {"split": Requests.split}
+_ANSWERS: Final = {**_REQUESTS, **_ON_TICKETS}
 ANSWERED: Final = frozenset(_REQUESTS)
 
 

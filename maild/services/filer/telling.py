@@ -31,6 +31,12 @@ def transcribe(desk: Desk, connection: Connection, filings: Sequence[Filing], no
     for filing in filings:
         if not isinstance(filing.ticket, int) or filing.notes or not _is_told(filing):
             continue
+        tell_done(desk, connection, filing, now)
+
+
+def tell_done(desk: Desk, connection: Connection, filing: Filing, now: datetime) -> None:
+    """Tell an agent what his mail did, and how it is taken back, if that can be."""
+    if isinstance(filing.ticket, int):
         deeds = undoing.deeds(connection, filing.mail.id)
         told = tuple(shown(deeds)) + tuple(_answered(connection, filing.mail.id, filing.ticket))
         lasting = not deeds or undoing.tells_customers(connection, filing.mail.id, [filing.ticket])
@@ -50,7 +56,11 @@ def _is_told(filing: Filing) -> bool:
 def shown(deeds: Sequence[Deed]) -> Iterator[mails.Deed]:
     """Yield what is worth telling of `deeds`."""
     opened = {each.ticket_id for each in deeds if each.field == "status" and each.old is None}
+    gone = {each.ticket_id for each in deeds if each.field == "status" and each.new is None}  # taken back
+    yield from (mails.Deed(each, "status", "", "deleted") for each in sorted(gone))
     for each in deeds:
+        if each.ticket_id in gone:
+            continue
         if each.ticket_id in opened:
             if each.field == "requester":
                 yield mails.Deed(each.ticket_id, "opened", "", each.new or "")
