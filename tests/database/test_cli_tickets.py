@@ -19,6 +19,8 @@ KEYS = {
     "requester_name",
     "assignee",
     "priority",
+    "tags",
+    "related",
     "language",
     "waiting_since",
     "target_at",
