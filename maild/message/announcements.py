@@ -138,7 +138,7 @@ def _groupwise(index: int, line: str) -> Announcement | None:
 def _forward_of_apple(lines: Sequence[str], index: int) -> Announcement | None:
     """Read "Begin forwarded message:", below which Apple Mail quotes what is passed on."""
     below = (line for line in lines[index + 1 : index + 4] if line.strip(_AROUND))
-    return Announcement(index, index + 1, firm=True, forward=True) if _row(next(below, "")) is not None else None
+    return Announcement(index, index + 1, firm=True, forward=True) if row(next(below, "")) is not None else None
 
 
 def _is_dashed(line: str) -> bool:
@@ -169,7 +169,7 @@ def _ends_in_wrote(text: str) -> bool:
     return text.endswith(phrases.WROTE_ENDINGS) or not phrases.WROTE.isdisjoint(_WORD.findall(text[-30:])[-1:])
 
 
-def _row(line: str) -> str | None:
+def row(line: str) -> str | None:
     """Return which header's row `line` is (a value of `phrases.HEADS`), None if it is none."""
     head = line[:60]
     at = head.find(":")
@@ -183,21 +183,21 @@ def _row(line: str) -> str | None:
 
 def _header_block(lines: Sequence[str], kind: Sequence[str], index: int) -> Announcement | None:
     """Read the rows `From: ... Sent: ... To: ... Subject: ...` that begin at `index`, and the words above them."""
-    first = _row(lines[index])
+    first = row(lines[index])
     if first is None or first == "copy":
         return None
     rows = {first}
     count, end, strange = 1, index + 1, 0
     seen = [lines[index][:LINE_SEEN]]
     for at in range(index + 1, min(index + _ROWS, len(lines))):
-        row = _row(lines[at])
-        if row is not None and (row not in rows or row == "copy"):
-            rows.add(row)
+        name = row(lines[at])
+        if name is not None and (name not in rows or name == "copy"):
+            rows.add(name)
             count, end, strange = count + 1, at + 1, 0
-        elif row is not None:
+        elif name is not None:
             break
         elif kind[at] == "e":
-            if count >= 3 or (at + 1 < len(lines) and _row(lines[at + 1]) is None):
+            if count >= 3 or (at + 1 < len(lines) and row(lines[at + 1]) is None):
                 break
             continue
         else:

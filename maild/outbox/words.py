@@ -89,7 +89,14 @@ class Words:
         about = letter.post.about
         if not isinstance(about, FiledMail):
             raise TypeError("an answer needs the agent's mail")
-        return mails.Answer(**common, zone=letter.department.timezone, text=about.reply.text, html=about.reply.html)
+        before = letter.post.before
+        return mails.Answer(
+            **common,
+            zone=letter.department.timezone,
+            text=about.reply.text,
+            html=about.reply.html,
+            first=before.waiting_since is None and before.answered_at is None and not letter.references,
+        )
 
     def _notification(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
         about, post = letter.post.about, letter.post

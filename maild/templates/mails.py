@@ -182,6 +182,7 @@ class Answer(_Mail):
     purpose: ClassVar = Purpose.ANSWER
     text: str
     html: str = ""  # his own, sanitised; "" if he wrote plain text
+    first: bool = False  # nobody wrote before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -169,6 +169,7 @@ def _to_customers() -> Iterator[Mail]:
     yield Acknowledgement(**_BARE, proven=True)
     yield Acknowledgement(**_FRAME, name="Ada Lovelace", proven=False, promised_at=promised_at)
     yield Acknowledgement(**_BARE, proven=False)
+    yield Answer(**_FRAME, text=_ANSWER, first=True)
     yield Answer(**_FRAME, text=_ANSWER)
     yield Answer(**_BARE, text=_ANSWER, html="<p>Hello <b>Ada</b>,</p>\n<p>please leave it off.</p>")
     yield Reminder(

@@ -52,6 +52,14 @@ class Says(StrEnum):
     NOT_PROVEN = "#%(word)s needs a proof that the mail is yours: your domain must sign it (DKIM, DMARC)."
     NO_ANSWER_ALONG = "#%(word)s takes no answer along; leave the text out, or write #note above it."
     THIS_VERY_TICKET = "#%(word)s is about this very ticket; leave the number out."
+    NO_AUTHOR = (
+        "I cannot tell with certainty who wrote the mail that you pass on. Pass it on as an attachment, or write "
+        "#requester with his address above it."
+    )
+    PASSED_BY_US = "%(address)s, who wrote the mail that you pass on, is one of us; write #requester above it."
+    ONLY_NEW = "#for begins a mail to the address of a department, and goes to a customer; here is a ticket already."
+    NEEDS_ANSWER = "#for needs a text below it: that is what the customer gets."
+    ONLY_BEGINS = "#%(word)s is about a ticket, and this mail begins one; only #for and #requester may stand here."
     NOTHING_LEAVES = "#send is about an answer, and there is none."
     ASKED_ALONE = "#%(word)s is asked alone: without an answer, and without other words."
     NOTHING_TO_DO = "There is nothing in it to send or to do."

@@ -77,6 +77,7 @@ _TABLE = (
     # People
     Word("cc", _S.ADDRESSES, "Let others take part, or no longer.", "#cc bob@customer.example", often=True),
     Word("requester", _S.ADDRESS, "Say whose ticket it is.", "#requester ada@customer.example"),
+    Word("for", _S.ADDRESS, "In a new mail to the department: write to a customer.", "#for ada@customer.example"),
     Word("alias", _S.ADDRESS, "This is the requester's address, too.", "#alias ada@home.example", often=True),
     # Your desk
     Word("next", _S.MAYBE_TEXT, "Get the most urgent ticket.", "#next", desk=True),

@@ -51,6 +51,7 @@ from maild.rules.events import (
 )
 from maild.rules.routing import Action
 from maild.rules.sla import Span
+from maild.services.filer.beginning import Beginner
 from maild.services.filer.filing import Filing, Orders
 from maild.store import queries
 from maild.templates.replies import Prepared, Values
@@ -76,6 +77,7 @@ class Commander:
         self._departments = names_of_departments(settings.departments)
         self._prepared = prepared
         self._names = {name: name for name in prepared.names}
+        self._beginner = Beginner(settings)
 
     def _prepared_text(
         self, connection: Connection, filing: Filing, agent: Agent, department: Department, said: Sequence[Command]
@@ -92,6 +94,8 @@ class Commander:
 
     def read(self, connection: Connection, filings: Sequence[Filing], now: datetime) -> None:
         """Give each of `filings` that is an agent's words its orders, and leave it the new text without the block."""
+        for filing in filings:
+            self._beginner.begin(filing, now)
         spoken = [filing for filing in filings if filing.route.action in (Action.ANSWER, Action.NOTE)]
         departments = queries.departments_of(
             connection, {each.ticket for each in spoken if isinstance(each.ticket, int)}
@@ -179,6 +183,8 @@ class _Wishes:
                 yield fault(Says.NEEDS_PREPARED, line=line)
             elif command.word == "use" and not self.rest.strip():
                 yield fault(Says.NO_PREPARED_AT_ALL, line=line)
+            elif command.word == "for":
+                yield fault(Says.ONLY_NEW, line=line)
             elif command.word == "send" and (not self._speaks() or self._notes()):
                 yield fault(Says.NOTHING_LEAVES, line=line)
             elif command.word in _OF_PEOPLE:
@@ -295,7 +301,7 @@ _WORDS: Final[Mapping[str, Callable[[_Wishes, Command], Event]]] = {
 }
 
 
-AVAILABLE: Final = frozenset({*_WORDS, *_OF_PEOPLE, *_MANNERS, *ASKED})
+AVAILABLE: Final = frozenset({*_WORDS, *_OF_PEOPLE, *_MANNERS, *ASKED, "for"})
 
 
 def _turn(command: Command) -> tuple[bool, int]:

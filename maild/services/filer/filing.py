@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, select
 from maild.desk import Opening
 from maild.message.address import Address
 from maild.message.commands import Command, Fault
+from maild.message.forwarded import Passed
 from maild.message.match import Verdict
 from maild.message.reading import Reading
 from maild.message.reply import Reply
@@ -53,6 +54,7 @@ class Orders:
     block: str = ""  # as it was written
     words: tuple[str, ...] = ()
     request: Command | None = None  # of the desk, instead of events
+    customer: Address | None = None  # whose ticket an agent's mail opens
     leaves_at: datetime | None = None  # of an answer that is not to leave at once
 
 
@@ -74,6 +76,7 @@ class Filing:
     collision: Collision | None = None  # why his answer is held
     joining: tuple[Address, ...] = ()  # who takes part from now on, because it names him
     alive: bool = False  # it shows that its sender's address works
+    passed: Passed | None = None  # a customer's mail that an agent passes on
     place: Place | None = None  # where the ticket goes that it opens
 
 

@@ -1,4 +1,4 @@
-"""What narrows a list of tickets: `list open`, `list sales`, `list bert`, `list nobody new`, `list tag:vip`; in any order."""
+"""What narrows a list of tickets: `list open`, `list sales`, `list nobody new`, `list tag:vip`; in any order."""
 
 from collections.abc import Sequence
 from typing import TypedDict

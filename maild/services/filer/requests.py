@@ -32,7 +32,7 @@ from maild.store import agents, lists, threads
 from maild.store.lists import Listed, Seen
 from maild.store.search import Hit
 from maild.templates import mails
-from maild.templates.mails import Change, Row, Who
+from maild.templates.mails import Change, Entry, Row, Who
 
 OFFERED_FOR: Final = timedelta(minutes=30)
 MOST_SHOWN: Final = 10  # tickets that one mail gets
@@ -68,6 +68,10 @@ class Requests:
         for filing in filings:
             agent = self._settings.agent_of(filing.reading.sender)
             if filing.route.action is not Action.DESK or agent is None:
+                continue
+            if filing.orders.faults:  # in a mail that was to begin a ticket
+                seen = Seen(agent.departments, normalise(agent.address))
+                self._return(_Asking(connection, filing, agent, seen, Command("help"), now), filing.orders.faults)
                 continue
             block = _block(filing, Circumstances(now, self._settings.timezone_of(agent), lambda start, _: start))
             command = next(iter(block.commands), Command("help"))

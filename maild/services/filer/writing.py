@@ -12,8 +12,9 @@ from maild.config import Settings
 from maild.desk import Desk, Happening, Opening
 from maild.inbox import held
 from maild.message import language
-from maild.message.address import normalise
+from maild.message.address import Address, normalise
 from maild.message.classify import Kind
+from maild.message.forwarded import Passed
 from maild.message.rating import read as read_rating
 from maild.message.reading import Reading
 from maild.outbox import FiledMail
@@ -150,21 +151,21 @@ class Writer:
     def _enrol(self, connection: Connection, filings: Sequence[Filing], now: datetime) -> None:
         """Write down who is met for the first time, and make the tickets that are to be opened."""
         opening = [filing for filing in filings if filing.route.action is Action.OPEN]
-        wanted = [filing.reading.writer for filing in opening]
+        wanted = [_customer(filing) for filing in opening]
         wanted += [one for filing in filings for one in (*filing.joining, *filing.orders.people)]
         found = people.enrol(connection, wanted, now) if wanted else {}
         for filing in opening:
-            others = {normalise(one.address): found[normalise(one.address)] for one in filing.joining}
-            filing.ticket = self._opening(
-                filing, found[normalise(filing.reading.writer.address)], tuple(others.values())
-            )
+            joining = filing.joining if filing.passed is None else ()  # whom an agent writes to is no customer
+            others = {normalise(one.address): found[normalise(one.address)] for one in joining}
+            others.pop(normalise(_customer(filing).address), None)
+            filing.ticket = self._opening(filing, found[normalise(_customer(filing).address)], tuple(others.values()))
 
     def _opening(self, filing: Filing, writer: Person, taking_part: tuple[Person, ...]) -> Opening:
         message = filing.reading.message
         department = self._settings.department(filing.department)
         spoken = writer.language or language.detect(message, filing.reply.text, self._languages)
         return Opening(
-            subject=message.subject[:500],
+            subject=(filing.passed.subject if filing.passed else message.subject)[:500],
             department=filing.department,
             requester=writer,
             participants=taking_part,
@@ -174,15 +175,15 @@ class Writer:
         )
 
     def _filed(self, filing: Filing) -> FiledMail:
-        each = filing.reading
+        each, passed = filing.reading, filing.passed
         return FiledMail(
             filing.mail.id,
-            each.message,
+            passed.attached or each.message if passed else each.message,
             filing.reply,
-            each.author,
+            _customer(filing) if passed else each.author,
             filing.mail.old_since or filing.mail.stored_at,
             third_party=filing.route.third_party,
-            trust=each.authentication.result.value,
+            trust="none" if passed else each.authentication.result.value,  # nobody has proven the customer
             related=tuple(one for one in filing.verdict.related if one not in filing.verdict.linked),
             note=filing.route.action is Action.NOTE,
             block=filing.orders.block,
@@ -220,7 +221,27 @@ def columns_read(filing: Filing) -> dict[str, Any]:
         "subject": _stored(message.subject, 998),
         "sent_at": message.date,
         "text": _stored(filing.reply.text, TEXT_KEPT),
+        **(_of_passed(filing.passed) if filing.passed else {}),
     }
+
+
+def _of_passed(passed: Passed) -> dict[str, Any]:
+    """Return what the row of a mail says that an agent passed on: its author's, and what his program knows it by."""
+    author = passed.author or Address("", "")
+    said: dict[str, Any] = {
+        "from_address": normalise(author.address)[:320],
+        "from_name": _stored(author.name, 320),
+        "subject": _stored(passed.subject, 998),
+    }
+    if passed.attached is not None:
+        original = passed.attached
+        said["references"] = [each for each in (original.message_id, *reversed(original.references)) if each][:50]
+    return said
+
+
+def _customer(filing: Filing) -> Address:
+    """Return whose ticket a mail opens."""
+    return filing.orders.customer or filing.reading.writer
 
 
 def _events(filing: Filing, now: datetime, *, acknowledge: bool) -> tuple[Event, ...]:

@@ -1,0 +1,113 @@
+"""Tickets that an agent begins for a customer, by a mail to the address of a department.
+
+    #for ada@customer.example      his text goes to her, as the first mail of a ticket that is answered
+    a customer's mail passed on    becomes her ticket, as if she had written to us; she is told nothing
+
+Only a mail by which an agent has proven himself gets here (`rules.routing`). Whose mail is passed on is read for
+certain or not at all; else the agent is asked, and nothing has happened. He says it himself with `#requester` above it.
+What he wrote above the mail is for colleagues.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from maild.config import Settings
+from maild.message import commands
+from maild.message.address import Address, normalise
+from maild.message.commands import Block, Circumstances, Fault, Says, fault
+from maild.message.forwarded import Passed, passed_on
+from maild.rules.events import AgentWrote, CustomerWrote
+from maild.rules.routing import Action
+from maild.services.filer.filing import Filing, Orders
+
+FORWARD: Final = "forward"  # what the record calls a mail that was passed on
+_HERE: Final = frozenset({"for", "requester"})
+
+
+class Beginner:
+    """Reads what agents begin."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def begin(self, filing: Filing, now: datetime) -> None:
+        """Give `filing` its orders if it is an agent's mail that begins a ticket for a customer, or passes on his mail.
+
+        What an agent passes on that is on a ticket already is a note there: it is no answer to the customer.
+        """
+        if self._settings.agent_of(filing.reading.sender) is None or filing.reading.kind.value != "human":
+            return
+        if filing.route.action is Action.ANSWER and filing.verdict.role is None:
+            if passed_on(filing.reading.message, filing.reply.text) is not None:
+                reason = "an agent passes on a mail that is on this ticket"
+                filing.route = replace(filing.route, action=Action.NOTE, reason=reason)
+            return
+        if filing.route.action is not Action.OPEN or filing.mail.old_since is not None:
+            return
+        zone = self._settings.timezone_of(self._settings.agents[0])
+        seen = Circumstances(now, zone, lambda start, days: start + timedelta(days=days))
+        block = commands.parse(filing.reply.text, seen)
+        passed = passed_on(filing.reading.message, block.rest)
+        if not (block.commands or block.faults or passed):
+            return  # he writes as anybody does
+        orders = self._orders(filing, block, passed, now)
+        said = "\n".join(filing.reply.text.splitlines()[: commands.block_lines(filing.reply.text.splitlines(), seen)])
+        filing.orders = replace(orders, block=said.strip())
+        if orders.faults:
+            filing.route = replace(filing.route, action=Action.DESK, reason="an agent's words that cannot be done")
+        elif orders.words[0] == "for":
+            filing.reply = filing.reply.rest(block.rest, commands.without_block(filing.reply.html, seen))
+            filing.route = replace(filing.route, reason=f"{filing.route.reason}, to a customer")
+        elif passed is not None:
+            filing.passed = replace(passed, author=orders.customer)
+            filing.reply = filing.reply.rest(_told(passed, filing.reading.author.name or filing.reading.sender), "")
+            filing.route = replace(filing.route, reason=f"{filing.route.reason}, who passes on a customer's")
+
+    def _orders(self, filing: Filing, block: Block, passed: Passed | None, now: datetime) -> Orders:
+        words = {command.word: command.value for command in block.commands}
+        faults = block.faults or tuple(self._faults(block, passed))
+        if faults:
+            return Orders(faults=faults, words=tuple(words))
+        named = next((str(words[each]) for each in ("for", "requester") if each in words), None)
+        customer = Address("", named) if named else passed.author if passed else None
+        if customer is None:
+            return Orders(faults=(fault(Says.NO_AUTHOR),))
+        if "for" in words:
+            return Orders((AgentWrote(now, filing.reading.sender),), (), (customer,), words=("for",), customer=customer)
+        wrote = CustomerWrote(now, acknowledge=False)
+        return Orders((wrote,), (), (customer,), words=(FORWARD,), customer=customer)
+
+    def _faults(self, block: Block, passed: Passed | None) -> Iterator[Fault]:
+        words = {command.word: str(command.value) for command in block.commands}
+        for word in sorted(words.keys() - _HERE):
+            yield fault(Says.ONLY_BEGINS, line=f"#{word}", values={"word": word})
+        named = [words[each] for each in sorted(words.keys() & _HERE)]
+        if len(named) > 1:
+            yield fault(Says.ONE_STATUS, values={"words": "#for, #requester"})
+        for address in named:
+            yield from self._unfit(address)
+        if "for" in words and (not block.rest.strip() or passed is not None):
+            yield fault(Says.NEEDS_ANSWER, line="#for")
+        if not named and passed is not None:
+            if passed.author is None:
+                yield fault(Says.NO_AUTHOR)
+            elif self._is_ours(passed.author.address):
+                yield fault(Says.PASSED_BY_US, values={"address": passed.author.address})
+
+    def _unfit(self, address: str) -> Iterator[Fault]:
+        if self._settings.agent_of(address) is not None:
+            yield fault(Says.IS_AGENT, line=address, values={"address": address})
+        elif self._settings.department_of(address) is not None:
+            yield fault(Says.IS_OURS, line=address, values={"address": address})
+
+    def _is_ours(self, address: str) -> bool:
+        return (
+            self._settings.agent_of(address) is not None or self._settings.department_of(normalise(address)) is not None
+        )
+
+
+def _told(passed: Passed, agent: str) -> str:
+    """Return what the customer wrote and, below it, what the agent did."""
+    return "\n\n".join(part for part in (passed.text, f"[{agent}: {passed.comment}]" if passed.comment else "") if part)
