@@ -24,6 +24,7 @@ from maild.services.filer.filing import Filing, Inbound
 from maild.services.filer.writing import columns_read
 from maild.store import queries
 from maild.store.models import MailRow
+from maild.templates.replies import Prepared
 
 DERIVED: Final = (
     "kind",
@@ -56,8 +57,9 @@ class Rederiver:
 
     def __init__(self, settings: Settings, known: reading.Known) -> None:
         self._settings = settings
-        self._examiner = Examiner(settings, known)
-        self._commander = Commander(settings)
+        prepared = Prepared(settings.maild.templates)
+        self._examiner = Examiner(settings, known, prepared)
+        self._commander = Commander(settings, prepared)
 
     def derived(self, connection: Connection, row: Any, raw: bytes) -> dict[str, Any]:
         """Return what the columns DERIVED of an inbound mail must be; `row` is its whole row."""
