@@ -12,6 +12,7 @@ worthless. What others quoted of his words stays theirs. Backups are not touched
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
@@ -22,9 +23,11 @@ from maild.store import raw
 from maild.store.models import (
     AddressRow,
     DeliveryRow,
+    DeliveryState,
     Direction,
     HistoryRow,
     MailRow,
+    MailState,
     ParticipantRow,
     PersonRow,
     RawRow,
@@ -36,6 +39,8 @@ STRUCK: Final = "deleted@invalid"  # RFC 2606: nobody's, ever
 SUBJECT: Final = "(deleted)"
 _STUB: Final = b"Subject: (deleted)\r\n\r\nWhat was said here was removed.\r\n"
 _GROUP: Final = 200
+_WAITING: Final = (MailState.STORED, MailState.HELD, MailState.FAILED, MailState.DELAYED)
+FOR_EVER: Final = datetime(9999, 1, 1, tzinfo=UTC)  # nothing automatic is written to nobody
 _NEXT: Final = select(MailRow.id).where(MailRow.id > bindparam("after")).order_by(MailRow.id).limit(_GROUP)
 
 
@@ -78,6 +83,7 @@ def find(connection: Connection, address: str) -> Found | None:
     wanted = or_(
         MailRow.ticket_id.in_(found.tickets),
         (MailRow.direction == Direction.IN) & MailRow.from_address.in_(normals),
+        MailRow.from_address.is_(None) & func.lower(MailRow.envelope_from).in_(normals),  # not filed yet
         MailRow.id.in_(to_him_alone),
     )
     mails = set(connection.scalars(select(MailRow.id).where(wanted)))
@@ -161,10 +167,11 @@ def anonymise(connection: Connection, found: Found) -> None:
     told = update(HistoryRow).where(HistoryRow.ticket_id.in_(found.tickets))
     connection.execute(told.where(HistoryRow.field == "subject").values(old=None, new=SUBJECT))
     connection.execute(told.where(HistoryRow.field == "withheld").values(new="an automatic mail"))
+    _stop(connection, found.mails)
     _strike_out(connection, found)
     for address_id, normal in found.addresses.items():
         nobody = f"deleted-{address_id}@invalid"
-        renamed = {"normal": nobody, "address": nobody, "suppressed_until": None, "suppressed_reason": None}
+        renamed = {"normal": nobody, "address": nobody, "suppressed_until": FOR_EVER, "suppressed_reason": REMOVED}
         connection.execute(update(AddressRow).where(AddressRow.id == address_id).values(**renamed))
         his = HistoryRow.ticket_id.in_(found.tickets)
         connection.execute(update(HistoryRow).where(his, HistoryRow.actor == normal).values(actor=nobody))
@@ -175,6 +182,14 @@ def anonymise(connection: Connection, found: Found) -> None:
     gone = {"recipient": STRUCK, "reply_to": "", "reply": None}
     connection.execute(update(DeliveryRow).where(DeliveryRow.address_id.in_(found.addresses)).values(**gone))
     connection.execute(update(PersonRow).where(PersonRow.id == found.person).values(name="", language=None))
+
+
+def _stop(connection: Connection, mails: Sequence[int]) -> None:
+    """Have nothing more happen to mails: they neither leave nor are they filed."""
+    queued = (DeliveryRow.mail_id.in_(mails)) & (DeliveryRow.state == DeliveryState.QUEUED)
+    connection.execute(update(DeliveryRow).where(queued).values(state=DeliveryState.CANCELLED, due_at=None))
+    waiting = MailRow.id.in_(mails) & MailRow.state.in_(_WAITING)
+    connection.execute(update(MailRow).where(waiting).values(state=MailState.NOTED, due_at=None, ticket_id=None))
 
 
 def _strike_out(connection: Connection, found: Found) -> None:

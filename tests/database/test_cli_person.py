@@ -88,6 +88,21 @@ def test_a_person_is_made_nameless_and_the_tickets_stay_for_the_figures(desk: Sh
     assert desk("db", "check").status == 0
 
 
+def test_nothing_is_sent_or_filed_any_more_of_somebody_who_is_nameless(desk: Shell) -> None:
+    desk.desk.post_office.down = "no route"
+    desk.desk.mail(NAMED, "One more", "Not filed.\r\n", work=False)
+    desk.desk.mail(NAMED, "And one", "Filed, nothing sent.\r\n")
+    desk.desk.mail(NAMED, "Waits", "Not filed.\r\n", work=False)
+    desk.desk.post_office.got.clear()
+    desk("person", "anonymise", ADA, "--yes")
+    desk.desk.post_office.down = ""
+    desk.desk.wait(days=60)
+
+    assert [each for each in desk.desk.post_office.got if "invalid" in each.recipient] == []
+    assert not any(b"removed" in each.raw for each in desk.desk.post_office.got)
+    assert desk("db", "check").status == 0
+
+
 def test_a_nameless_database_is_still_what_its_history_says(desk: Shell) -> None:
     desk("person", "anonymise", ADA, "--yes")
     works = desk.desk
