@@ -23,7 +23,7 @@ from maild.desk import undoing
 from maild.desk.assigning import Rota
 from maild.desk.batch import Batch
 from maild.desk.happenings import MAILD, Happening, Opening, Outcome
-from maild.desk.rows import last_answers, load, make_due, purge, record_withheld, write
+from maild.desk.rows import last_answers, load, make_due, purge, record_withheld, reminded, write
 from maild.desk.undoing import Deed
 from maild.message import bounce
 from maild.message.address import normalise
@@ -139,8 +139,8 @@ class Desk:
         """Note that deliveries (by id) failed for good, with the server's own words.
 
         An address that does not exist gets nothing automatic for a while. If it was the last public answer of a
-        ticket, the ticket opens again and the answer's author is told. What is not `proven` came from somebody who
-        knows the mail's Message-ID, as all its recipients do: it silences no address.
+        ticket, or the reminder of it, the ticket opens again and the answer's author is told. What is not `proven` came
+        from somebody who knows the mail's Message-ID, as all its recipients do: it silences no address.
         """
         rows = connection.execute(
             select(
@@ -164,17 +164,18 @@ class Desk:
             if proven and bounce.blames_address(said) and self._settings.agent_of(row.recipient) is None:
                 people.suppress(connection, [normalise(row.recipient)], now + _SUPPRESSED_FOR, said)
             log.warning("delivery failed for good", delivery=row.id, ticket=row.ticket_id, reply=said[:200])
-        answers = [row for row in rows if row.purpose == Tell.ANSWER and row.ticket_id is not None]
-        last = last_answers(connection, {row.ticket_id for row in answers})
+        awaited = [row for row in rows if row.purpose in (Tell.ANSWER, Tell.REMINDER) and row.ticket_id is not None]
+        last = last_answers(connection, {row.ticket_id for row in awaited})
+        silent = reminded(connection, {row.ticket_id for row in awaited if row.purpose == Tell.REMINDER})
         happenings = [
             Happening(
                 row.ticket_id,
                 DeliveryFailed(now),
                 MAILD,
-                Undelivered(row.mail_id, row.text or "", row.stored_at, row.recipient, failures[row.id]),
+                Undelivered(row.mail_id, row.text or "", row.stored_at, row.recipient, failures[row.id], row.purpose),
             )
-            for row in answers
-            if last.get(row.ticket_id) == row.mail_id
+            for row in awaited
+            if last.get(row.ticket_id) == row.mail_id or (row.purpose == Tell.REMINDER and row.ticket_id in silent)
         ]
         if happenings:
             self.handle(connection, happenings, now)

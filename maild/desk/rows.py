@@ -295,6 +295,12 @@ def put_right(connection: Connection, ticket_ids: Sequence[int], values: Mapping
     connection.execute(update(TicketRow).where(TicketRow.id.in_(ticket_ids)).values(**values))
 
 
+def reminded(connection: Connection, ticket_ids: Iterable[int]) -> frozenset[int]:
+    """Return which of these tickets wait for customers who have been reminded."""
+    wanted = TicketRow.id.in_(set(ticket_ids)) & (TicketRow.status == Status.ANSWERED)
+    return frozenset(connection.scalars(select(TicketRow.id).where(wanted, TicketRow.reminded_at.is_not(None))))
+
+
 def purge(connection: Connection, ticket_ids: Sequence[int]) -> None:
     """Remove tickets for good, with their mails, deliveries and history."""
     if not ticket_ids:

@@ -80,6 +80,7 @@ class Undelivered:
     sent_at: datetime
     recipient: str
     said: str  # the server's own words
+    purpose: str = Tell.ANSWER  # or that of the reminder
 
 
 @dataclass(frozen=True, slots=True)

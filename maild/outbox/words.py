@@ -252,6 +252,7 @@ class Words:
             failures=(Failure(about.recipient, about.said),),
             sent_at=about.sent_at,
             text=about.text,
+            reminder=about.purpose == Tell.REMINDER,
         )
 
     def _returned(self, letter: Letter, common: dict[str, Any]) -> Mail:

@@ -381,6 +381,7 @@ class Undelivered(ToAgent):
     failures: tuple[Failure, ...]
     sent_at: datetime
     text: str  # of the answer
+    reminder: bool = False  # it was our reminder of the answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -270,6 +270,8 @@ def _to_agents() -> Iterator[Mail]:
 
 
 def _of_time() -> Iterator[Mail]:
+    failure = Failure("ada@customer.example", "550 5.1.1 <ada@customer.example>: Recipient address rejected")
+    yield Undelivered(**_TICKET, failures=(failure,), sent_at=_AT, text="", reminder=True)
     for rating in (1, 2, 3):
         yield Rated(**_TICKET, rating=rating, author=_ADA, text="It took too long." if rating < 3 else "")
     late = (Promise("first response", _AT, late=True), Promise("resolution", _AT + timedelta(days=2)))

@@ -326,6 +326,31 @@ class TestTelling:
         assert ticket.due_at == at(MON, "14:00")
 
 
+def test_the_example_of_the_manual() -> None:
+    office = Calendar.office(TALLINN)
+    targets = {
+        Kind.FIRST_RESPONSE: {"normal": Span.parse("4h")},
+        Kind.NEXT_RESPONSE: {"normal": Span.parse("2h")},
+        Kind.RESOLUTION: {"normal": Span.parse("5bd")},
+    }
+    policy = Policy(level=Level("standard", office, targets), office=office, told_in=office)
+    week = timedelta(days=7)
+
+    new, _ = lived(CustomerWrote(at(MON, "15:00")), policy=policy)
+    assert new.due_at == at(TUE, "10:00")
+    assert due(new, Kind.FIRST_RESPONSE, policy) == at(TUE, "11:00")
+    assert due(new, Kind.RESOLUTION, policy) == at(MON, "15:00") + week
+
+    answered = decide(new, AgentWrote(at(TUE, "10:30"), ANNA), policy)
+    [ended] = answered.finished
+    assert (ended.outcome, ended.used) == (Outcome.MET, 3.5 * HOUR)
+
+    again = decide(answered.after, CustomerWrote(at(WED, "9:00")), policy).after
+    assert due(again, Kind.NEXT_RESPONSE, policy) == at(WED, "11:00")
+    assert due(again, Kind.RESOLUTION, policy) == at(TUE, "13:30") + week
+    assert decide(again, Tick(at(WED, "11:00")), policy).tells == (Tell.BREACHED,)
+
+
 SPANS: Final = st.sampled_from(["30m", "1h", "7h", "11h", "1bd", "2bd"]).map(Span.parse)
 TARGETS: Final = st.fixed_dictionaries({}, optional={"urgent": SPANS, "low": SPANS}).flatmap(
     lambda some: SPANS.map(lambda normal: {**some, "normal": normal})
@@ -475,11 +500,13 @@ def check_running(clock, ticket, targets, calendar, log, now) -> None:
     if clock.kind is not Kind.RESOLUTION:
         assert clock.due_at == whole
         return
-    used = counted(calendar, list(log.spans(clock.started_at, now, promises.RUNNING)))
+    before = list(log.spans(clock.started_at, clock.resumed_at, promises.RUNNING))
+    assert clock.used == counted(calendar, before)
     assert clock.due_at is not None
-    if used >= allowed and clock.used:
+    if clock.used >= allowed:  # used up before: it is due in the past
         assert clock.due_at <= now
     elif clock.used or clock.resumed_at != clock.started_at:
-        assert clock.due_at == minutes_from(calendar, now, allowed - used) or used > allowed
+        left = allowed - clock.used
+        assert clock.due_at == minutes_from(calendar, clock.resumed_at, left)
     else:
         assert clock.due_at == whole
