@@ -44,7 +44,7 @@ def test_a_customer_is_asked_a_day_after_it_was_solved(desk: Desk) -> None:
 
     desk.wait(hours=2)
     [mail] = desk.mails_to(ADA)
-    assert "your request “Printer on fire” is solved. How did we do?" in mail.text
+    assert "Your request “Printer on fire” is solved. How did we do?" in mail.text
     assert len(links(mail)) == 3
     assert mail.message.header("auto-submitted") == "auto-generated"
 
