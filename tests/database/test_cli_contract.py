@@ -171,6 +171,23 @@ CONTRACT: dict[str, tuple[str, str, str]] = {
             "departments agents"
         ),
     ),
+    "log": ("log 1", "log", "ticket story[at about id what why ticket facts]"),
+    "person export": ("person export ada@customer.example ada.zip", "person-export", "file mails tickets"),
+    "person anonymise": (
+        "person anonymise ada@customer.example --yes",
+        "person-anonymise",
+        "done addresses names tickets elsewhere mails naming deliveries history",
+    ),
+    "person delete": (
+        "person delete ada@customer.example --yes",
+        "person-delete",
+        "done addresses names tickets elsewhere mails naming deliveries history",
+    ),
+    "db rebuild": (
+        "db rebuild --dry-run",
+        "db-rebuild",
+        "database dry_run resumed_at mails tickets different first",
+    ),
     "import mbox": ("import mbox old.mbox", "import-mbox", "[file mails new known too_long]"),
     "import maildir": ("import maildir old", "import-maildir", "[file mails new known too_long]"),
     "db backup": (
