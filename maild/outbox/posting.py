@@ -55,9 +55,7 @@ REFERENCES_KEPT: Final = 30
 WAITING_BYTES: Final = 4 << 20  # of mails that are composed and not written yet; reached by the last one
 _INSERT_MAIL: Final = insert(MailRow).returning(MailRow.id, sort_by_parameter_order=True)
 _INSERT_DELIVERY: Final = insert(DeliveryRow)
-_OF_CUSTOMERS: Final = frozenset(
-    {Tell.NOTIFICATION, Tell.WAITING, Tell.BREACHED}
-)  # nobody waits for an agent who is away
+_OF_CUSTOMERS: Final = frozenset({Tell.NOTIFICATION, Tell.WAITING, Tell.BREACHED})  # they wait for no absent agent
 _REPLIES: Final = frozenset({Tell.ACKNOWLEDGEMENT, Tell.FOLLOW_UP, Tell.RETURNED})
 
 

@@ -10,6 +10,7 @@
     participant  who takes part in a ticket besides its requester
     attempt      a try to send a delivery that did not succeed
     mailbox      an IMAP folder that is polled                                   queue of the poller
+    agent        what is remembered of an agent: until when he is away, what he was sent; duty: his turn in a department
     job          what is done every so often                                     queue of the scheduler
     schedule     one row: what the schedulers of all nodes know of the time
     trouble      what is wrong with the desk just now, for the mails that tell the operator
