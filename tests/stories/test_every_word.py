@@ -116,6 +116,11 @@ def _split(at: Scene) -> bool:
     return at.desk.tickets() == [1, 2, 3]
 
 
+def _for(at: Scene) -> bool:
+    at.desk.mail(ANNA, "Your order", f"#for {CARA}\r\n\r\nIt is ready.\r\n", proven=True)
+    return "It is ready." in at.got(CARA)
+
+
 def _requester(at: Scene) -> bool:
     at.say(f"#requester {CARA}\r\n\r\nYour printer?")
     return "Your printer?" in at.got(CARA) and at.got(ADA) == ""
@@ -159,6 +164,7 @@ EFFECTS: dict[str, Callable[[Scene], bool]] = {
     "link": lambda at: "#2" in at.say("#link 2").ask("get 1"),
     "split": _split,
     "cc": lambda at: "Pull the plug." in at.say(f"#cc {CARA}\r\n\r\nPull the plug.").got(CARA),
+    "for": _for,
     "requester": _requester,
     "alias": _alias,
     "next": lambda at: "It does not work." in at.ask("next"),
