@@ -150,7 +150,9 @@ class _Reading:
 
     def line(self, line: str, written: str) -> bool:
         """Read `line`, of which `written` is the original; return whether it is one of the block."""
-        if (found := _SPACED_COMMAND.fullmatch(line)) and found[1].lower() in WORDS:
+        found = _SPACED_COMMAND.fullmatch(line)
+        # "# ote" alone on its line: a heading that is so like a word is rather the word, and comes back.
+        if found and (found[1].lower() in WORDS or (not found[2] and nearest_word(found[1]))):
             line = f"#{found[1]}{found[2]}"
         if self._full() or _COMMAND.fullmatch(line) is None:
             return False
