@@ -3,7 +3,7 @@
 #
 #   setup.sh runtime       .venv with maild in it
 #   setup.sh development   .venv with maild, its extras and the tools of its developers
-#   setup.sh servers       the servers that tests use: Dovecot, PostgreSQL, openssl
+#   setup.sh servers       the servers and programs that tests use: Dovecot, PostgreSQL, openssl and a few more
 #
 # Packages of the system come through apt, as root or with a sudo that asks nothing. Where neither is possible it says
 # what is missing: without Python nothing can be done; without a server its tests are not run (with CI=true they fail).
@@ -75,12 +75,15 @@ has_server() {
     case $1 in
         dovecot-imapd) PATH=$PATH:/usr/sbin:/usr/local/sbin command -v dovecot > /dev/null ;;
         postgresql) command -v initdb > /dev/null || ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 ;;
-        openssl) command -v openssl > /dev/null ;;
+        openssl | curl) command -v "$1" > /dev/null ;;
+        man-db) command -v man > /dev/null ;;
+        python3-minimal) [ -x /usr/bin/py3compile ] ;;
+        systemd) command -v systemd-socket-activate > /dev/null ;;
     esac
 }
 
 missing_servers() {
-    for package in dovecot-imapd postgresql openssl; do
+    for package in dovecot-imapd postgresql openssl curl man-db python3-minimal systemd; do
         has_server "$package" || printf '%s ' "$package"
     done
 }

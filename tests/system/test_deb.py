@@ -48,7 +48,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def machine(tmp_path: Path) -> Iterator[Machine]:
     """A machine to install on; this test's folder is its /mnt."""
     if os.geteuid() != 0:
-        missing("the right to install packages", "sudo, and run the tests as root")
+        pytest.skip("not run: only root may install packages")
     made = Machine(tmp_path)
     yield made
     made.close()
