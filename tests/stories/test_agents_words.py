@@ -6,9 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from maild.message.commands import WORDS
 from maild.rules.tickets import Status
-from maild.services.filer.commanding import AVAILABLE
 from maild.store.models import MailState
 from tests.stories.driver import ADA, ANNA, BEN, BERT, Desk, Received
 
@@ -308,14 +306,6 @@ def test_words_in_an_agents_name_without_his_proof_are_held(desk: Desk, told: Re
 
     assert desk.filed(mail).state is MailState.HELD
     assert desk.status(1) is Status.NEW
-
-
-@pytest.mark.parametrize("word", sorted(set(WORDS) - AVAILABLE))
-def test_a_word_that_is_to_come_says_so(desk: Desk, told: Received, word: str) -> None:
-    answer(desk, told, f"{WORDS[word].example}\r\n\r\nPull the plug.")
-
-    assert "not available yet" in desk.mails_to(ANNA)[0].text
-    assert desk.mails_to(ADA) == []
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
