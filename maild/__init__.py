@@ -11,4 +11,4 @@
 door to a ticket. The database is the only state. The pages behind this picture: docs/flow.md.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
