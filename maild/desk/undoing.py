@@ -14,16 +14,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 
 from maild.desk.happenings import Happening, Outcome
 from maild.desk.rows import load
 from maild.rules.events import Delete, Earlier, Event, TakeBack
+from maild.rules.levels import Kind
+from maild.rules.promises import BEFORE_DONE
 from maild.rules.refusals import No, Refused
 from maild.rules.routing import Action
 from maild.rules.ticket import decide
 from maild.rules.tickets import Policy, Status, Tell, Ticket
-from maild.store.models import DeliveryRow, DeliveryState, Direction, HistoryRow, MailRow
+from maild.store.models import ClockRow, DeliveryRow, DeliveryState, Direction, HistoryRow, MailRow, TicketRow
 
 UNDONE_WITHIN: Final = timedelta(minutes=30)
 MOST_ROWS: Final = 1_000  # of the history of one mail
@@ -132,6 +134,7 @@ def take_back(
     _permit(connection, group, happenings, policy)
     _withdraw(connection, mail_id, group.tickets)
     handle(connection, happenings, now)
+    _forget_clocks(connection, group)
     _move_back(connection, group)
     mark = {"at": now, "actor": actor, "cause": TakeBack.__name__, "field": MARK, "old": None, "mail_id": by_mail}
     connection.execute(
@@ -246,6 +249,20 @@ def _withdraw(connection: Connection, mail_id: int, tickets: Sequence[int]) -> N
         # No answer any more: nobody got it, so it counts nowhere as one.
         unsent = update(MailRow).where(MailRow.id.in_({row.mail for row in rows}))
         connection.execute(unsent.values(purpose=MailRow.purpose + "_cancelled"))
+
+
+def _forget_clocks(connection: Connection, group: _Group) -> None:
+    """Remove the clocks that the mail had ended and that run again."""
+    tickets = connection.execute(
+        select(TicketRow.id, TicketRow.status, TicketRow.waiting_since).where(TicketRow.id.in_(group.tickets))
+    )
+    for row in tickets:
+        again = [and_(ClockRow.kind != Kind.RESOLUTION.value, ClockRow.started_at == row.waiting_since)]
+        if row.status in BEFORE_DONE:
+            again.append(ClockRow.kind == Kind.RESOLUTION.value)
+        connection.execute(
+            delete(ClockRow).where(ClockRow.ticket_id == row.id, ClockRow.stopped_at == group.at, or_(*again))
+        )
 
 
 def _move_back(connection: Connection, group: _Group) -> None:

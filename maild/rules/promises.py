@@ -22,14 +22,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from maild.rules.events import AgentWrote, Event, Solved
+from maild.rules.events import AgentWrote, Event, Solved, TakeBack
 from maild.rules.levels import Finished, Kind, Outcome
 from maild.rules.sla import Calendar
 from maild.rules.tickets import TELL_AGAIN, TO_SOLVE, Policy, Status, Ticket
 
 RUNNING: Final = TO_SOLVE | {Status.POSTPONED}
 _DONE: Final = frozenset({Status.RESOLVED, Status.CLOSED})
-_BEFORE_DONE: Final = RUNNING | {Status.ANSWERED}
+BEFORE_DONE: Final = RUNNING | {Status.ANSWERED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,8 @@ def carried_on(before: Ticket, after: Ticket, event: Event, policy: Policy) -> T
     was, runs = before.status in RUNNING, after.status in RUNNING
     if was == runs:
         return after
+    if isinstance(event, TakeBack):
+        return _as_if_never(before, after, policy)
     if runs:
         return replace(after, resolving_since=event.at)
     if before.resolving_since is None or _is_old(event):
@@ -151,9 +153,19 @@ def carried_on(before: Ticket, after: Ticket, event: Event, policy: Policy) -> T
     return replace(after, resolving_since=None, resolving_s=before.resolving_s + int(worked.total_seconds()))
 
 
+def _as_if_never(before: Ticket, after: Ticket, policy: Policy) -> Ticket:
+    """Return `after` with its resolution clock as it was before it stopped or went on, which is taken back."""
+    if after.status not in RUNNING:
+        return replace(after, resolving_since=None)  # what it ran meanwhile counts for nothing
+    began = before.created_at
+    if began and int(_calendar(policy).between(began, before.since).total_seconds()) == before.resolving_s:
+        return replace(after, resolving_since=began, resolving_s=0)  # it had never stood still: exact to the instant
+    return replace(after, resolving_since=before.since)
+
+
 def finished(before: Ticket, after: Ticket, event: Event, policy: Policy) -> Iterator[Finished]:
-    """Yield the clocks that `event` ended."""
-    if _is_old(event):
+    """Yield the clocks that `event` ended; what takes something back ends none, it forgets (`desk.undoing`)."""
+    if _is_old(event) or isinstance(event, TakeBack):
         return
     for clock in running(before, policy):
         if clock.kind is Kind.RESOLUTION:
@@ -164,7 +176,7 @@ def finished(before: Ticket, after: Ticket, event: Event, policy: Policy) -> Ite
             done = answered or (after.status in _DONE and _missed(clock, used))
             one = _finished(clock, used, before, event, policy, void=not done)
             yield replace(one, agent=event.agent) if isinstance(event, AgentWrote) else one
-    if before.status in _BEFORE_DONE and after.status not in _BEFORE_DONE:
+    if before.status in BEFORE_DONE and after.status not in BEFORE_DONE:
         yield from _resolution(before, after, event, policy)
 
 

@@ -180,10 +180,17 @@ def decide(ticket: Ticket, event: Event, policy: Policy) -> Decision:
     after = promises.carried_on(ticket, asked(ticket, decision.after, event, policy), event, policy)
     after = keeping.kept(ticket, after, event)
     target_at = promises.target_at(after, policy)
-    if isinstance(event, SetPriority | MoveTo | SetRequester | TakeBack) and target_at != after.target_at:
+    if _changes_promises(event) and target_at != after.target_at:
         after = replace(after, told_at=None)  # what was told was about another target
     after = replace(after, target_at=target_at, due_at=due(after, policy))
     return replace(decision, after=after, finished=tuple(promises.finished(ticket, after, event, policy)))
+
+
+def _changes_promises(event: Event) -> bool:
+    """Return whether an event may promise something else than before, for the same mail of the customer."""
+    if isinstance(event, TakeBack):
+        return any(change.field in ("priority", "department", "requester") for change in event.changes)
+    return isinstance(event, SetPriority | MoveTo | SetRequester)
 
 
 def rescheduled(ticket: Ticket, policy: Policy) -> Ticket:
