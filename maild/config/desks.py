@@ -44,6 +44,7 @@ class Department(Section):
     resolve_after: SpanText = Span.parse("10d")
     close_after: SpanText = Span.parse("14d")
     send_delay: Delay | None = None  # None: an answer leaves at once
+    signature: StrictBool = False
     give_back_after: SpanText = Span.parse("2bd")
     reminders_a_minute: Count = 30
 

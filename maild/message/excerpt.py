@@ -91,11 +91,13 @@ def own(
     ours: Ours | None = None,
     answer: bool = True,
     forward: bool = False,
+    signed: bool = False,
 ) -> list[bool]:
     """Tell of each line whether it belongs to the new text.
 
     `marks` says what is known of each line from elsewhere (HTML structure), `ours` what we sent earlier,
-    `answer` whether the mail answers another, `forward` whether its subject says that it passes one on.
+    `answer` whether the mail answers another, `forward` whether its subject says that it passes one on,
+    `signed` whether the author's own signature stays.
     """
     kind = quotes.kinds(lines)
     if forward or _mark(lines, kind, marks):
@@ -111,7 +113,7 @@ def own(
                 return [True] * size
             break
     _mark_ours(kind, places, cut)
-    return _decide(lines, _with_rests(lines, "".join(kind), cut), cut, answer=answer)
+    return _decide(lines, _with_rests(lines, "".join(kind), cut), cut, answer=answer, signed=signed)
 
 
 def _mark(lines: Sequence[str], kind: list[str], marks: Sequence[str]) -> bool:
@@ -212,14 +214,14 @@ def _with_rests(lines: Sequence[str], kind: str, cut: int) -> str:
     return "".join(kinds)
 
 
-def _decide(lines: Sequence[str], kind: str, cut: int, *, answer: bool) -> list[bool]:
+def _decide(lines: Sequence[str], kind: str, cut: int, *, answer: bool, signed: bool) -> list[bool]:
     """Apply the laws to the lines above `cut`; `kind` has one letter for each line."""
     size = len(lines)
-    signed = signatures.start(lines, kind, cut)
-    end = _without_last_quote(lines, kind, signed, answer=answer)
+    last = signatures.start(lines, kind, cut)
+    above_quote = end = _without_last_quote(lines, kind, last, answer=answer)
     if end < size:
-        end = _without_rules(lines, kind, end)
-    if signed < cut or kind[end:signed].strip("e"):  # above what went there may be another one
+        above_quote = end = _without_rules(lines, kind, end)
+    if last < cut or kind[end:last].strip("e"):  # above what went there may be another one
         end = signatures.start(lines, kind, end)
     if "t" not in kind[:end]:
         return [True] * size
@@ -231,6 +233,9 @@ def _decide(lines: Sequence[str], kind: str, cut: int, *, answer: bool) -> list[
         start, stop = above[0]
         if "a" in kind[start:stop] or (answer and "t" not in kind[:start]):
             keep[start:stop] = [False] * (stop - start)
+    if signed:  # below the last words, or below the quote that follows them; what HTML marks as one, wherever it stands
+        for at in (*range(end, above_quote), *range(last, cut), *(at for at in range(cut) if kind[at] == "s")):
+            keep[at] = True
     return keep
 
 

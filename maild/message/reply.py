@@ -45,10 +45,15 @@ class Reply:
     _message: Message = field(repr=False)
     _ours: Ours | None = field(repr=False, default=None)
     _markup: str | None = field(repr=False, default=None)
+    _signed: bool = False
 
     def rest(self, text: str, markup: str) -> "Reply":
         """Return what is left of it once its first lines, which were for us, are gone."""
         return replace(self, text=text, _markup=markup)
+
+    def signed(self) -> "Reply":
+        """Return all that is new and the author's own signature, as it was before `rest` took anything off."""
+        return _new(self._message, self._ours, signed=True)
 
     @cached_property
     def html(self) -> str:
@@ -58,7 +63,7 @@ class Reply:
         source = self._message.html
         if not source:
             return ""
-        return html.clean((_new_html(self._message, self._ours) if self.cut else "") or source)
+        return html.clean((_new_html(self._message, self._ours, signed=self._signed) if self.cut else "") or source)
 
 
 def new_text(message: Message, known: Sequence[str] = ()) -> Reply:
@@ -67,25 +72,28 @@ def new_text(message: Message, known: Sequence[str] = ()) -> Reply:
     `known` are the texts that we ourselves sent on this ticket, if there is one: they are recognised
     wherever they come back.
     """
-    ours = Ours(known) if known else None
+    return _new(message, Ours(known) if known else None, signed=False)
+
+
+def _new(message: Message, ours: Ours | None, *, signed: bool) -> Reply:
     if message.html_only:
-        return _from_html(message, ours) or _from_text(message, ours)
-    reply = _from_text(message, ours)
+        return _from_html(message, ours, signed=signed) or _from_text(message, ours, signed=signed)
+    reply = _from_text(message, ours, signed=signed)
     if reply.cut:
         return reply
-    structured = _from_html(message, ours)
+    structured = _from_html(message, ours, signed=signed)
     return structured if structured is not None and structured.cut else reply
 
 
-def _from_text(message: Message, ours: Ours | None) -> Reply:
+def _from_text(message: Message, ours: Ours | None, *, signed: bool) -> Reply:
     text = message.text
     if ours is None and not quotes.may_quote(text):
-        return _without_signature(message)
+        return Reply(text.strip("\n"), "", message, _signed=True) if signed else _without_signature(message)
     lines = announcements.unglued(text).split("\n")
-    kept = excerpt.own(lines, ours=ours, answer=is_answer(message), forward=is_forward(message))
+    kept = excerpt.own(lines, ours=ours, answer=is_answer(message), forward=is_forward(message), signed=signed)
     if all(kept):
-        return Reply(message.text.strip("\n"), "", message, ours)
-    return Reply(_joined(lines, kept, True), _joined(lines, kept, False), message, ours)
+        return Reply(message.text.strip("\n"), "", message, ours, _signed=signed)
+    return Reply(_joined(lines, kept, True), _joined(lines, kept, False), message, ours, _signed=signed)
 
 
 def _without_signature(message: Message) -> Reply:
@@ -102,21 +110,21 @@ def _joined(lines: Sequence[str], kept: Sequence[bool], wanted: bool) -> str:
     return "\n".join(compress(lines, kept if wanted else map(not_, kept))).strip("\n")
 
 
-def _from_html(message: Message, ours: Ours | None) -> Reply | None:
+def _from_html(message: Message, ours: Ours | None, *, signed: bool) -> Reply | None:
     """Return the new text by the structure of the HTML, None if that was not looked at."""
-    found, kept, tree = _outlined(message, ours, wanted=bool(ours) or _may_quote(message.html))
+    found, kept, tree = _outlined(message, ours, wanted=bool(ours) or _may_quote(message.html), signed=signed)
     if tree is None:
         return None
     if all(kept):
-        return Reply(message.text.strip("\n"), "", message, ours)
+        return Reply(message.text.strip("\n"), "", message, ours, _signed=signed)
     cut = _joined(found.lines, kept, False)
     outline.keep(found, kept)
-    return Reply(html.to_text(tree.html or "").strip("\n"), cut, message, ours)
+    return Reply(html.to_text(tree.html or "").strip("\n"), cut, message, ours, _signed=signed)
 
 
-def _new_html(message: Message, ours: Ours | None) -> str:
+def _new_html(message: Message, ours: Ours | None, *, signed: bool) -> str:
     """Return the HTML body without what is not new, "" if its structure does not tell."""
-    found, kept, tree = _outlined(message, ours, wanted=True)
+    found, kept, tree = _outlined(message, ours, wanted=True, signed=signed)
     if tree is None:
         return ""
     outline.keep(found, kept)
@@ -125,7 +133,7 @@ def _new_html(message: Message, ours: Ours | None) -> str:
 
 
 def _outlined(
-    message: Message, ours: Ours | None, *, wanted: bool
+    message: Message, ours: Ours | None, *, wanted: bool, signed: bool
 ) -> "tuple[Outline, list[bool], LexborHTMLParser | None]":
     """Return the HTML body as lines, which of them are new, and its tree: None if it is not wanted, or hostile."""
     source = message.html
@@ -135,7 +143,8 @@ def _outlined(
 
     tree = LexborHTMLParser(source)
     found = outline.read(tree)
-    kept = excerpt.own(found.lines, found.marks, ours=ours, answer=is_answer(message), forward=is_forward(message))
+    answer, forward = is_answer(message), is_forward(message)
+    kept = excerpt.own(found.lines, found.marks, ours=ours, answer=answer, forward=forward, signed=signed)
     return found, kept, tree
 
 

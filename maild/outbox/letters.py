@@ -63,6 +63,7 @@ class FiledMail:
     note: bool = False  # from an agent to agents
     also_for: tuple[str, ...] = ()  # further departments to whom it was addressed: one ticket, all are told
     block: str = ""  # the words on top of an agent's mail, which `reply` has no more
+    signed: Reply | None = None  # what customers get instead of `reply`: with the agent's signature
     named: frozenset[str] = frozenset()  # to whom it went by its own To and Cc, normalised
 
     @property

@@ -89,12 +89,12 @@ class Words:
         about = letter.post.about
         if not isinstance(about, FiledMail):
             raise TypeError("an answer needs the agent's mail")
-        before = letter.post.before
+        before, said = letter.post.before, about.signed or about.reply
         return mails.Answer(
             **common,
             zone=letter.department.timezone,
-            text=about.reply.text,
-            html=about.reply.html,
+            text=said.text,
+            html=said.html,
             first=before.waiting_since is None and before.answered_at is None and not letter.references,
         )
 

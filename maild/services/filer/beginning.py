@@ -21,6 +21,7 @@ from maild.message.forwarded import Passed, passed_on
 from maild.rules.events import AgentWrote, CustomerWrote
 from maild.rules.routing import Action
 from maild.services.filer.filing import Filing, Orders
+from maild.services.filer.signing import signed_answer
 
 FORWARD: Final = "forward"  # what the record calls a mail that was passed on
 _HERE: Final = frozenset({"for", "requester"})
@@ -58,7 +59,11 @@ class Beginner:
         if orders.faults:
             filing.route = replace(filing.route, action=Action.DESK, reason="an agent's words that cannot be done")
         elif orders.words[0] == "for":
-            filing.reply = filing.reply.rest(block.rest, commands.without_block(filing.reply.html, seen))
+            plain = filing.reply
+            filing.reply = plain.rest(block.rest, commands.without_block(plain.html, seen))
+            department = self._settings.department(filing.department)
+            if department is not None and department.signature:
+                filing.signed = signed_answer(plain, seen)
             filing.route = replace(filing.route, reason=f"{filing.route.reason}, to a customer")
         elif passed is not None:
             filing.passed = replace(passed, author=orders.customer)

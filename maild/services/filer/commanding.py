@@ -10,7 +10,6 @@ Words that take a ticket away from everybody (`CAREFUL`) need both proofs: a sig
 From that is authenticated, wherever senders are checked at all.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -24,7 +23,6 @@ from maild.message import commands, html
 from maild.message.address import Address, normalise
 from maild.message.commands import WORDS, Circumstances, Command, Fault, Says, fault
 from maild.message.parse import Attachment
-from maild.message.reply import Reply
 from maild.rules.events import (
     Admit,
     AgentWrote,
@@ -53,6 +51,7 @@ from maild.rules.routing import Action
 from maild.rules.sla import Span
 from maild.services.filer.beginning import Beginner
 from maild.services.filer.filing import Filing, Orders
+from maild.services.filer.signing import betrays, signed_answer
 from maild.store import queries
 from maild.templates.replies import Prepared, Values
 
@@ -64,7 +63,6 @@ _MANNERS: Final = frozenset({"silent", "force", "note", "send", "use"})  # say h
 AT_THE_DESK: Final = frozenset(word.name for word in WORDS.values() if word.desk and word.name != "take")
 ASKED: Final = AT_THE_DESK | {"split"}  # alone, without an answer
 _HANDING_OVER: Final = {"department": 1, "assign": 2, "take": 2}
-_AGENTS_TOKEN: Final = re.compile(r"t[0-9]+\.[and][0-9]+\.[a-z0-9]{27}|h[0-9]+\.a[0-9]+\.[a-z0-9]{27}", re.IGNORECASE)
 _SIGNATURES: Final = ("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-")
 
 
@@ -119,7 +117,8 @@ class Commander:
             departments=self._departments,
             canned=self._names,
         )
-        text = filing.reply.text
+        plain = filing.reply
+        text = plain.text
         block = commands.parse(text, circumstances)
         if not (block.commands or block.faults) and filing.reply.html:
             # The HTML is what is relayed: no word on top of it may reach a customer, whatever the text beside it says.
@@ -137,8 +136,10 @@ class Commander:
         if words or faults:
             markup = "" if "note" in words else commands.without_block(filing.reply.html, circumstances)
             filing.reply = filing.reply.rest(rest, commands.before(markup, prepared) if block.rest.strip() else "")
-        if not faults and filing.route.action is Action.ANSWER and _betrays(filing.reply):
+        if not faults and filing.route.action is Action.ANSWER and betrays(filing.reply):
             faults = (fault(Says.BETRAYS),)
+        if not faults and department.signature and filing.route.action is Action.ANSWER and rest.strip():
+            filing.signed = signed_answer(plain, circumstances, prepared)
         if not faults and ASKED.intersection(words):
             filing.route = replace(filing.route, action=Action.DESK, reason=f"{filing.route.reason}, who asks his desk")
             filing.orders = Orders(block=said, words=words, request=wishes.request())
@@ -316,11 +317,6 @@ def _words(command: Command) -> list[str]:
 def _addresses(command: Command) -> list[str]:
     values = command.value if isinstance(command.value, tuple) else (command.value,)
     return [each for each in values if isinstance(each, str) and not each.startswith("-")]
-
-
-def _betrays(reply: Reply) -> bool:
-    """Return whether an answer still holds addresses that were made for an agent, such as a footer that he quotes."""
-    return any(_AGENTS_TOKEN.search(part) is not None for part in (reply.text, reply.html))
 
 
 def _is_said(attachment: Attachment) -> bool:

@@ -189,6 +189,7 @@ class Writer:
             block=filing.orders.block,
             named=named(each),
             also_for=filing.also_for,
+            signed=filing.signed,
         )
 
     def _columns(self, filing: Filing, now: datetime) -> dict[str, Any]:
