@@ -24,6 +24,7 @@ from maild.templates.mails import Action, Coming, DueTicket, Failure, Fault, Lis
 
 OLDER: Final = 5  # messages of the ticket that a notification shows below the new one
 OLDER_CHARACTERS: Final = 4_000  # of each
+NAMED: Final = 10  # of those who take part
 
 Sign = Callable[[Letter, Role, Person], str]
 
@@ -39,6 +40,7 @@ class Words:
 
     def of(self, letter: Letter, said: Sequence[Said], reference: str, now: datetime) -> Mail:
         """Return what the template of `letter` is told; `said` are the ticket's latest mails, newest first."""
+        said = [each for each in said if not _left_as_answer(each, said)]
         common = {
             "department": letter.department.title,
             "subject": _subject(letter),
@@ -284,6 +286,8 @@ class Words:
             "priority": "" if post.state.priority == "normal" else post.state.priority,
             "tags": tuple(sorted(post.state.tags)),
             "linked": tuple(sorted(post.state.related)),
+            "participants": tuple(Who(each.name, each.address) for each in thread.participants[:NAMED]),
+            "more_participants": max(0, len(thread.participants) - NAMED),
             "vip": thread.requester.normal in self.settings.placing.vips,
             "note": note,
             "desk": self.sign(letter, Role.DESK, letter.to[0]),
@@ -372,6 +376,12 @@ def _subject(letter: Letter) -> str:
 def _coming(state: Ticket) -> Coming | None:
     coming = next_step(state)
     return Coming(coming.step.value, coming.at) if coming else None
+
+
+def _left_as_answer(mail: Said, said: Sequence[Said]) -> bool:
+    """Return whether an agent began the ticket with this mail (`#for`): what left of it is among `said`, too."""
+    left = (each.text for each in said if each.direction is Direction.OUT and each.purpose == Tell.ANSWER)
+    return mail.direction is Direction.IN and mail.purpose == "open" and mail.text in left
 
 
 def _newest(said: Sequence[Said]) -> str:

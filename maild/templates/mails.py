@@ -142,6 +142,8 @@ class ToAgent(_Mail):
     tags: tuple[str, ...] = ()
     linked: tuple[int, ...] = ()  # tickets that have to do with it
     vip: bool = False  # the customer is one of those who come first
+    participants: tuple[Who, ...] = ()  # who else gets the answers, as many as are named
+    more_participants: int = 0  # who are not
     note: str = ""  # address for internal notes
     desk: str = ""  # address for lists and help
     actions: tuple[Action, ...] = ()

@@ -107,6 +107,8 @@ _FULL: Final[dict[str, Any]] = {
     "tags": ("printer", "third-floor"),
     "linked": (977, 1043),
     "vip": True,
+    "participants": (Who("Charles Babbage", "charles@customer.example"), Who("", "joseph@elsewhere.example")),
+    "more_participants": 3,
     "note": _NOTE,
     "desk": _DESK,
     "actions": _ACTIONS,

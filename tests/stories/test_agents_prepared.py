@@ -186,6 +186,20 @@ def test_a_second_matter_becomes_a_ticket_of_its_own(desk: Desk, told: Received)
     assert desk.status(1) is Status.ANSWERED
 
 
+def test_who_wrote_behind_a_mail_that_is_split_off_still_waits(desk: Desk, told: Received) -> None:
+    second = second_matter(desk, told)
+    [got] = [each for each in desk.post_office.got if each.recipient == ADA and "Pull the plug" in each.text]
+    desk.wait(hours=1)
+    wrote = desk.clock()
+    desk.mail(ADA, "Re: Printer on fire", "And it still burns.\r\n", answers=got, proven=True)
+
+    answer(desk, second, "#split Cold coffee")
+
+    ticket = desk.ticket(1)
+    assert (ticket.status, ticket.waiting_since) == (Status.OPEN, wrote)
+    assert desk.status(2) is Status.NEW
+
+
 def test_splitting_is_taken_back(desk: Desk, told: Received) -> None:
     second = second_matter(desk, told)
     before = desk.ticket(1)
@@ -216,3 +230,9 @@ def test_the_first_mail_is_not_split_off(desk: Desk, told: Received) -> None:
 
     assert "nothing left" in desk.mails_to(ANNA)[0].text
     assert desk.tickets() == [1]
+
+
+def test_agents_are_told_who_else_gets_their_answer(desk: Desk) -> None:
+    desk.mail(ADA, "Printer on fire", headers=f"Cc: Ben <{BEN}>", proven=True)
+
+    assert f"Take part: Ben <{BEN}>" in desk.mails_to(ANNA)[0].text

@@ -1,11 +1,12 @@
 """A mail that is about something else becomes a ticket of its own: `#split`, on top of a reply to what told of it.
 
 The mail moves with its text and its files; who wrote it is the customer of the new ticket, and is not told: nothing has
-changed for him. The old ticket becomes what it was before that mail, unless something else has changed it since. Both
-name each other.
+changed for him. The old ticket becomes what it was before that mail, unless something else has changed it since: where
+somebody wrote behind it he still waits, from his own mail on. Both name each other.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -90,7 +91,19 @@ def _before(connection: Connection, mail_id: int, ticket_id: int) -> Sequence[Ea
         )
         .order_by(HistoryRow.id)
     ).all()
-    return [undoing.earlier(row.field, row.old, row.new) for row in rows if undoing.is_field(row.field)]
+    changed = [undoing.earlier(row.field, row.old, row.new) for row in rows if undoing.is_field(row.field)]
+    later = connection.scalar(
+        select(func.min(MailRow.stored_at)).where(
+            MailRow.ticket_id == ticket_id,
+            MailRow.direction == Direction.IN,
+            MailRow.purpose.in_(_HEARD),
+            MailRow.id > mail_id,
+        )
+    )
+    if later is None:
+        return changed
+    waits = [replace(each, old=later) for each in changed if each.field == "waiting_since"]
+    return [*waits, *(each for each in changed if each.field == "participants")]
 
 
 def _record(
