@@ -5,6 +5,7 @@ What maild sends and what come back to it, and each carries its own proof:
     reply address   support+t1042.c7.k<26>@acme.example    ticket, role, address it was made for
     bounce address  support+b93.k<26>@acme.example         delivery (VERP)
     release address support+h17.a5.k<26>@acme.example      held mail, whom it was made for
+    reject address  support+j17.a5.k<26>@acme.example      the same
     undo word       u17.t1042.a5.k<26>                     mail that did something, ticket, whom it was made for
     Message-ID      m1042.<nonce>.k<26>@acme.example       ticket
 
@@ -38,13 +39,13 @@ _NUMBER = "(0|[1-9][0-9]{0,14})"  # no leading zeros: one token, one spelling
 _MAC = "([a-z0-9])([a-z2-7]{26})"
 _TOKEN = re.compile(rf"t{_NUMBER}\.([a-z]){_NUMBER}\.{_MAC}", re.ASCII)
 _BOUNCE = re.compile(rf"b{_NUMBER}\.{_MAC}", re.ASCII)
-_RELEASE = re.compile(rf"h{_NUMBER}\.a{_NUMBER}\.{_MAC}", re.ASCII)
+_RELEASE = re.compile(rf"[hj]{_NUMBER}\.a{_NUMBER}\.{_MAC}", re.ASCII)
 _UNDO = re.compile(rf"u{_NUMBER}\.t{_NUMBER}\.a{_NUMBER}\.{_MAC}", re.ASCII)
 _MESSAGE_ID = re.compile(rf"m{_NUMBER}\.([a-z0-9]{{1,40}})\.{_MAC}", re.ASCII)
 # What nobody else writes: a text that begins so and does not prove itself was changed or made up.
 _LIKE_TOKEN = re.compile(r"t[0-9]+\.[a-z][0-9]+\.[a-z0-9]", re.ASCII)
 _LIKE_BOUNCE = re.compile(r"b[0-9]+\.[a-z0-9]{20}", re.ASCII)
-_LIKE_RELEASE = re.compile(r"h[0-9]+\.a[0-9]+\.[a-z0-9]", re.ASCII)
+_LIKE_RELEASE = re.compile(r"[hj][0-9]+\.a[0-9]+\.[a-z0-9]", re.ASCII)
 _LIKE_MESSAGE_ID = re.compile(r"m[0-9]+\.[a-z0-9]+\.[a-z0-9]{20}", re.ASCII)
 
 _DOT_ATOM = re.compile(r"[^\s@.,:;<>()\[\]\\\"]+(?:\.[^\s@.,:;<>()\[\]\\\"]+)*")
@@ -278,34 +279,36 @@ def read_bounce_address(
     return int(delivery_id) if doubt is None else Forged(f"bounce address for delivery {delivery_id}: {doubt}")
 
 
-def release_address(keys: Keys, mail_id: int, address_id: int, base: str, form: Form) -> str:
-    """Return the address to which the holder of `address_id` writes to release the held mail `mail_id`.
+def release_address(keys: Keys, mail_id: int, address_id: int, base: str, form: Form, *, reject: bool = False) -> str:
+    """Return the address to which the holder of `address_id` writes to release, or reject, the held mail `mail_id`.
 
     No role of a ticket's token: a mail is no ticket, and nothing that looks for tickets may take one for the other.
 
     Raises:
         ValueError: the local part would be longer than 64 octets.
     """
-    said = f"h{mail_id}.a{address_id}"
-    return reply_address(base, f"{said}.{keys.current.id}{_mac(keys.current, 'release', said)}", form)
+    letter, purpose = _OF_HELD[reject]
+    said = f"{letter}{mail_id}.a{address_id}"
+    return reply_address(base, f"{said}.{keys.current.id}{_mac(keys.current, purpose, said)}", form)
 
 
 def read_release_address(
-    keys: Keys, address: str, ours: Collection[str], now: datetime | None = None
+    keys: Keys, address: str, ours: Collection[str], now: datetime | None = None, *, reject: bool = False
 ) -> tuple[int, int] | Forged | None:
-    """Return the held mail that `address` releases and the address id that it was made for; never raises.
+    """Return the held mail that `address` releases, or rejects, and the address id that it was made for; never raises.
 
-    None if it is no release address of ours.
+    None if it is no such address of ours.
     """
     part = signed_part(address, ours)
-    if part is None:
+    letter, purpose = _OF_HELD[reject]
+    if part is None or not part.startswith(letter):
         return None
     found = _RELEASE.fullmatch(part)
     if found is None:
-        return Forged("the release address is cut off or changed") if _LIKE_RELEASE.match(part) else None
+        return Forged(f"the {purpose} address is cut off or changed") if _LIKE_RELEASE.match(part) else None
     mail_id, address_id, key_id, mac = found.groups()
-    doubt = _doubt(keys, "release", f"h{mail_id}.a{address_id}", key_id=key_id, mac=mac, now=now)
-    return (int(mail_id), int(address_id)) if doubt is None else Forged(f"release of mail {mail_id}: {doubt}")
+    doubt = _doubt(keys, purpose, f"{letter}{mail_id}.a{address_id}", key_id=key_id, mac=mac, now=now)
+    return (int(mail_id), int(address_id)) if doubt is None else Forged(f"{purpose} of mail {mail_id}: {doubt}")
 
 
 def undo_token(keys: Keys, undo: Undo) -> str:
@@ -356,6 +359,7 @@ def read_message_id(keys: Keys, text: str, now: datetime | None = None) -> int |
     return int(ticket_id) if doubt is None else Forged(f"Message-ID for ticket {ticket_id}: {doubt}")
 
 
+_OF_HELD = (("h", "release"), ("j", "reject"))
 _ROLES = frozenset(role.value for role in Role)
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"  # RFC 4648 6, lower case
 _BASE32 = tuple(one + other for one in _LETTERS for other in _LETTERS)  # ten bits each

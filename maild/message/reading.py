@@ -53,6 +53,7 @@ class Reading:
     bounced: tuple[int, ...] = ()  # our deliveries that a report is about
     bounce: Bounce | None = None
     release: tuple[int, int] | Forged | None = None  # the held mail that it asks to release, and whom that was made for
+    rejects: bool = False  # it asks to reject that one
 
     @property
     def kind(self) -> Kind:
@@ -80,7 +81,7 @@ def read(raw: bytes, envelope_from: str | None, recipients: Sequence[str], known
         normalise(author.address),
         deliveries,
         bounce.read(message) if classified.kind.value.startswith("dsn") else None,
-        _release(message, recipients, known, now),
+        *_release(message, recipients, known, now),
     )
 
 
@@ -102,10 +103,14 @@ def _is_signed(normal: str, ours: Collection[str]) -> bool:
 
 def _release(
     message: Message, recipients: Sequence[str], known: Known, now: datetime
-) -> tuple[int, int] | Forged | None:
-    named = islice(match.recipients_of(message, recipients), MOST_RELEASE_RECIPIENTS)
-    found = (read_release_address(known.keys, address, known.ours, now) for _, address in named)
-    return next((each for each in found if each is not None), None)
+) -> tuple[tuple[int, int] | Forged | None, bool]:
+    """Return the held mail that a mail is about, and whether it rejects it."""
+    for _, address in islice(match.recipients_of(message, recipients), MOST_RELEASE_RECIPIENTS):
+        for rejects in (False, True):
+            found = read_release_address(known.keys, address, known.ours, now, reject=rejects)
+            if found is not None:
+                return found, rejects
+    return None, False
 
 
 def _bounced(recipients: Sequence[str], known: Known, now: datetime) -> list[int]:

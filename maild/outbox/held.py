@@ -1,4 +1,4 @@
-"""Mails to agents whose name was used without proof: is this yours? With the address that releases it.
+"""Mails to agents whose name was used without proof: is this yours? With the addresses that release and reject it.
 
 An agent who writes from a new program gets his mail through with one click; one whose name was forged learns of it. At
 most `PER_AGENT` an hour: whoever forges his name must not be able to flood him, and what is held is listed in any case.
@@ -91,7 +91,7 @@ class Questions:
 
     def _draft(self, question: Question, person: Person, department: Department, now: datetime) -> Draft:
         form = self._settings.maild.reply_form
-        release = release_address(self._keys, question.mail_id, person.address_id, department.address, form)
+        whose = (question.mail_id, person.address_id, department.address, form)
         language = self._settings.language_of(question.agent)
         words = mails.Held(
             department=department.title,
@@ -102,7 +102,8 @@ class Questions:
             text=question.text[:SHOWN],
             reasons=(question.reason,),
             ticket_id=question.ticket_id,
-            release=release,
+            release=release_address(self._keys, *whose),
+            reject=release_address(self._keys, *whose, reject=True),
         )
         rendered = self._templates.render(words, language)
         domain = department.address.rpartition("@")[2]

@@ -50,6 +50,7 @@ class Action(StrEnum):
     NOTE = "note"
     HELD = "held"
     RELEASE = "release"
+    REJECT = "reject"
     DESK = "desk"
     DELAYED = "delayed"
 
@@ -81,6 +82,7 @@ class Facts:
     desk: bool = False  # it was sent to a desk address
     desk_is_senders: bool = False  # which was made for this sender
     release: str | None = None  # it asks to release a held mail: "" if that may be, else why not
+    rejects: bool = False  # it asks to reject that mail
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ _OURS_OR_ABOUT_OURS: Final = frozenset({"own", "dsn-failed", "dsn-delayed", "dsn
 
 
 def _release(facts: Facts) -> Route:
-    """Return what becomes of a mail to a release address: it is never anything else, whoever wrote it."""
+    """Return what becomes of a mail that releases or rejects a held one: it is never anything else, whoever wrote it."""
     if facts.kind != "human":
         return Route(Action.NOTED, "an automatic mail releases nothing")
     if not facts.agent:
@@ -142,6 +144,8 @@ def _release(facts: Facts) -> Route:
         return Route(Action.NOTED, f"nothing is released: {facts.release}")
     if facts.trust == "fail" or (facts.both and facts.trust != "pass"):
         return Route(Action.NOTED, "nothing is released: its sender is not proven")
+    if facts.rejects:
+        return Route(Action.REJECT, "the agent says that a held mail is not to be acted on")
     return Route(Action.RELEASE, "the agent says that a held mail is his")
 
 

@@ -397,6 +397,7 @@ class Held(_Mail):
     reasons: tuple[str, ...]
     ticket_id: int | None = None
     release: str = ""  # address that releases it
+    reject: str = ""  # address that puts it away
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -264,6 +264,7 @@ def _to_agents() -> Iterator[Mail]:
         reasons=("The address of the sender is an agent's, but nothing proves that the agent wrote it.",),
         ticket_id=1042,
         release=_REPLY,
+        reject=_REPLY,
     )
     yield Held(**_BARE, author=_ANNA, at=_AT, text="", reasons=())
     faults = (Fault("#reslove", "There is no such word.", "#resolve"), Fault("#postpone soon", "When is that?"))

@@ -55,6 +55,50 @@ def test_an_agent_whose_mail_is_held_releases_it_with_one_click(desk: Desk, told
     assert desk.tickets() == [1]
 
 
+def reject_address(asked: Received) -> str:
+    found = re.search(r"support\+j\d+\.a\d+\.\w+@acme\.example", asked.text)
+    assert found, asked.text
+    assert found[0] in asked.message.html
+    return found[0]
+
+
+def test_an_agent_who_did_not_write_it_rejects_it_with_one_click(desk: Desk, told: Received) -> None:
+    mail = desk.mail(ANNA, told.subject, "Send money.\r\n", to=SUPPORT, envelope_from=MALLORY, headers=reply_of(told))
+    [asked] = desk.mails_to(ANNA)
+
+    clicked = desk.mail(ANNA, "Reject", "Reject\r\n", to=reject_address(asked))
+
+    assert desk.filed(mail).state is MailState.NOTED
+    assert (desk.filed(mail).purpose, desk.filed(clicked).purpose) == ("rejected", "reject")
+    assert f"rejected by {ANNA}" in desk.filed(mail).reason
+    late = desk.mail(ANNA, "Release", to=release_address(asked))
+    assert "not held" in desk.filed(late).reason
+    assert desk.status(1) is Status.NEW
+    assert desk.mails_to(ADA) == desk.mails_to(ANNA) == []
+    assert desk.tickets() == [1]
+
+
+@pytest.mark.parametrize(("sender", "headers"), [(MALLORY, ""), (BERT, ""), (ADA, ""), (ANNA, FAILED)])
+def test_nobody_else_rejects_an_agents_mail(desk: Desk, told: Received, sender: str, headers: str) -> None:
+    mail = desk.mail(ANNA, told.subject, "Pull the plug.\r\n", to=SUPPORT, headers=reply_of(told))
+    [asked] = desk.mails_to(ANNA)
+
+    desk.mail(sender, "Reject", to=reject_address(asked), headers=headers)
+
+    assert desk.filed(mail).state is MailState.HELD
+    assert desk.tickets() == [1]
+
+
+def test_what_releases_does_not_reject(desk: Desk, told: Received) -> None:
+    mail = desk.mail(ANNA, told.subject, "Pull the plug.\r\n", to=SUPPORT, headers=reply_of(told))
+    [asked] = desk.mails_to(ANNA)
+
+    tried = desk.mail(ANNA, "Reject", to=release_address(asked).replace("+h", "+j"))
+
+    assert desk.filed(mail).state is MailState.HELD
+    assert "signature is wrong" in desk.filed(tried).reason
+
+
 def test_a_mail_is_released_once(desk: Desk, told: Received) -> None:
     desk.mail(ANNA, told.subject, "Pull the plug.\r\n", to=SUPPORT, headers=reply_of(told))
     [asked] = desk.mails_to(ANNA)

@@ -192,3 +192,13 @@ def test_only_a_name_without_proof_is_asked_about() -> None:
     assert route(AGENT).confirm
     assert not route(replace(AGENT, trust="fail")).confirm
     assert not route(Facts(kind="human", ticket_id=1, role="a", token_is_senders=True)).confirm
+
+
+@given(mail=st.integers(1, 10**9), address=st.integers(1, 10**9), reject=st.booleans())
+def test_a_release_and_a_rejection_never_pass_for_each_other(mail: int, address: int, reject: bool) -> None:
+    whole = release_address(KEYS, mail, address, BASE, "plus", reject=reject)
+
+    assert read_release_address(KEYS, whole, OURS, reject=reject) == (mail, address)
+    assert read_release_address(KEYS, whole, OURS, reject=not reject) is None
+    other = whole.replace("+h", "+j") if whole.startswith("support+h") else whole.replace("+j", "+h")
+    assert isinstance(read_release_address(KEYS, other, OURS, reject=not reject), Forged)

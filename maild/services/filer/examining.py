@@ -179,6 +179,7 @@ class Examiner:
             desk=bool(desks := _desks(each)),
             desk_is_senders=holder is not None and holder.address_id in desks,
             release=_release(each, holder, habits.kept),
+            rejects=each.rejects,
         )
 
     def _is_own_list(self, each: Reading) -> bool:

@@ -10,7 +10,9 @@ from maild.message import commands, html
 from maild.message.commands import Circumstances
 from maild.message.reply import Reply
 
-_AGENTS_TOKEN: Final = re.compile(r"t[0-9]+\.[and][0-9]+\.[a-z0-9]{27}|h[0-9]+\.a[0-9]+\.[a-z0-9]{27}", re.IGNORECASE)
+_AGENTS_TOKEN: Final = re.compile(
+    r"t[0-9]+\.[and][0-9]+\.[a-z0-9]{27}|[hj][0-9]+\.a[0-9]+\.[a-z0-9]{27}", re.IGNORECASE
+)
 
 
 def signed_answer(reply: Reply, circumstances: Circumstances, prepared: str = "") -> Reply | None:

@@ -50,6 +50,7 @@ _UPDATE: Final = update(MailRow).where(MailRow.id == bindparam("mail_id"))
 _STATES: Final = {
     Action.NOTED: MailState.NOTED,
     Action.RELEASE: MailState.NOTED,
+    Action.REJECT: MailState.NOTED,
     Action.DESK: MailState.NOTED,
     Action.DELAYED: MailState.DELAYED,
     Action.HELD: MailState.HELD,
@@ -121,12 +122,19 @@ class Writer:
         self._questions.ask(connection, [self._question(each) for each in filings if _is_asked(each)], now)
 
     def _release(self, connection: Connection, filings: Sequence[Filing], now: datetime) -> None:
-        """Let held mails through of which their agents say that they are theirs; they are due for the filer at once."""
+        """Let held mails through of which their agents say that they are theirs, due at once; put away the others."""
         for filing in filings:
             asked = filing.reading.release
-            if filing.route.action is Action.RELEASE and isinstance(asked, tuple):
-                held.release(connection, [asked[0]], filing.reading.sender, now)
-                log.info("released", mail=asked[0], by=filing.reading.sender, with_mail=filing.mail.id)
+            if filing.route.action not in (Action.RELEASE, Action.REJECT) or not isinstance(asked, tuple):
+                continue
+            by = filing.reading.sender
+            if filing.route.action is Action.REJECT:
+                [done] = held.reject(connection, [asked[0]], by)
+            else:
+                [done] = held.release(connection, [asked[0]], by, now)
+            word = "rejected" if filing.route.action is Action.REJECT else "released"
+            if done.refused is None:  # else another mail of the same batch was first
+                log.info(word, mail=asked[0], by=by, with_mail=filing.mail.id)
 
     def _question(self, filing: Filing) -> Question:
         each = filing.reading
@@ -266,7 +274,7 @@ def _events(filing: Filing, now: datetime, *, acknowledge: bool) -> tuple[Event,
 def _event(filing: Filing, now: datetime, *, acknowledge: bool) -> Event | None:
     """Return what a mail means to its ticket, None if it means nothing."""
     match filing.route.action:
-        case Action.NOTED | Action.HELD | Action.RELEASE | Action.DESK | Action.DELAYED:
+        case Action.NOTED | Action.HELD | Action.RELEASE | Action.REJECT | Action.DESK | Action.DELAYED:
             return None
         case Action.MACHINE | Action.BOUNCE:
             return MachineWrote(now)
