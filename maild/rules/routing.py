@@ -135,7 +135,7 @@ _OURS_OR_ABOUT_OURS: Final = frozenset({"own", "dsn-failed", "dsn-delayed", "dsn
 
 
 def _release(facts: Facts) -> Route:
-    """Return what becomes of a mail that releases or rejects a held one: it is never anything else, whoever wrote it."""
+    """Return what becomes of a mail that releases or rejects a held one: nothing else, whoever wrote it."""
     if facts.kind != "human":
         return Route(Action.NOTED, "an automatic mail releases nothing")
     if not facts.agent:
