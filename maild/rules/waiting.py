@@ -49,17 +49,21 @@ def tick(ticket: Ticket, at: datetime, policy: Policy) -> Decision:
 
 
 def _waits(ticket: Ticket, at: datetime, policy: Policy) -> Decision:
-    if keeping.is_due(ticket, at, policy):
-        return Decision(replace(ticket, assignee=None, kept_since=None, told_at=at), (Tell.WAITING,))
-    raised = escalating.escalated(ticket, at, policy)
+    given_back = keeping.is_due(ticket, at, policy)
+    left = replace(ticket, assignee=None, kept_since=None) if given_back else ticket
+    raised = escalating.escalated(left, at, policy)
+    if raised.assignee != left.assignee:
+        raised = replace(raised, kept_since=at)  # a rule may give it to him again who let it lie
     if promises.target_at(raised, policy) != promises.target_at(ticket, policy):
         raised = replace(raised, told_at=None)  # what was told was about another target
-    tells = _of_rules(ticket, raised, policy)
+    tells = _of_rules(left, raised, policy)
     told_at = promises.told_next(raised, policy)
-    if told_at is None or told_at > at:
-        return Decision(raised, tells)
-    decision = _told(raised, at, policy)
-    return replace(decision, tells=(*tells, *decision.tells))
+    if told_at is not None and told_at <= at:
+        decision = _told(raised, at, policy)
+        return replace(decision, tells=(*tells, *decision.tells))
+    if given_back:
+        return Decision(replace(raised, told_at=at), (*tells, Tell.WAITING))
+    return Decision(raised, tells)
 
 
 def _of_rules(before: Ticket, after: Ticket, policy: Policy) -> tuple[Tell, ...]:

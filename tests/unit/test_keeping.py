@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from maild.rules.escalation import Escalation
 from maild.rules.events import Assign, CustomerWrote, MachineWrote, NoteWritten, Tick
 from maild.rules.sla import Calendar, Span
 from maild.rules.ticket import decide
@@ -44,3 +45,17 @@ def test_nothing_is_given_back_where_nobody_else_works_or_where_it_is_not_wanted
         ticket = assigned(policy)
 
         assert decide(ticket, Tick(NOON + 24 * HOUR), policy).after.assignee == "anna"
+
+
+def test_a_rule_that_gives_it_to_him_again_gives_him_as_long_again() -> None:
+    rule = Escalation("again", unanswered_for=Span.parse("1h"), assignee="anna")
+    policy = replace(POLICY, escalations=(rule,))
+    ticket = replace(assigned(), waiting_since=NOON, told_at=NOON)
+    at = NOON + 24 * HOUR
+
+    decision = decide(ticket, Tick(at), policy)
+
+    assert decision.after.assignee == "anna"
+    assert decision.after.kept_since == at
+    assert decision.after.due_at is not None
+    assert decision.after.due_at > at
