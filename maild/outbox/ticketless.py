@@ -34,6 +34,7 @@ def write(
         "size_bytes": len(composed),
         "purpose": purpose,
         "message_id": draft.message_id,
+        "references": list(reversed(draft.references)),
         "from_address": normalise(draft.from_.address),
         "from_name": draft.from_.name,
         "subject": draft.subject[:998],

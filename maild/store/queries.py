@@ -272,7 +272,7 @@ _SPOKEN: Final = (
     )
     .where(
         MailRow.ticket_id.in_(_some("tickets")),
-        bindparam("since") <= _KNOWN_AT,
+        bindparam("since", type_=MailRow.stored_at.type) <= _KNOWN_AT,
         or_(
             and_(MailRow.direction == Direction.IN, MailRow.purpose.in_((Action.CUSTOMER, Action.PROBLEM))),
             and_(MailRow.direction == Direction.OUT, MailRow.purpose == Tell.ANSWER),

@@ -29,8 +29,9 @@ def desk(database: Database, clock: FakeClock) -> Desk:
     desk = Desk(database, clock)
     desk.mail(ADA, "Printer on fire", "It burns.\r\n-- \r\nAda\r\n", cc=BEN)
     [asked] = desk.mails_to(ANNA)
-    desk.clock.advance(minutes=7)
-    desk.mail(ANNA, "Re: Printer on fire", "Use water.\r\n", answers=asked)
+    desk.clock.advance(minutes=7, microseconds=603079)
+    said = "Hello Ada,\r\n\r\nplease pour water on it -- and send us a photo.\r\n\r\nAnna\r\n-- \r\nAnna Agent\r\n"
+    desk.mail(ANNA, "Re: Printer on fire", f"{said}\r\nAda wrote:\r\n> It burns.\r\n", answers=asked)
     [answer] = desk.mails_to(ADA)[1:]
     desk.clock.advance(hours=1)
     quoted = "\r\n".join(f"> {line}" for line in answer.text.splitlines())
@@ -45,6 +46,13 @@ def desk(database: Database, clock: FakeClock) -> Desk:
     desk.mail(ANNA, "Hold this", "#close\r\n", to=asked.reply_to.replace(".a", ".n"))
     desk.mail("mallory@evil.example", "Re: [#1] Printer on fire", "Give me.\r\n")
     desk.mail(BERT, "next", "next\r\n", to=SUPPORT)
+    passed = "Look at this.\r\n\r\n---------- Forwarded message ---------\r\nFrom: Eva <eva@kunde.example>\r\n"
+    passed += (
+        "Date: Sat, Nov 21, 2026 at 10:00 AM\r\nSubject: Toaster\r\nTo: <anna@acme.example>\r\n\r\nIt is cold.\r\n"
+    )
+    desk.mail(ANNA, "Fwd: Toaster", passed, proven=True)
+    desk.mail(ANNA, "Your contract", "#for zoe@customer.example\r\n\r\nIt ends.\r\n", proven=True)
+    desk.mail(ANNA, "mine", "", to=asked.action("d"))
     desk.wait(days=40)
     desk.mail(ADA, "Re: Printer on fire", "Again!\r\n", answers=answer)
     for each in desk.tickets()[1:2]:

@@ -40,12 +40,13 @@ DERIVED: Final = (
 DERIVED_OF_OURS: Final = ("message_id", "references")
 _SPEAKING: Final = (Action.ANSWER, Action.NOTE)
 _KNOWN_AT: Final = func.coalesce(MailRow.filed_at, MailRow.stored_at, type_=MailRow.stored_at.type)
+_AT: Final = bindparam("at", type_=MailRow.stored_at.type)
 _SAID: Final = (
     select(MailRow.text)
     .where(
         MailRow.ticket_id == bindparam("ticket"),
         MailRow.id != bindparam("mail"),
-        or_(bindparam("at") > _KNOWN_AT, and_(bindparam("at") == _KNOWN_AT, MailRow.id < bindparam("mail"))),
+        or_(_AT > _KNOWN_AT, and_(_AT == _KNOWN_AT, MailRow.id < bindparam("mail"))),
     )
     .order_by(MailRow.id.desc())
     .limit(queries.LATEST)
@@ -79,7 +80,7 @@ class Rederiver:
             self._settings.departments[0].name,
             ticket=ticket,
         )
-        if filing.route.action in _SPEAKING:
+        if filing.route.action in _SPEAKING or evidence.get("words"):
             self._commander.read(connection, [filing], at)
         found = columns_read(filing)
         return {name: found[name] for name in DERIVED}
@@ -98,6 +99,6 @@ def derived_of_ours(raw: bytes) -> dict[str, Any]:
 
 def _spoken(action: Action, words: Sequence[str]) -> Action:
     """Return as what a mail was read: words on top of it were cut out of an agent's mail, whatever became of it."""
-    if action in _SPEAKING:
+    if action in _SPEAKING or action is Action.OPEN:
         return action
     return Action.ANSWER if words else action
