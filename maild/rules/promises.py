@@ -157,6 +157,8 @@ def _as_if_never(before: Ticket, after: Ticket, policy: Policy) -> Ticket:
     """Return `after` with its resolution clock as it was before it stopped or went on, which is taken back."""
     if after.status not in RUNNING:
         return replace(after, resolving_since=None)  # what it ran meanwhile counts for nothing
+    if after.since > before.since:
+        return replace(after, resolving_since=after.since)  # that it went on was taken back, and is true after all
     began = before.created_at
     if began and int(_calendar(policy).between(began, before.since).total_seconds()) == before.resolving_s:
         return replace(after, resolving_since=began, resolving_s=0)  # it had never stood still: exact to the instant
