@@ -18,6 +18,7 @@ from maild.message import announcements, quotes
 from maild.message.address import Address, valid
 from maild.message.parse import Message, parse
 from maild.message.reply import is_forward, new_text
+from maild.message.signatures import is_sent_from
 
 ATTACHED = "message/rfc822"
 MOST_ATTACHED_BYTES = 30 << 20
@@ -79,9 +80,11 @@ def _inline(message: Message, lines: Sequence[str], start: int) -> Passed:
         line = _bare(lines[at])
         name = announcements.row(line)
         if name is None:
-            if rows and not line.strip() and len(rows) >= _LEAST_ROWS:
-                break
-            if last and line.strip():  # folded: a long list of recipients, an address on a line of its own
+            if len(rows) >= _LEAST_ROWS and (last == "about" or not line.strip()):
+                break  # Outlook puts the text right below the subject
+            if (
+                last not in ("", "about") and line.strip()
+            ):  # folded: a long list of recipients, an address on a line of its own
                 rows[last] += f" {line.strip()}"
             continue
         if name in rows and name != "copy":
@@ -95,9 +98,17 @@ def _inline(message: Message, lines: Sequence[str], start: int) -> Passed:
     below = lines[end:]
     if below and all(not line.strip() or quotes.quoted(line) for line in below):
         below = [_bare(line) for line in below]
-    comment = "\n".join(lines[:start]).strip()
+    comment = _comment(lines[:start])
     subject = rows.get("about", "").strip(_MARKS) or message.subject
-    return Passed(_author(rows), subject, "\n".join(below).strip("\n"), comment)
+    return Passed(_author(rows), subject, "\n".join(below).strip("\n\ufeff"), comment)
+
+
+def _comment(lines: Sequence[str]) -> str:
+    """Return what the agent wrote above it, without the rule and the line that his program put below that."""
+    end = len(lines)
+    while end and (not lines[end - 1].strip() or quotes.is_rule(lines[end - 1]) or is_sent_from(lines[end - 1])):
+        end -= 1
+    return "\n".join(lines[:end]).strip()
 
 
 def _author(rows: dict[str, str]) -> Address | None:

@@ -252,3 +252,15 @@ def test_an_ordinary_mail_passes_nothing_on() -> None:
     mail = parse(b"From: a@x.example\r\nSubject: Hello\r\n\r\nFrom: the start it was clear.\r\nTo: be or not.\r\n")
 
     assert passed_on(mail, mail.text) is None
+
+
+def test_at_the_desk_address_nothing_is_begun(desk: Desk) -> None:
+    desk.mail(ADA, "Printer on fire", proven=True)
+    to = desk.mails_to(ANNA)[0].action("d")
+    desk.mails_to(ADA)
+
+    desk.mail(ANNA, "", "#for ben@customer.example\r\n\r\nIt is ready.", to=to, proven=True)
+
+    assert desk.tickets() == [1]
+    assert desk.mails_to("ben@customer.example") == []
+    assert len(desk.mails_to(ANNA)) == 1
