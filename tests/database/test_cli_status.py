@@ -53,7 +53,7 @@ def test_status_has_the_promised_keys(shell: Shell) -> None:
     assert all(set(each) == {"scheduled", "due", "oldest_due_at"} for each in found["queues"].values())
     assert set(found["ages"]) == {"mail", "delivery", "waiting"}
     assert all(set(each) == {"5m", "1h", "1d", "older"} for each in found["ages"].values())
-    assert set(found["mails"]) == {"stored", "filed", "noted", "held", "failed", "out"}
+    assert set(found["mails"]) == {"stored", "filed", "noted", "delayed", "held", "failed", "out"}
     assert set(found["deliveries"]) == {"queued", "sent", "failed", "cancelled"}
     assert found["tickets"]["new"] == 0
     assert set(found["waiting"]) == {"count", "oldest_ticket", "oldest_since"}
