@@ -1,5 +1,6 @@
 """What all tests may ask for: a clock to set, and databases, each test with a fresh one."""
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import structlog
 
 from maild.store import schema
 from maild.store.engine import Database
@@ -17,6 +19,17 @@ from tests.parts import missing
 hypothesis.settings.register_profile("maild", deadline=None)  # a busy machine is no fault
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "maild")
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """Undo what a test does to the logging of its process: each command that is called here sets it up for itself."""
+    root = logging.getLogger()
+    handlers, level, configuration = root.handlers[:], root.level, structlog.get_config()
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.configure(**configuration)
 
 
 @pytest.fixture

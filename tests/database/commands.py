@@ -1,15 +1,11 @@
 """A desk with a configuration file, and `maild` called as an operator calls it, at the desk's own time."""
 
 import json
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 import time_machine
 
 from maild import cli
@@ -63,16 +59,3 @@ def write_config(folder: Path, database_url: str) -> Path:
     path = folder / "config.toml"
     path.write_text(CONFIG.replace("[maild]", f'[maild]\ndatabase = "{database_url}"\nhostname = "desk.example"', 1))
     return path
-
-
-@contextmanager
-def logging_kept() -> Iterator[None]:
-    """Undo what a command does to the logging of its process."""
-    root = logging.getLogger()
-    handlers, level, configured = root.handlers[:], root.level, structlog.get_config()
-    try:
-        yield
-    finally:
-        root.handlers[:] = handlers
-        root.setLevel(level)
-        structlog.configure(**configured)

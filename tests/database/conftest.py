@@ -1,13 +1,12 @@
 """What the tests of commands ask for."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from maild.store.engine import Database
 from tests.clock import FakeClock
-from tests.database.commands import Shell, logging_kept, write_config
+from tests.database.commands import Shell, write_config
 from tests.stories.driver import Desk
 
 
@@ -19,9 +18,8 @@ def shell(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Shell]:
+) -> Shell:
     """A desk at noon of a Monday, and `maild` as its operator calls it."""
     config = write_config(tmp_path, database_url)
     monkeypatch.setenv("MAILD_CONFIG", str(config))
-    with logging_kept():
-        yield Shell(Desk(database, clock), config, capsys)
+    return Shell(Desk(database, clock), config, capsys)

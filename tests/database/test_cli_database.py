@@ -9,7 +9,7 @@ from maild.cli import main
 from maild.store import schema
 from maild.store.engine import Database
 from maild.store.models import DeliveryRow, MailRow, RawRow, TicketRow
-from tests.database.commands import Shell, logging_kept, write_config
+from tests.database.commands import Shell, write_config
 from tests.stories.driver import ADA
 
 READERS = (
@@ -25,8 +25,7 @@ READERS = (
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    with logging_kept():
-        status = main(list(words))
+    status = main(list(words))
     said = capsys.readouterr()
     return status, said.out, said.err
 

@@ -2,22 +2,10 @@
 
 import io
 import logging
-from collections.abc import Iterator
 
-import pytest
 import structlog
 
 from maild import logs
-
-
-@pytest.fixture(autouse=True)
-def logging_as_it_was() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level, configuration = root.handlers[:], root.level, structlog.get_config()
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.configure(**configuration)
 
 
 def test_a_line_names_what_it_is_about_and_forges_no_second_one() -> None:

@@ -1,7 +1,6 @@
 """What an operator is told of his mailboxes by `maild check --connect` and `maild mailbox progress`."""
 
 import imaplib
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,17 +13,10 @@ from maild.cli.answers.examined import FAULT, FINE, Finding, examine
 from maild.inbox import Incoming
 from maild.store.engine import Database
 from maild.store.models import MailRow, MailState
-from tests.database.commands import logging_kept
 from tests.dovecot import Dovecot
 from tests.parts import free_port
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def _logging() -> Iterator[None]:
-    with logging_kept():
-        yield
 
 
 def mailboxes(
