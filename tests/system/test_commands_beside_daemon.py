@@ -6,10 +6,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from maild.store import agents
 from tests.database.commands import HOSTILE, OBEYED
 from tests.parts import free_port
 from tests.system.daemon import DaemonProcess
@@ -20,8 +22,10 @@ RAW = f"From: {HOSTILE} <ada@customer.example>\r\nTo: support@acme.example\r\nSu
 
 @pytest.fixture
 def daemon(sqlite_url: str, tmp_path: Path) -> Iterator[DaemonProcess]:
-    """A daemon that is ready, with a mail that was stored."""
+    """A daemon that is ready, with a mail that was stored: the first, since its agent was welcomed before."""
     process = DaemonProcess(tmp_path, sqlite_url)
+    with process.database() as database, database.write() as connection:
+        agents.welcome(connection, "anna@acme.example", datetime.now(UTC))
     process.start()
     try:
         with smtplib.SMTP("127.0.0.1", process.port) as client:

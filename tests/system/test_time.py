@@ -21,11 +21,12 @@ from tests.system.daemon import DaemonProcess
 TICKETS = 30
 CLOSE_AFTER = timedelta(days=14)
 HOUR = timedelta(hours=1)
+AFTER_AGENTS = 1000  # what a daemon gives its agents, whom it welcomes, are the first numbers
 
 
 def resolved(database: Database, due_at: datetime) -> None:
     """Write resolved tickets that are to be closed at `due_at`."""
-    numbers = range(1, TICKETS + 1)
+    numbers = range(AFTER_AGENTS, AFTER_AGENTS + TICKETS)
     since = due_at - CLOSE_AFTER
     with database.write() as connection:
         connection.execute(insert(PersonRow), [{"id": each, "name": "", "created_at": since} for each in numbers])
