@@ -182,8 +182,13 @@ def test_lintian_finds_no_fault(package: Path) -> None:
     lintian = shutil.which("lintian")
     if lintian is None:
         pytest.skip("not run: lintian is missing (Debian, Ubuntu: apt-get install lintian)")
+    # Of DEB_COMPRESSION, which is set only here.
+    hurried = "uses-no-compression-for-control-tarball,uses-no-compression-for-data-tarball"
     done = subprocess.run(
-        [lintian, "--allow-root", "--fail-on", "error", package], capture_output=True, text=True, check=False
+        [lintian, "--allow-root", "--fail-on", "error", "--suppress-tags", hurried, package],
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert done.returncode == 0, done.stdout
