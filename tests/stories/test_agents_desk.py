@@ -97,7 +97,10 @@ def test_a_ticket_is_shown_with_what_was_said_and_its_reply_answers(desk: Desk, 
 def test_a_ticket_tells_why_it_is_where_it_is(desk: Desk, told: Received) -> None:
     desk.mail(ANNA, told.subject, "#resolve\r\n", answers=told)
 
-    assert "Resolve: status new -> resolved" in ask(desk, told, "why 1").text
+    why = ask(desk, told, "why 1").text
+    assert "Resolve: status new -> resolved" in why
+    assert why.count("CustomerWrote") == 1  # a line for each happening
+    assert "+00:00" not in why
     desk.mail(ANNA, told.subject, "#why\r\n", answers=told)
     assert "Resolve: status new -> resolved" in desk.mails_to(ANNA)[0].text
 

@@ -4,9 +4,11 @@ An answer is a mail for reading on a phone, whose lines begin the next request. 
 or the first line of its text if that says more. Whoever asks sees the tickets of his departments and his own.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -37,6 +39,7 @@ from maild.templates.mails import Change, Entry, Row, Who
 OFFERED_FOR: Final = timedelta(minutes=30)
 MOST_SHOWN: Final = 10  # tickets that one mail gets
 MOST_VALUE_CHARS: Final = 200  # of a change that is told
+_INSTANTS: Final = re.compile(r"(^|_)(at|since|until)$")  # fields that only say when: the line says that
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,9 +346,13 @@ def _tickets(command: Command) -> tuple[int, ...]:
 
 
 def _why(rows: Sequence[Any]) -> tuple[Change, ...]:
-    return tuple(
-        Change(row.at, row.actor, f"{row.cause}: {row.field} {_short(row.old)} -> {_short(row.new)}") for row in rows
-    )
+    """Return a ticket's history as an agent reads it: a line for each happening, with what he can make something of."""
+    told = []
+    for (at, actor, cause), changes in groupby(rows, lambda row: (row.at, row.actor, row.cause)):
+        shown = [each for each in changes if not _INSTANTS.search(each.field) or each.field == "wake_at"]
+        facts = "; ".join(f"{each.field} {_short(each.old)} -> {_short(each.new)}" for each in shown)
+        told.append(Change(at, actor, f"{cause}: {facts}" if facts else str(cause)))
+    return tuple(told)
 
 
 def _short(value: str | None) -> str:
