@@ -127,14 +127,13 @@ class Writer:
             asked = filing.reading.release
             if filing.route.action not in (Action.RELEASE, Action.REJECT) or not isinstance(asked, tuple):
                 continue
-            by = filing.reading.sender
-            if filing.route.action is Action.REJECT:
+            by, rejects = filing.reading.sender, filing.route.action is Action.REJECT
+            if rejects:
                 [done] = held.reject(connection, [asked[0]], by)
             else:
                 [done] = held.release(connection, [asked[0]], by, now)
-            word = "rejected" if filing.route.action is Action.REJECT else "released"
             if done.refused is None:  # else another mail of the same batch was first
-                log.info(word, mail=asked[0], by=by, with_mail=filing.mail.id)
+                log.info("rejected" if rejects else "released", mail=asked[0], by=by, with_mail=filing.mail.id)
 
     def _question(self, filing: Filing) -> Question:
         each = filing.reading
