@@ -14,7 +14,8 @@ from maild import clock
 from maild.config import Settings
 from maild.desk import Desk
 from maild.message import reading
-from maild.message.address import Keys, normalise, signed_part
+from maild.message.address import normalise
+from maild.message.tokens import Keys, signed_part
 from maild.outbox import Outbox
 from maild.outbox.held import Questions
 from maild.outbox.replies import Replies

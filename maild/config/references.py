@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from maild.config.setting_types import NAME, endpoint, is_loopback, is_wildcard, is_zone, nearest
-from maild.message.address import fits, normalise, valid
+from maild.message.address import normalise, valid
+from maild.message.tokens import fits
 
 Path = tuple[str | int, ...]
 Fault = tuple[Path, str]

@@ -9,21 +9,13 @@ from datetime import datetime
 from itertools import islice
 
 from maild.message import authentication, bounce, classify, match
-from maild.message.address import (
-    Address,
-    Forged,
-    Keys,
-    normalise,
-    read_bounce_address,
-    read_message_id,
-    read_release_address,
-    valid,
-)
+from maild.message.address import Address, normalise, valid
 from maild.message.authentication import Authentication, Organisation
 from maild.message.bounce import Bounce
 from maild.message.classify import Classification, Kind
 from maild.message.match import Clues
 from maild.message.parse import Message, parse
+from maild.message.tokens import Forged, Keys, read_bounce_address, read_message_id, read_release_address
 
 MOST_BOUNCED_RECIPIENTS = 100
 MOST_RELEASE_RECIPIENTS = 100

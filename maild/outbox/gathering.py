@@ -13,8 +13,9 @@ from typing import Final
 from sqlalchemy import Connection
 
 from maild.config import Settings
-from maild.message.address import Address, Keys, message_id
+from maild.message.address import Address
 from maild.message.compose import Automatic, Draft
+from maild.message.tokens import Keys, message_id
 from maild.outbox.letters import Letter
 from maild.outbox.ticketless import write
 from maild.outbox.words import Words

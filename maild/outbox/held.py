@@ -16,9 +16,10 @@ from sqlalchemy import Connection, select
 from maild import people
 from maild.config import Settings
 from maild.config.desks import Agent, Department
-from maild.message.address import Address, Keys, message_id, normalise, release_address
+from maild.message.address import Address, normalise
 from maild.message.compose import Automatic, Draft
 from maild.message.subject import base_subject
+from maild.message.tokens import Keys, message_id, release_address
 from maild.outbox.ticketless import write
 from maild.people import Person
 from maild.store.models import DeliveryRow, Direction, MailRow

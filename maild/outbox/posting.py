@@ -11,21 +11,9 @@ from sqlalchemy import Connection, insert
 from maild import people
 from maild.config import Settings
 from maild.config.desks import Agent, Department
-from maild.message.address import (
-    Address,
-    Keys,
-    Role,
-    Token,
-    Undo,
-    message_id,
-    normalise,
-    release_address,
-    reply_address,
-    sign,
-    undo_token,
-    valid,
-)
+from maild.message.address import Address, normalise, valid
 from maild.message.compose import Automatic, Draft, Extra, compose
+from maild.message.tokens import Keys, Role, Token, Undo, message_id, release_address, reply_address, sign, undo_token
 from maild.outbox import gathering
 from maild.outbox.counts import Counts
 from maild.outbox.gathering import Gathering

@@ -14,19 +14,10 @@ from sqlalchemy import Connection, func, select
 from maild import people
 from maild.config import Settings
 from maild.config.desks import Agent, Department
-from maild.message.address import (
-    Address,
-    Keys,
-    Role,
-    Token,
-    message_id,
-    normalise,
-    release_address,
-    reply_address,
-    sign,
-)
+from maild.message.address import Address, normalise
 from maild.message.compose import Automatic, Draft
 from maild.message.parse import Message
+from maild.message.tokens import Keys, Role, Token, message_id, release_address, reply_address, sign
 from maild.outbox.ticketless import write
 from maild.people import Person
 from maild.store.models import DeliveryRow, Direction, MailRow

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 from maild.config import Settings
 from maild.config.desks import Agent, Department
 from maild.message import commands, rating
-from maild.message.address import Address, Role, normalise
+from maild.message.address import Address, normalise
 from maild.message.subject import base_subject
+from maild.message.tokens import Role
 from maild.outbox.letters import Asked, Collision, Done, FiledMail, Letter, Thread, Undelivered
 from maild.people import Person
 from maild.rules.levels import Kind

@@ -62,7 +62,7 @@ class Facts:
     kind: str  # message.classify.Kind
     answerable: bool = True  # nothing in it asks not to be answered
     ticket_id: int | None = None  # found by evidence, merged tickets followed
-    role: str | None = None  # of the signed address that it was sent to: message.address.Role
+    role: str | None = None  # of the signed address that it was sent to: message.tokens.Role
     proven: bool = False  # the ticket was found by something that we signed
     token_is_senders: bool = False  # that signed address was made for this sender
     third_party: bool = False  # the sender takes no part in that ticket

@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import insert, select
 
-from maild.message.address import Key, Keys
+from maild.message.tokens import Key, Keys
 from maild.store.engine import Database
 from maild.store.models import SigningKeyRow
 

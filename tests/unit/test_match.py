@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maild.message import address
-from maild.message.address import Key, Keys, Role, Token
+from maild.message import tokens
 from maild.message.authentication import Trust
 from maild.message.match import Clues, Known, KnownTicket, Verdict, collect, conversation, judge
 from maild.message.parse import parse
+from maild.message.tokens import Key, Keys, Role, Token
 
 KEYS = Keys(Key("k", b"a secret of thirty-two bytes....."))
 OURS = frozenset({"support@acme.example", "sales@acme.example"})
@@ -24,15 +24,15 @@ KNOWN = Known(tickets={1042: KnownTicket(HERS), 7: KnownTicket(HERS), 8: KnownTi
 
 
 def signed(ticket: int = 1042, role: Role = Role.CUSTOMER, address_id: int = 5) -> str:
-    return address.sign(KEYS, Token(ticket, role, address_id))
+    return tokens.sign(KEYS, Token(ticket, role, address_id))
 
 
 def reply_to(ticket: int = 1042, role: Role = Role.CUSTOMER, address_id: int = 5) -> str:
-    return address.reply_address("support@acme.example", signed(ticket, role, address_id), "plus")
+    return tokens.reply_address("support@acme.example", signed(ticket, role, address_id), "plus")
 
 
 def own_id(ticket: int = 1042, nonce: str = "n1") -> str:
-    return address.message_id(KEYS, ticket, nonce, "acme.example")
+    return tokens.message_id(KEYS, ticket, nonce, "acme.example")
 
 
 def clues(body: str = "Hello", *recipients: str, **headers: str) -> Clues:

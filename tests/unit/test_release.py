@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maild.message.address import (
+from maild.message.address import valid
+from maild.message.tokens import (
     Forged,
     Key,
     Keys,
@@ -21,7 +22,6 @@ from maild.message.address import (
     release_address,
     reply_address,
     sign,
-    valid,
 )
 from maild.rules.routing import OPERATOR, REOPENINGS_A_DAY, Action, Facts, agent_proof, route
 

@@ -9,8 +9,8 @@ import pytest
 
 from maild.config import parse as parse_settings
 from maild.message import reading
-from maild.message.address import Key, Keys
 from maild.message.authentication import Authentication
+from maild.message.tokens import Key, Keys
 from maild.services.filer import Authenticator, Inbound
 from tests.clock import NOON
 from tests.unit.signing import Dns, body_bytes, published, published_ed25519, signed

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maild.message import dkim, reading
-from maild.message.address import Key, Keys
 from maild.message.authentication import Authentication
+from maild.message.tokens import Key, Keys
 from maild.services.filer import Authenticator, Inbound, authenticating
 from tests.clock import NOON
 from tests.unit.signing import Dns, signed

@@ -12,7 +12,7 @@ from maild import config as configuration
 from maild.cli.answers.doctor import certificates
 from maild.cli.answers.doctor.kinds import Patient, Verdict
 from maild.inbox import GroupCommit
-from maild.message.address import message_id
+from maild.message.tokens import message_id
 from maild.services.smtp_listener import SmtpListener
 from maild.store.models import TokenRow
 from tests.clock import NOON

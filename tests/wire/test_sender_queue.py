@@ -9,8 +9,9 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import OperationalError
 
 from maild.config import parse as parse_settings
-from maild.message.address import Address, read_bounce_address
+from maild.message.address import Address
 from maild.message.compose import Draft, compose
+from maild.message.tokens import read_bounce_address
 from maild.rules.tickets import Status, Tell
 from maild.services.sender import Sender, relay, sending
 from maild.store.engine import Database

@@ -13,18 +13,9 @@ from datetime import datetime
 from enum import IntEnum
 from itertools import chain, islice
 
-from maild.message.address import (
-    Forged,
-    Keys,
-    Role,
-    Token,
-    any_signed_part,
-    read,
-    read_message_id,
-    signed_part,
-)
 from maild.message.parse import Message
 from maild.message.subject import tags
+from maild.message.tokens import Forged, Keys, Role, Token, any_signed_part, read, read_message_id, signed_part
 
 MOST_BODY_CHARS = 1 << 20
 MOST_IDS = 100  # of References, the newest

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Literal, TypeVar
 
-from maild.message.address import Role, normalise
+from maild.message.address import normalise
 from maild.message.authentication import Trust
 from maild.message.match.evidence import Clues, Signed
+from maild.message.tokens import Role
 
 _T = TypeVar("_T")
 

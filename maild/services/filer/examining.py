@@ -17,12 +17,13 @@ from maild.config import Settings
 from maild.inbox import held
 from maild.inbox.held import Kept
 from maild.message import reading, reply
-from maild.message.address import Forged, Role, normalise
+from maild.message.address import normalise
 from maild.message.authentication import Trust
 from maild.message.classify import Kind
 from maild.message.match import Known, Verdict, judge
 from maild.message.rating import read as read_rating
 from maild.message.reading import Reading
+from maild.message.tokens import Forged, Role
 from maild.people import Person
 from maild.rules import routing
 from maild.rules.placing import Request

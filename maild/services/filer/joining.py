@@ -12,10 +12,11 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from maild.config import Settings
-from maild.message.address import Address, looks_signed, normalise, valid
+from maild.message.address import Address, normalise, valid
 from maild.message.authentication import Trust
 from maild.message.classify import Kind
 from maild.message.reading import Reading
+from maild.message.tokens import looks_signed
 from maild.rules.routing import Action, Route
 
 MOST_NAMED: Final = 50  # people of one mail who join by it

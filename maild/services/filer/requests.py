@@ -18,8 +18,9 @@ from maild.config import Settings
 from maild.config.desks import Agent
 from maild.desk import Desk, Happening, undoing
 from maild.message import commands, search
-from maild.message.address import Keys, normalise, read_undo_token
+from maild.message.address import normalise
 from maild.message.commands import Block, Circumstances, Command, Fault, Says, fault
+from maild.message.tokens import Keys, read_undo_token
 from maild.outbox import Asked, words
 from maild.outbox.replies import Replies
 from maild.rules import figures

@@ -24,8 +24,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.config import Settings
 from maild.desk import Desk
-from maild.message.address import Keys, bounce_address
 from maild.message.compose import Unsendable, for_recipient, route
+from maild.message.tokens import Keys, bounce_address
 from maild.oauth import Tokens
 from maild.rules.retry import SENDING_LASTS, SENDING_WAITS, next_try
 from maild.services.sender import queue

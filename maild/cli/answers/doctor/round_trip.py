@@ -13,8 +13,9 @@ from sqlalchemy import select
 from maild.cli.answers.doctor.kinds import Check, Finding, Group, Need, Patient, fault, ok, unknown, warning
 from maild.cli.answers.doctor.servers import signed
 from maild.config.desks import Department
-from maild.message.address import Address, message_id, normalise
+from maild.message.address import Address, normalise
 from maild.message.compose import Automatic, Draft, compose
+from maild.message.tokens import message_id
 from maild.oauth import Tokens
 from maild.services.sender import Outcome, Relay, RelayTrouble, Result
 from maild.store import keys as signing_keys

@@ -9,7 +9,7 @@ from maild.cli.answers import examined
 from maild.cli.answers.doctor.kinds import Check, Finding, Group, Need, Patient, fault, ok, unknown, warning
 from maild.cli.answers.mailboxes import counted
 from maild.config.login import PROVIDERS
-from maild.message.address import Role, Token, reply_address, sign
+from maild.message.tokens import Role, Token, reply_address, sign
 from maild.services.imap_poller.trouble import Step
 from maild.store import keys as signing_keys
 from maild.store.models import TokenRow
