@@ -17,7 +17,7 @@ from maild.rules.figures import Answered, Clock, Fact, Figures, Opened, Period, 
 from maild.rules.levels import Kind, Outcome
 from maild.rules.tickets import Status, Tell
 from maild.store.models import ClockRow, Direction, HistoryRow, MailRow, TicketRow
-from maild.templates.mails import Counted, Times
+from maild.templates.pieces import Counted, Times
 
 OWED: Final = frozenset({Status.NEW, Status.OPEN, Status.POSTPONED})  # the backlog
 _AWAY: Final = (Status.SPAM, Status.DELETED, Status.MERGED)

@@ -24,7 +24,7 @@ from maild.outbox.ticketless import write
 from maild.people import Person
 from maild.store.models import DeliveryRow, Direction, MailRow
 from maild.templates import Templates, mails
-from maild.templates.mails import Who
+from maild.templates.pieces import Who
 
 log = structlog.get_logger("maild.outbox")
 

@@ -14,7 +14,7 @@ from maild.people import Person
 from maild.rules.tickets import Tell, Ticket
 from maild.store.queries import UNPROVEN_ACKNOWLEDGEMENT, Newer
 from maild.store.threads import Whole
-from maild.templates.mails import Change, Deed
+from maild.templates.pieces import Change, Deed
 
 SOURCE: Final = "maild"  # of mails that no person wrote
 TO_AGENTS: Final = frozenset(

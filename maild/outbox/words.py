@@ -20,8 +20,9 @@ from maild.rules.promises import Clock, running
 from maild.rules.tickets import Status, Tell, Ticket
 from maild.store.models import Direction
 from maild.store.queries import Said
-from maild.templates import mails
-from maild.templates.mails import Action, Coming, DueTicket, Failure, Fault, Listed, Mail, Promise, Who
+from maild.templates import mails, pieces
+from maild.templates.mails import Mail
+from maild.templates.pieces import Action, Coming, DueTicket, Failure, Fault, Listed, Promise, Who
 
 OLDER: Final = 5  # messages of the ticket that a notification shows below the new one
 OLDER_CHARACTERS: Final = 4_000  # of each
@@ -210,7 +211,7 @@ class Words:
             **common,
             **self._to_agent(letter, said, now),
             missed=tuple(
-                mails.Said(Who(each.name, each.address), each.at, each.text[:OLDER_CHARACTERS])
+                pieces.Said(Who(each.name, each.address), each.at, each.text[:OLDER_CHARACTERS])
                 for each in about.missed[-OLDER:]
             ),
             text="\n\n".join(part for part in (about.block, about.text) if part),
@@ -233,7 +234,7 @@ class Words:
             text=about.text,
         )
 
-    def _named(self, deed: mails.Deed) -> mails.Deed:
+    def _named(self, deed: pieces.Deed) -> pieces.Deed:
         """Return a deed with agents and departments as people call them."""
         if deed.name == "assignee":
             found = [self.settings.agent_of(each) for each in (deed.old, deed.new)]
@@ -321,11 +322,11 @@ class Words:
             if not (name == "take" and mine):
                 yield Action(name, address, words)
 
-    def _older(self, said: Sequence[Said]) -> list[mails.Said]:
+    def _older(self, said: Sequence[Said]) -> list[pieces.Said]:
         """Return what was said before: the customer's words, our answers as they left, and notes."""
         shown = [each for each in said if each.text and (each.purpose in _SPOKEN[each.direction])]
         return [
-            mails.Said(
+            pieces.Said(
                 Who(each.from_name or "", each.from_address or ""),
                 each.at,
                 (each.text or "")[:OLDER_CHARACTERS],
@@ -363,7 +364,7 @@ _SPOKEN: Final = {
     Direction.IN: frozenset({"open", "customer", "problem", "solved", "rating", "note"}),
     Direction.OUT: frozenset({Tell.ANSWER.value}),
 }
-_PROOFS: Final[dict[str, mails.Proof]] = {"pass": "proven", "fail": "failed"}
+_PROOFS: Final[dict[str, pieces.Proof]] = {"pass": "proven", "fail": "failed"}
 
 
 def _subject(letter: Letter) -> str:
@@ -395,7 +396,7 @@ def _who(address: Address) -> Who:
     return Who(address.name, address.address)
 
 
-def _role(about: FiledMail, thread: Thread) -> mails.Role:
+def _role(about: FiledMail, thread: Thread) -> pieces.Role:
     if about.third_party:
         return "third-party"
     return "customer" if normalise(about.author.address) == thread.requester.normal else "participant"

@@ -22,7 +22,7 @@ from maild.store import agents, digests
 from maild.store.engine import Database
 from maild.store.lists import Listed, Seen
 from maild.templates import mails
-from maild.templates.mails import HeldMail, Row, Who
+from maild.templates.pieces import HeldMail, Row, Who
 
 log = structlog.get_logger("maild.mornings")
 

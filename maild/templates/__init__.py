@@ -28,26 +28,19 @@ from maild.templates import catalogues, style
 from maild.templates.catalogues import Words
 from maild.templates.mails import (
     Acknowledgement,
-    Action,
     Answer,
-    Failure,
-    Fault,
     FollowUp,
     Held,
-    Listed,
     Mail,
     Notification,
-    Proof,
     Purpose,
     Reminder,
     Resolved,
     Returned,
-    Role,
-    Said,
     Undelivered,
     Waiting,
-    Who,
 )
+from maild.templates.pieces import Action, Failure, Fault, Listed, Proof, Role, Said, Who
 from maild.templates.replies import Prepared
 from maild.templates.samples import samples
 from maild.templates.sandbox import Sandbox

@@ -3,7 +3,7 @@
 from maild.message.commands import WORDS, Fault, Says, Syntax, fault
 from maild.message.commands.words import nearest_word
 from maild.services.filer.commanding import AVAILABLE
-from maild.templates.mails import Entry
+from maild.templates.pieces import Entry
 
 
 def every_word(at_the_desk: frozenset[str]) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:

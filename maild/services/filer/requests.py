@@ -34,8 +34,8 @@ from maild.services.filer.telling import tell_done, tell_taken_back
 from maild.store import agents, lists, threads
 from maild.store.lists import Listed, Seen
 from maild.store.search import Hit
-from maild.templates import mails
-from maild.templates.mails import Change, Entry, Row, Who
+from maild.templates import mails, pieces
+from maild.templates.pieces import Change, Entry, Row, Who
 
 OFFERED_FOR: Final = timedelta(minutes=30)
 MOST_SHOWN: Final = 10  # tickets that one mail gets
@@ -135,7 +135,7 @@ class Requests:
         assignee = self._settings.agent_of(each.assignee) if each.assignee else None
         customer = Who(each.name, each.address)
         due_at = each.target_at if each.waiting_since else None
-        said = mails.Found(hit.author, hit.at, hit.snippet) if hit and hit.at else None
+        said = pieces.Found(hit.author, hit.at, hit.snippet) if hit and hit.at else None
         return Row(each.id, each.subject, each.status.value, customer, assignee.name if assignee else "", due_at, said)
 
     def search(self, asking: _Asking) -> None:
@@ -168,14 +168,14 @@ class Requests:
         """Note that the agent is away, until then or until he is back."""
         until = asking.command.value if isinstance(asking.command.value, datetime) else None
         agents.leave(asking.connection, asking.seen.agent, until or agents.FOR_EVER)
-        self._reply(asking, "away", presence=mails.Presence(away=True, until=until))
+        self._reply(asking, "away", presence=pieces.Presence(away=True, until=until))
 
     def back(self, asking: _Asking) -> None:
         """Note that the agent is there again, and list his tickets."""
         agents.leave(asking.connection, asking.seen.agent, asking.now)
         rows, count = lists.listed(asking.connection, asking.seen, assignee=asking.seen.agent)
         shown = tuple(map(self._row, rows))
-        self._reply(asking, "back", presence=mails.Presence(away=False), rows=shown, more=count - len(shown))
+        self._reply(asking, "back", presence=pieces.Presence(away=False), rows=shown, more=count - len(shown))
 
     def report(self, asking: _Asking) -> None:
         """Send the figures of a period: of the agent's departments and his own; a lead's with those of his agents."""

@@ -18,7 +18,7 @@ from maild.rules.routing import Action
 from maild.rules.tickets import Tell
 from maild.services.filer.filing import Filing
 from maild.store.models import DeliveryRow, MailRow
-from maild.templates import mails
+from maild.templates import pieces
 
 FAR: Final = frozenset({"merge", "split", "department", "requester", "for", "forward"})
 _MANNERS: Final = frozenset({"silent", "force", "note", "use", "send"})  # say how, not what
@@ -53,38 +53,38 @@ def _is_told(filing: Filing) -> bool:
     return len(words) > 1 or bool(words & FAR)
 
 
-def shown(deeds: Sequence[Deed]) -> Iterator[mails.Deed]:
+def shown(deeds: Sequence[Deed]) -> Iterator[pieces.Deed]:
     """Yield what is worth telling of `deeds`."""
     opened = {each.ticket_id for each in deeds if each.field == "status" and each.old is None}
     gone = {each.ticket_id for each in deeds if each.field == "status" and each.new is None}  # taken back
-    yield from (mails.Deed(each, "status", "", "deleted") for each in sorted(gone))
+    yield from (pieces.Deed(each, "status", "", "deleted") for each in sorted(gone))
     for each in deeds:
         if each.ticket_id in gone:
             continue
         if each.ticket_id in opened:
             if each.field == "requester":
-                yield mails.Deed(each.ticket_id, "opened", "", each.new or "")
+                yield pieces.Deed(each.ticket_id, "opened", "", each.new or "")
         elif each.field in _PLAIN:
-            yield mails.Deed(each.ticket_id, each.field, each.old or "", each.new or "")
+            yield pieces.Deed(each.ticket_id, each.field, each.old or "", each.new or "")
         elif each.field in _SETS:
             yield _changed(each)
         elif each.field == "merged_into" and each.new:
-            yield mails.Deed(each.ticket_id, each.field, "", f"#{each.new}")
+            yield pieces.Deed(each.ticket_id, each.field, "", f"#{each.new}")
         elif each.field == "wake_at" and each.new:
-            yield mails.Deed(each.ticket_id, each.field, at=datetime.fromisoformat(each.new))
+            yield pieces.Deed(each.ticket_id, each.field, at=datetime.fromisoformat(each.new))
         elif each.field == "alias":
-            yield mails.Deed(each.ticket_id, each.field, "", each.new or "")
+            yield pieces.Deed(each.ticket_id, each.field, "", each.new or "")
 
 
-def _changed(deed: Deed) -> mails.Deed:
+def _changed(deed: Deed) -> pieces.Deed:
     """Return what came to a set and what went."""
     old, new = (set((each or "").split(", ")) - {""} for each in (deed.old, deed.new))
     sign = "#" if deed.field == "related" else ""
     went, came = (", ".join(f"{sign}{each}" for each in sorted(some)) for some in (old - new, new - old))
-    return mails.Deed(deed.ticket_id, deed.field, went, came)
+    return pieces.Deed(deed.ticket_id, deed.field, went, came)
 
 
-def _answered(connection: Connection, mail_id: int, ticket_id: int) -> Iterator[mails.Deed]:
+def _answered(connection: Connection, mail_id: int, ticket_id: int) -> Iterator[pieces.Deed]:
     """Yield to whom an answer went."""
     recipients = connection.scalars(
         select(DeliveryRow.recipient)
@@ -93,7 +93,7 @@ def _answered(connection: Connection, mail_id: int, ticket_id: int) -> Iterator[
         .order_by(DeliveryRow.id)
     ).all()
     if recipients:
-        yield mails.Deed(ticket_id, "answer", "", ", ".join(recipients))
+        yield pieces.Deed(ticket_id, "answer", "", ", ".join(recipients))
 
 
 def tell_taken_back(
