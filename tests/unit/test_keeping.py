@@ -30,6 +30,7 @@ def test_it_is_given_back_after_so_many_office_hours_and_all_are_told() -> None:
     decision = decide(ticket, Tick(NOON + 24 * HOUR), POLICY)
     assert decision.after.assignee is None
     assert decision.tells == (Tell.WAITING,)
+    assert decision.after.told_at == NOON + 24 * HOUR  # so nobody is told the same again at the next tick
 
 
 def test_a_note_begins_it_anew_and_a_machine_does_not() -> None:
