@@ -239,7 +239,7 @@ class Demo:
         for at, actor, cause, old, new in rows:
             self._say(f"  {at:%a %d %b %H:%M}  {old or '-':>9} -> {new:<9} {cause:<14} {actor}")
         self._say(f"\nAll {self._world.count} mails that left are in {self._folder}/ : open them in any mail client.")
-        self._say("A desk of your own: README.md, 'First configuration'.")
+        self._say("A desk of your own: maild init. README.md, 'Your desk, in a minute', says the rest.")
 
     def _step(self, what: str, *, jump: bool = False, **later: float) -> None:
         """Let time pass, to the next instant at which something is due if `jump`, and tell what comes."""

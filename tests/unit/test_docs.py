@@ -1,5 +1,6 @@
 """What the documents say exists."""
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,6 +62,54 @@ def test_every_command_of_a_page_exists_with_its_options(page: Path) -> None:
                 found = command.get_command(click.Context(command), word)
                 assert found is not None, f"maild {' '.join(words)}"
                 command = found
+
+
+def said() -> Iterator[tuple[str, str]]:
+    """Yield every piece of text of the product, and where it stands; what is filled in is "{}"."""
+    for path in sorted((ROOT / "maild").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            where = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
+            if isinstance(node, ast.JoinedStr):
+                yield (
+                    where,
+                    "".join(str(each.value) if isinstance(each, ast.Constant) else "{}" for each in node.values),
+                )
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield where, node.value
+    shipped = [*sorted((ROOT / "templates").rglob("*.*")), *sorted((ROOT / "systemd").iterdir())]
+    for path in (*shipped, ROOT / "config.example.toml"):
+        yield str(path.relative_to(ROOT)), path.read_text()
+
+
+def test_every_page_and_heading_that_the_product_names_is_there() -> None:
+    named = 0
+    for where, text in said():
+        for page, heading in re.findall(r"\b((?:docs/)?[\w-]+\.md)\b(?:, '([^']+)')?", text):
+            named += 1
+            assert (ROOT / page).is_file(), f"{where}: {page}"
+            headings = re.findall(r"^#+ (.+)$", (ROOT / page).read_text(), re.MULTILINE)
+            assert not heading or heading in headings, f"{where}: {page} has no {heading!r}"
+    assert named > 5
+
+
+def test_every_command_that_the_product_tells_to_type_exists_with_its_options() -> None:
+    """A sentence such as "maild speaks ..." is no command: its second word is none."""
+    nouns = cli.cli.list_commands(click.Context(cli.cli))
+    named = set()
+    for where, text in said():
+        for found in re.findall(rf"\bmaild ((?:{'|'.join(nouns)})\b[^\n.,;:?`'\")]*)", text):
+            words = [word for word in found.split() if re.fullmatch(r"[a-z]+|--[a-z-]+", word)]
+            command: click.Command = cli.cli
+            for word in words:
+                if word.startswith("--"):
+                    known = {option for parameter in command.params for option in parameter.opts}
+                    assert word in known | {"--help", "--version"}, f"{where}: maild {found}"
+                elif isinstance(command, click.Group):
+                    verb = command.get_command(click.Context(command), word)
+                    assert verb is not None, f"{where}: maild {found}"
+                    command = verb
+            named.add(" ".join(words))
+    assert len(named) > 30
 
 
 def test_the_flow_names_every_state() -> None:

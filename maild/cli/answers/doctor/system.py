@@ -105,7 +105,7 @@ def unit(patient: Patient) -> Iterator[Finding]:
     """Look whether the unit is installed, and whether it is started with the machine."""
     found = next((each / "maild.service" for each in patient.unit_folders if (each / "maild.service").exists()), None)
     if found is None:
-        yield warning("maild.service is not installed", "see docs/install.md")
+        yield warning("maild.service is not installed", "see docs/install.md, 'The service, if it was not the package'")
         return
     wanted = [
         each for each in patient.unit_folders if (each / "multi-user.target.wants" / "maild.service").is_symlink()
