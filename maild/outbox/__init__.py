@@ -1,7 +1,8 @@
 """The outbox: the mails that a decision asks for are written here, with their deliveries.
 
     posts (what to tell, about which ticket) -> letters -> limits -> words -> compose -> mail, raw, delivery
-            letters.py                      addressing.py  counts.py  words.py             posting.py
+            letters.py                                 counts.py  words.py             posting.py
+                                                                  facts.py
 
 Everything happens in the transaction of the decision, so a mail exists if and only if its cause does. Nothing is sent
 here; the sender finds what is due. Automatic mail to customers is asked of `rules.limits` first; what may not be sent

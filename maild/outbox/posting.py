@@ -16,6 +16,7 @@ from maild.message.compose import Automatic, Draft, Extra, compose
 from maild.message.tokens import Keys, Role, Token, Undo, message_id, release_address, reply_address, sign, undo_token
 from maild.outbox import gathering
 from maild.outbox.counts import Counts
+from maild.outbox.facts import Facts
 from maild.outbox.gathering import Gathering
 from maild.outbox.letters import (
     SOURCE,
@@ -61,7 +62,7 @@ class Outbox:
         self._templates = templates
         self._keys = keys
         self._nonce = nonce
-        self._words = Words(settings, self._signed, self._release, self._undo)
+        self._words = Words(Facts(settings, self._signed), self._release, self._undo)
         self._gathering = Gathering(settings, templates, keys, self._words)
 
     def post(self, connection: Connection, posts: Sequence[Post], now: datetime) -> list[Withheld]:

@@ -1,42 +1,30 @@
 """What each letter's template is told: from tickets and mails to the plain values of `templates.mails`."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
-from maild.config import Settings
-from maild.config.desks import Agent, Department
+from maild.config.desks import Department
 from maild.message import commands, rating
 from maild.message.address import Address, normalise
 from maild.message.subject import base_subject
 from maild.message.tokens import Role
+from maild.outbox.facts import OLDER, OLDER_CHARACTERS, Facts, newest
 from maild.outbox.letters import Asked, Collision, Done, FiledMail, Letter, Thread, Undelivered
-from maild.people import Person
-from maild.rules.levels import Kind
-from maild.rules.next_step import next_step
-from maild.rules.promises import Clock, running
-from maild.rules.tickets import Status, Tell, Ticket
+from maild.rules.tickets import Tell
 from maild.store.models import Direction
 from maild.store.queries import Said
 from maild.templates import mails, pieces
 from maild.templates.mails import Mail
-from maild.templates.pieces import Action, Coming, DueTicket, Failure, Fault, Listed, Promise, Who
-
-OLDER: Final = 5  # messages of the ticket that a notification shows below the new one
-OLDER_CHARACTERS: Final = 4_000  # of each
-NAMED: Final = 10  # of those who take part
-
-Sign = Callable[[Letter, Role, Person], str]
+from maild.templates.pieces import DueTicket, Failure, Fault, Listed, Who
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
     """Builds the values of templates."""
 
-    settings: Settings
-    sign: Sign  # the signed address of a role for a recipient
+    facts: Facts
     release: Callable[[Letter, int], str]  # the address by which the recipient of a letter releases a held mail
     undo: Callable[[Letter, int], str]  # the word by which the recipient of a letter takes back what a mail did
 
@@ -78,13 +66,13 @@ class Words:
         person, state = letter.to[0], letter.post.state
         values: dict[str, Any] = {**common, "zone": letter.department.timezone, "name": person.name}
         if letter.post.tell is Tell.ACKNOWLEDGEMENT:
-            return mails.Acknowledgement(**values, proven=letter.proven, promised_at=self._promised_at(letter))
+            return mails.Acknowledgement(**values, proven=letter.proven, promised_at=self.facts.promised_at(letter))
         if letter.post.tell is Tell.FOLLOW_UP:
-            return mails.FollowUp(**values, promised_at=self._promised_at(letter))
+            return mails.FollowUp(**values, promised_at=self.facts.promised_at(letter))
         if letter.post.tell is Tell.RATING:
-            return mails.Rating(**values, rate=self.sign(letter, Role.RATE, person))
-        values["solved"] = self.sign(letter, Role.SOLVED, person)
-        values["problem"] = self.sign(letter, Role.PROBLEM, person)
+            return mails.Rating(**values, rate=self.facts.sign(letter, Role.RATE, person))
+        values["solved"] = self.facts.sign(letter, Role.SOLVED, person)
+        values["problem"] = self.facts.sign(letter, Role.PROBLEM, person)
         if letter.post.tell is Tell.RESOLVED:
             return mails.Resolved(**values, by_silence=letter.post.cause == "Tick")
         return mails.Reminder(**values, answered_at=state.answered_at or state.since, resolves_at=state.due_at)
@@ -108,7 +96,7 @@ class Words:
             raise TypeError("a notification needs the mail that it is about")
         return mails.Notification(
             **common,
-            **self._to_agent(letter, said, now),
+            **self.facts.of(letter, said, now),
             author=_who(about.author),
             role=_role(about, post.thread),
             proof=_PROOFS.get(about.trust, "unproven"),
@@ -122,10 +110,10 @@ class Words:
         )
 
     def _waiting(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
-        state, facts, text = letter.post.state, self._to_agent(letter, said, now), _newest(said)
+        state, facts, text = letter.post.state, self.facts.of(letter, said, now), newest(said)
         if letter.post.tell is Tell.WAITING:
             since, had = state.waiting_since or state.since, letter.post.before.assignee
-            left_by = self.settings.agent_of(had) if had and state.assignee is None else None
+            left_by = self.facts.settings.agent_of(had) if had and state.assignee is None else None
             name = left_by.name if left_by else ""
             return mails.Waiting(**common, **facts, waiting_since=since, now=now, text=text, left_by=name)
         facts["promises"] = tuple(sorted(facts["promises"], key=lambda each: not each.late))  # the news is what is late
@@ -136,32 +124,32 @@ class Words:
         if not isinstance(about, FiledMail):
             raise TypeError("a rating needs the mail that says it")
         words = rating.read(about.message.subject, about.reply.text)[1]
-        return mails.Rated(**common, **self._to_agent(letter, said, now), author=_who(about.author), text=words)
+        return mails.Rated(**common, **self.facts.of(letter, said, now), author=_who(about.author), text=words)
 
     def due(self, letters: Sequence[Letter], department: Department, now: datetime) -> mails.Due:
         """Return what the mail is told that says of several tickets that they wait for one agent."""
         return mails.Due(
             department=department.title,
             subject="",
-            zone=self._zone(letters[0].agent),
-            desk=self.sign(replace(letters[0], department=department), Role.DESK, letters[0].to[0]),
+            zone=self.facts.zone(letters[0].agent),
+            desk=self.facts.sign(replace(letters[0], department=department), Role.DESK, letters[0].to[0]),
             now=now,
             tickets=tuple(self._due_ticket(letter, now) for letter in letters),
         )
 
     def _due_ticket(self, letter: Letter, now: datetime) -> DueTicket:
         thread, state, person = letter.post.thread, letter.post.state, letter.to[0]
-        assignee = self.settings.agent_of(state.assignee) if state.assignee else None
+        assignee = self.facts.settings.agent_of(state.assignee) if state.assignee else None
         return DueTicket(
             thread.ticket_id,
             base_subject(thread.subject),
             state.status.value,
             Who(thread.requester.name, thread.requester.address),
             state.waiting_since,
-            tuple(self._promises(letter, now)),
+            tuple(self.facts.promises(letter, now)),
             assignee.name if assignee else "",
-            self.sign(letter, Role.AGENT, person),
-            tuple(self._actions(letter, self.sign(letter, Role.NOTE, person))),
+            self.facts.sign(letter, Role.AGENT, person),
+            tuple(self.facts.actions(letter, self.facts.sign(letter, Role.NOTE, person))),
         )
 
     def _escalated(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
@@ -169,25 +157,25 @@ class Words:
         new = state.assignee is not None and (before.assignee, before.department) != (state.assignee, state.department)
         return mails.Escalated(
             **common,
-            **self._to_agent(letter, said, now),
+            **self.facts.of(letter, said, now),
             rules=tuple(sorted(state.escalated - before.escalated)),
             waiting_since=state.waiting_since or state.since,
             now=now,
             yours=new and mine is not None and normalise(mine.address) == state.assignee,
-            text=_newest(said),
+            text=newest(said),
         )
 
     def _handed_over(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
         about, mine = letter.post.about, letter.agent
-        by = self.settings.agent_of(about.author.address) if isinstance(about, FiledMail) else None
+        by = self.facts.settings.agent_of(about.author.address) if isinstance(about, FiledMail) else None
         assignee = letter.post.state.assignee or ""
         return mails.HandedOver(
             **common,
-            **self._to_agent(letter, said, now),
+            **self.facts.of(letter, said, now),
             by=by.name if by else "",
             noted=about.reply.text if isinstance(about, FiledMail) and about.note else "",
             yours=mine is not None and normalise(mine.address) == normalise(assignee),
-            text=_newest(said),
+            text=newest(said),
         )
 
     def _shown(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
@@ -196,7 +184,7 @@ class Words:
             raise TypeError("nobody asked for the ticket")
         return mails.Shown(
             **common,
-            **self._to_agent(letter, said, now),
+            **self.facts.of(letter, said, now),
             why=about.why,
             until=about.until,
             attached=len(about.thread),
@@ -209,7 +197,7 @@ class Words:
             raise TypeError("a collision needs the answer that waits")
         return mails.Collision(
             **common,
-            **self._to_agent(letter, said, now),
+            **self.facts.of(letter, said, now),
             missed=tuple(
                 pieces.Said(Who(each.name, each.address), each.at, each.text[:OLDER_CHARACTERS])
                 for each in about.missed[-OLDER:]
@@ -224,7 +212,7 @@ class Words:
             raise TypeError("a transcript needs what was done")
         return mails.Transcript(
             **common,
-            **self._to_agent(letter, said, now),
+            **self.facts.of(letter, said, now),
             deeds=tuple(map(self._named, about.deeds)),
             taken_back=about.taken_back,
             by=about.by,
@@ -237,11 +225,11 @@ class Words:
     def _named(self, deed: pieces.Deed) -> pieces.Deed:
         """Return a deed with agents and departments as people call them."""
         if deed.name == "assignee":
-            found = [self.settings.agent_of(each) for each in (deed.old, deed.new)]
+            found = [self.facts.settings.agent_of(each) for each in (deed.old, deed.new)]
             old, new = (each.name if each else "" for each in found)
             return replace(deed, old=old, new=new)
         if deed.name == "department":
-            departments = [self.settings.department(each) for each in (deed.old, deed.new)]
+            departments = [self.facts.settings.department(each) for each in (deed.old, deed.new)]
             old, new = (each.title if each else "" for each in departments)
             return replace(deed, old=old, new=new)
         return deed
@@ -252,7 +240,7 @@ class Words:
             raise TypeError("a failure needs the answer that did not arrive")
         return mails.Undelivered(
             **common,
-            **self._to_agent(letter, said, now),
+            **self.facts.of(letter, said, now),
             failures=(Failure(about.recipient, about.said),),
             sent_at=about.sent_at,
             text=about.text,
@@ -266,77 +254,11 @@ class Words:
         faults = tuple(told(each, line) for each in letter.post.faults)
         return mails.Returned(
             **common,
-            zone=self._zone(letter.agent),
+            zone=self.facts.zone(letter.agent),
             ticket_id=letter.post.thread.ticket_id,
             faults=faults,
             text=text,
         )
-
-    def _to_agent(self, letter: Letter, said: Sequence[Said], now: datetime) -> dict[str, Any]:
-        post, thread = letter.post, letter.post.thread
-        assignee = self.settings.agent_of(post.state.assignee) if post.state.assignee else None
-        note = self.sign(letter, Role.NOTE, letter.to[0])
-        return {
-            "zone": self._zone(letter.agent),
-            "ticket_id": thread.ticket_id,
-            "status": post.state.status.value,
-            "customer": Who(thread.requester.name, thread.requester.address),
-            "promises": tuple(self._promises(letter, now)),
-            "coming": _coming(post.state),
-            "rating": post.state.rating or 0,
-            "assignee": assignee.name if assignee else "",
-            "priority": "" if post.state.priority == "normal" else post.state.priority,
-            "tags": tuple(sorted(post.state.tags)),
-            "linked": tuple(sorted(post.state.related)),
-            "participants": tuple(Who(each.name, each.address) for each in thread.participants[:NAMED]),
-            "more_participants": max(0, len(thread.participants) - NAMED),
-            "vip": thread.requester.normal in self.settings.placing.vips,
-            "note": note,
-            "desk": self.sign(letter, Role.DESK, letter.to[0]),
-            "actions": tuple(self._actions(letter, note)),
-            "older": tuple(self._older(said)),
-        }
-
-    def _clocks(self, letter: Letter) -> Iterator[Clock]:
-        state = letter.post.state
-        return running(state, self.settings.policy_of(letter.department, state.requester))
-
-    def _promises(self, letter: Letter, now: datetime) -> Iterator[Promise]:
-        """Yield by when what the customer was promised is due."""
-        for clock in self._clocks(letter):
-            if clock.due_at is not None:
-                yield Promise(clock.kind.value, clock.due_at, late=clock.due_at <= now)
-
-    def _promised_at(self, letter: Letter) -> datetime | None:
-        """Return by when the customer has an answer, None if that was not promised."""
-        return next((clock.due_at for clock in self._clocks(letter) if clock.kind is not Kind.RESOLUTION), None)
-
-    def _actions(self, letter: Letter, address: str) -> Iterator[Action]:
-        """Yield what can be done with one mail, by words alone.
-
-        They go to the address of internal notes: what a mail program puts below them, such as a signature, stays here.
-        """
-        state = letter.post.state
-        mine = letter.agent is not None and normalise(letter.agent.address) == state.assignee
-        for name, words in _ACTIONS.get(state.status, ()):
-            if not (name == "take" and mine):
-                yield Action(name, address, words)
-
-    def _older(self, said: Sequence[Said]) -> list[pieces.Said]:
-        """Return what was said before: the customer's words, our answers as they left, and notes."""
-        shown = [each for each in said if each.text and (each.purpose in _SPOKEN[each.direction])]
-        return [
-            pieces.Said(
-                Who(each.from_name or "", each.from_address or ""),
-                each.at,
-                (each.text or "")[:OLDER_CHARACTERS],
-                note=each.purpose == "note",
-            )
-            for each in shown[:OLDER]
-        ]
-
-    def _zone(self, agent: Agent | None) -> ZoneInfo:
-        return self.settings.timezone_of(agent) if agent else self.settings.departments[0].timezone
 
 
 def told(fault: commands.Fault, line: str) -> Fault:
@@ -345,25 +267,6 @@ def told(fault: commands.Fault, line: str) -> Fault:
     return Fault(fault.line or line, why, fault.suggestion, dict(fault.values))
 
 
-_ALIVE: Final = (
-    ("resolve", "#resolve"),
-    ("close", "#close"),
-    ("postpone", "#postpone 1d"),
-    ("take", "#take"),
-    ("spam", "#spam"),
-)
-_ACTIONS: Final = {
-    Status.NEW: _ALIVE,
-    Status.OPEN: _ALIVE,
-    Status.ANSWERED: _ALIVE,
-    Status.POSTPONED: (*_ALIVE[:2], ("open", "#open"), *_ALIVE[2:]),
-    Status.RESOLVED: (("open", "#open"), ("close", "#close")),
-    Status.CLOSED: (("open", "#open"),),
-}
-_SPOKEN: Final = {
-    Direction.IN: frozenset({"open", "customer", "problem", "solved", "rating", "note"}),
-    Direction.OUT: frozenset({Tell.ANSWER.value}),
-}
 _PROOFS: Final[dict[str, pieces.Proof]] = {"pass": "proven", "fail": "failed"}
 
 
@@ -375,21 +278,10 @@ def _subject(letter: Letter) -> str:
     return base_subject(letter.post.thread.subject)
 
 
-def _coming(state: Ticket) -> Coming | None:
-    coming = next_step(state)
-    return Coming(coming.step.value, coming.at) if coming else None
-
-
 def _left_as_answer(mail: Said, said: Sequence[Said]) -> bool:
     """Return whether an agent began the ticket with this mail (`#for`): what left of it is among `said`, too."""
     left = (each.text for each in said if each.direction is Direction.OUT and each.purpose == Tell.ANSWER)
     return mail.direction is Direction.IN and mail.purpose == "open" and mail.text in left
-
-
-def _newest(said: Sequence[Said]) -> str:
-    """Return what the customer wrote last."""
-    newest = next((each.text for each in said if each.with_customer and each.direction is Direction.IN), "")
-    return (newest or "")[:OLDER_CHARACTERS]
 
 
 def _who(address: Address) -> Who:
