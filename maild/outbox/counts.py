@@ -12,8 +12,8 @@ from maild.outbox.letters import Letter
 from maild.rules import limits
 from maild.rules.limits import Refusal, Sent
 from maild.rules.tickets import Tell
+from maild.store.conversations import UNPROVEN_ACKNOWLEDGEMENT
 from maild.store.models import DeliveryRow, MailRow
-from maild.store.queries import UNPROVEN_ACKNOWLEDGEMENT
 
 _ON_TICKET: Final = select(DeliveryRow.ticket_id, DeliveryRow.address_id, DeliveryRow.created_at).where(
     DeliveryRow.ticket_id.in_(bindparam("tickets", expanding=True)),

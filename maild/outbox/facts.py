@@ -16,8 +16,8 @@ from maild.rules.levels import Kind
 from maild.rules.next_step import next_step
 from maild.rules.promises import Clock, running
 from maild.rules.tickets import Status, Tell, Ticket
+from maild.store.conversations import Said
 from maild.store.models import Direction
-from maild.store.queries import Said
 from maild.templates import pieces
 from maild.templates.pieces import Action, Coming, Promise, Who
 

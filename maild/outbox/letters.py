@@ -12,7 +12,7 @@ from maild.message.parse import Message
 from maild.message.reply import Reply
 from maild.people import Person
 from maild.rules.tickets import Tell, Ticket
-from maild.store.queries import UNPROVEN_ACKNOWLEDGEMENT, Newer
+from maild.store.conversations import UNPROVEN_ACKNOWLEDGEMENT, Newer
 from maild.store.threads import Whole
 from maild.templates.pieces import Change, Deed
 

@@ -35,7 +35,7 @@ from maild.outbox.words import Words
 from maild.people import Person
 from maild.rules.limits import Refusal
 from maild.rules.tickets import Tell
-from maild.store import agents, queries, raw, search
+from maild.store import agents, conversations, raw, search
 from maild.store.models import DeliveryRow, DeliveryState, Direction, MailRow, MailState
 from maild.templates import Templates
 
@@ -184,7 +184,7 @@ class Outbox:
     def _write(self, connection: Connection, letters: Sequence[Letter], now: datetime) -> None:
         if not letters:
             return
-        said = queries.latest(connection, {letter.post.thread.ticket_id for letter in letters})
+        said = conversations.latest(connection, {letter.post.thread.ticket_id for letter in letters})
         sharing = Sharing(self._templates)
         made: list[Letter] = []
         waiting_bytes = 0
@@ -212,7 +212,7 @@ class Outbox:
         answers = (each for each in zip(mail_ids, letters, strict=True) if each[1].post.tell is Tell.ANSWER)
         search.index(connection, (search.Said(mail_id, letter.subject, letter.text) for mail_id, letter in answers))
 
-    def _make(self, letter: Letter, said: Sequence[queries.Said], now: datetime, sharing: Sharing) -> None:
+    def _make(self, letter: Letter, said: Sequence[conversations.Said], now: datetime, sharing: Sharing) -> None:
         """Address, word and compose a letter whose ticket has its number."""
         ticket_id = letter.post.thread.ticket_id
         role = Role.AGENT if letter.agent else Role.CUSTOMER
@@ -247,7 +247,7 @@ class Outbox:
         )
         letter.raw = compose(draft)
 
-    def _references(self, letter: Letter, said: Sequence[queries.Said], domain: str) -> tuple[str, ...]:
+    def _references(self, letter: Letter, said: Sequence[conversations.Said], domain: str) -> tuple[str, ...]:
         """Return what the mail refers to, so that its reader's client keeps it in the conversation that he knows."""
         if letter.agent:
             return (message_id(self._keys, letter.post.thread.ticket_id, AGENTS_THREAD, domain),)

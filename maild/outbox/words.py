@@ -13,8 +13,8 @@ from maild.message.tokens import Role
 from maild.outbox.facts import OLDER, OLDER_CHARACTERS, Facts, newest
 from maild.outbox.letters import Asked, Collision, Done, FiledMail, Letter, Thread, Undelivered
 from maild.rules.tickets import Tell
+from maild.store.conversations import Said
 from maild.store.models import Direction
-from maild.store.queries import Said
 from maild.templates import mails, pieces
 from maild.templates.mails import Mail
 from maild.templates.pieces import DueTicket, Failure, Fault, Listed, Who

@@ -52,7 +52,7 @@ from maild.rules.sla import Span
 from maild.services.filer.beginning import Beginner
 from maild.services.filer.filing import Filing, Orders
 from maild.services.filer.signing import betrays, signed_answer
-from maild.store import queries
+from maild.store import tickets
 from maild.templates.replies import Prepared, Values
 
 CAREFUL: Final = frozenset({"delete", "merge"})
@@ -84,7 +84,7 @@ class Commander:
         names = [str(command.value) for command in said if command.word == "use" and command.value in self._names]
         if not names or not isinstance(filing.ticket, int):
             return ""
-        about = queries.addressed(connection, filing.ticket)
+        about = tickets.addressed(connection, filing.ticket)
         values = Values(about.name, about.subject, filing.ticket, agent.name, department.title)
         language = about.language or department.language
         texts = (self._prepared.text(name, language, values) for name in names)
@@ -95,7 +95,7 @@ class Commander:
         for filing in filings:
             self._beginner.begin(filing, now)
         spoken = [filing for filing in filings if filing.route.action in (Action.ANSWER, Action.NOTE)]
-        departments = queries.departments_of(
+        departments = tickets.departments_of(
             connection, {each.ticket for each in spoken if isinstance(each.ticket, int)}
         )
         for filing in spoken:

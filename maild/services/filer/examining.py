@@ -33,7 +33,8 @@ from maild.services.filer.commanding import Commander
 from maild.services.filer.filing import Filing, Inbound
 from maild.services.filer.guarding import guard
 from maild.services.filer.joining import joining
-from maild.store import queries
+from maild.store import conversations, tickets
+from maild.store.clues import deliveries_of_mail, known_for, tickets_of_deliveries
 from maild.store.models import MailState
 from maild.templates.replies import Prepared
 
@@ -49,7 +50,7 @@ class _Habits:
     known: Known
     reopenings: Mapping[str, int]
     resolved: Collection[int]
-    opened: Mapping[str, Sequence[queries.Opened]]
+    opened: Mapping[str, Sequence[tickets.Opened]]
     people: Mapping[str, Person]
     by_delivery: Mapping[int, int]
     kept: Mapping[int, Kept]  # mails that somebody asks to release
@@ -72,23 +73,23 @@ class Examiner:
     ) -> list[Filing]:
         """Return what would become of `mails`, of which `readings` are known; nothing is written."""
         deliveries = [self._bounced_deliveries(connection, each) for each in readings]
-        by_delivery = queries.tickets_of_deliveries(connection, {each for some in deliveries for each in some})
+        by_delivery = tickets_of_deliveries(connection, {each for some in deliveries for each in some})
         clues = [each.clues for each in readings]
-        known = queries.known_for(
+        known = known_for(
             connection,
             {one for each in clues for one in each.message_ids},
             {one for each in clues for one in each.thread_indexes},
             {*(one for each in clues for one in each.ticket_ids), *by_delivery.values()},
         )
         verdicts = [judge(each.clues, known, each.sender, each.authentication.result) for each in readings]
-        said = queries.latest(connection, {each.ticket_id for each in verdicts if each.ticket_id is not None})
+        said = conversations.latest(connection, {each.ticket_id for each in verdicts if each.ticket_id is not None})
         senders = {each.sender for each in readings}
-        reopenings = queries.reopenings(connection, senders, now - timedelta(days=1))
+        reopenings = tickets.reopenings(connection, senders, now - timedelta(days=1))
         habits = _Habits(
             known,
             reopenings,
-            queries.resolved_among(connection, known.tickets) if reopenings else frozenset(),
-            queries.opened_since(
+            tickets.resolved_among(connection, known.tickets) if reopenings else frozenset(),
+            tickets.opened_since(
                 connection, {normalise(each.writer.address) for each in readings}, now - routing.LONGEST_BURST
             ),
             people.known(connection, senders | {normalise(each.author.address) for each in readings}),
@@ -132,7 +133,7 @@ class Examiner:
         """Return our deliveries that a mail reports on, by its envelope recipient or by what it returns."""
         if each.bounced or each.bounce is None or not each.bounce.original_message_id:
             return each.bounced
-        sent = queries.deliveries_of_mail(connection, each.bounce.original_message_id)
+        sent = deliveries_of_mail(connection, each.bounce.original_message_id)
         failed = {normalise(failure.recipient) for failure in each.bounce.failed}
         return tuple(
             delivery for recipient, delivery in sent.items() if normalise(recipient) in failed or len(sent) == 1

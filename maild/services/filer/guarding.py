@@ -25,8 +25,9 @@ from maild.outbox import Collision
 from maild.rules.events import AgentWrote
 from maild.rules.routing import OPERATOR, Action
 from maild.services.filer.filing import Filing
-from maild.store import queries
-from maild.store.queries import Newer, Sent
+from maild.store import conversations
+from maild.store.conversations import Newer, Sent
+from maild.store.tickets import hold_tickets
 from maild.templates.mails import SHOW_THE_TICKET
 
 MOST_RETURNS: Final = 10  # of one answer, again and again; whoever needs more has read the newest
@@ -51,7 +52,7 @@ def guard(connection: Connection, filings: Sequence[Filing]) -> None:
     if not reads:
         return
     tickets = {filing.ticket for filing in answers if isinstance(filing.ticket, int)}
-    newest = queries.spoken(connection, tickets, min(each.at for each in reads.values()))
+    newest = conversations.spoken(connection, tickets, min(each.at for each in reads.values()))
     for filing in answers:
         missed = _missed(filing, reads.get(id(filing)), newest)
         if missed:
@@ -65,7 +66,7 @@ def guard(connection: Connection, filings: Sequence[Filing]) -> None:
 def guard_again(connection: Connection, filings: Sequence[Filing]) -> None:
     """Do the same within the transaction that sends, if another node may have filed something since."""
     if connection.dialect.name == "postgresql" and any(_answers(filing) for filing in filings):
-        queries.hold_tickets(connection, {each.ticket for each in filings if isinstance(each.ticket, int)})
+        hold_tickets(connection, {each.ticket for each in filings if isinstance(each.ticket, int)})
         guard(connection, filings)
 
 
@@ -101,10 +102,10 @@ def _read_by_mail(connection: Connection, named: set[str]) -> dict[str, _Read]:
     answered: dict[int, list[str]] = {}  # what the mails answer of which ours tell that show no ticket
     wanted = named
     for _ in range(MOST_RETURNS):
-        found = queries.sent(connection, wanted - sent.keys())
+        found = conversations.sent(connection, wanted - sent.keys())
         sent |= found
         about = {each.about_id for each in found.values() if not _shows(each) and each.about_id is not None}
-        fresh = queries.references(connection, about - answered.keys())
+        fresh = conversations.references(connection, about - answered.keys())
         answered |= fresh
         wanted = {each for some in fresh.values() for each in some}
         if not wanted:

@@ -22,7 +22,7 @@ from maild.services.filer.commanding import Commander
 from maild.services.filer.examining import Examiner
 from maild.services.filer.filing import Filing, Inbound
 from maild.services.filer.writing import columns_read
-from maild.store import queries
+from maild.store import conversations
 from maild.store.models import MailRow
 from maild.templates.replies import Prepared
 
@@ -49,7 +49,7 @@ _SAID: Final = (
         or_(_AT > _KNOWN_AT, and_(_AT == _KNOWN_AT, MailRow.id < bindparam("mail"))),
     )
     .order_by(MailRow.id.desc())
-    .limit(queries.LATEST)
+    .limit(conversations.LATEST)
 )
 
 
