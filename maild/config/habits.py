@@ -8,9 +8,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, model_v
 
 from maild.config.setting_types import MailAddress, Name, Section, SpanText
 from maild.message.address import normalise, valid
-from maild.rules.escalation import Escalation
 from maild.rules.pattern import Pattern
 from maild.rules.placing import Customers, Rule
+from maild.rules.policy import Escalation
 
 Priority = Literal["low", "normal", "high", "urgent"]
 MOST: Final = 1000  # values of one condition

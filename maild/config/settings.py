@@ -32,11 +32,10 @@ from maild.config.retention import Retention
 from maild.config.service_levels import OpeningHours, Sla
 from maild.config.setting_types import Database, Folder, Host, MailAddress, Name, Section
 from maild.message.address import normalise
-from maild.rules.escalation import MOST as MOST_ESCALATIONS
 from maild.rules.levels import Level
 from maild.rules.placing import Placing
+from maild.rules.policy import MOST_ESCALATIONS, Policy
 from maild.rules.sla import Calendar
-from maild.rules.tickets import Policy
 
 
 class Maild(Section):

@@ -31,7 +31,8 @@ from maild.message.commands import Fault
 from maild.outbox import About, FiledMail, Outbox, Post, Undelivered, Withheld
 from maild.rules import promises
 from maild.rules.events import DeliveryFailed
-from maild.rules.tickets import Policy, Tell
+from maild.rules.policy import Policy
+from maild.rules.tickets import Tell
 from maild.store import jobs
 from maild.store.models import DeliveryRow, DeliveryState, MailRow
 

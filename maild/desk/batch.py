@@ -32,9 +32,10 @@ from maild.rules.events import (
     StillAProblem,
     Tick,
 )
+from maild.rules.policy import Policy
 from maild.rules.refusals import No, Refused
 from maild.rules.ticket import decide, rescheduled
-from maild.rules.tickets import Decision, Policy, Status, Tell, Ticket, opened
+from maild.rules.tickets import Decision, Status, Tell, Ticket, opened
 from maild.store.models import TicketRow
 
 PolicyOf = Callable[[str, str], Policy]  # of a department, for a requester

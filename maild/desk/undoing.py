@@ -20,11 +20,12 @@ from maild.desk.happenings import Happening, Outcome
 from maild.desk.rows import load
 from maild.rules.events import Delete, Earlier, Event, TakeBack
 from maild.rules.levels import Kind
+from maild.rules.policy import Policy
 from maild.rules.promises import BEFORE_DONE
 from maild.rules.refusals import No, Refused
 from maild.rules.routing import Action
 from maild.rules.ticket import decide
-from maild.rules.tickets import Policy, Status, Tell, Ticket
+from maild.rules.tickets import Status, Tell, Ticket
 from maild.store.models import ClockRow, DeliveryRow, DeliveryState, Direction, HistoryRow, MailRow, TicketRow
 
 UNDONE_WITHIN: Final = timedelta(minutes=30)

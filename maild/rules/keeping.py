@@ -25,7 +25,8 @@ from maild.rules.events import (
     SetRequester,
     Tag,
 )
-from maild.rules.tickets import TO_SOLVE, Policy, Ticket
+from maild.rules.policy import Policy
+from maild.rules.tickets import TO_SOLVE, Ticket
 
 _DID: Final = (
     Admit,

@@ -24,8 +24,9 @@ from typing import Final
 
 from maild.rules.events import AgentWrote, Event, Solved, TakeBack
 from maild.rules.levels import Finished, Kind, Outcome
+from maild.rules.policy import Policy
 from maild.rules.sla import Calendar
-from maild.rules.tickets import TELL_AGAIN, TO_SOLVE, Policy, Status, Ticket
+from maild.rules.tickets import TELL_AGAIN, TO_SOLVE, Status, Ticket
 
 RUNNING: Final = TO_SOLVE | {Status.POSTPONED}
 _DONE: Final = frozenset({Status.RESOLVED, Status.CLOSED})

@@ -84,9 +84,10 @@ from maild.rules.events import (
     Tick,
     Undelete,
 )
+from maild.rules.policy import Policy
 from maild.rules.refusals import No, Refused
 from maild.rules.telling import tells
-from maild.rules.tickets import MOST_PARTICIPANTS, Decision, Policy, Status, Ticket, entered, set_back
+from maild.rules.tickets import MOST_PARTICIPANTS, Decision, Status, Ticket, entered, set_back
 from maild.rules.waiting import asked, due, opening, tick
 
 _RETURN: Final = "return_to"

@@ -1,17 +1,14 @@
-"""What a ticket is to the rules: its statuses and facts, what a department promises, and what a decision may say.
+"""What a ticket is to the rules: its statuses and facts, and what a decision may say.
 
 `rules.ticket` says what happens to it; nothing here decides anything.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from maild.rules.escalation import Escalation
-from maild.rules.levels import Finished, Level
-from maild.rules.sla import ALWAYS, Calendar, Span
+from maild.rules.levels import Finished
 
 
 class Status(StrEnum):
@@ -93,24 +90,6 @@ PEOPLE: Final = ("requester", "participants", "gone")  # what is kept in tables 
 # What follows from the rest.
 COMPUTED: Final = ("gone", "kept_since", "created_at", "resolving_since", "resolving_s", "target_at", "due_at")
 FIELDS: Final = tuple(each.name for each in fields(Ticket) if each.name not in PEOPLE)
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What a department promises and how patient it is."""
-
-    respond_after: Span = field(default_factory=lambda: Span.parse("7d"))  # the customer waits: tell the agents again
-    remind_after: Span = field(default_factory=lambda: Span.parse("5d"))  # we wait: remind the customer
-    resolve_after: Span = field(default_factory=lambda: Span.parse("10d"))  # we wait: believe it solved
-    close_after: Span = field(default_factory=lambda: Span.parse("14d"))  # resolved: close
-    calendar: Calendar = ALWAYS  # counts the spans
-    office: Calendar = ALWAYS  # when a customer gets automatic mails
-    level: Level | None = None  # what is promised; None: nothing
-    asks_rating: bool = False  # whether a customer is asked how we did
-    told_in: Calendar = ALWAYS  # when agents are told that a customer waits
-    escalations: tuple[Escalation, ...] = ()
-    agents: Mapping[str, frozenset[str]] = field(default_factory=dict)  # who works in each department
-    give_back_after: Span | None = None  # the customer waits and his agent does nothing: offer it to the department
 
 
 AFTER_REMINDER: Final = timedelta(days=3)  # a reminded customer has at least this long to answer

@@ -7,15 +7,15 @@ cancel. All instants are aware UTC; spans become instants by the department's ca
 from dataclasses import replace
 from datetime import datetime
 
-from maild.rules import escalating, keeping, promises
+from maild.rules import escalation, keeping, promises
 from maild.rules.events import Event, Resolve, Solved
+from maild.rules.policy import Policy
 from maild.rules.tickets import (
     AFTER_REMINDER,
     DELETED_KEPT,
     RATE_AFTER,
     SPAM_KEPT,
     Decision,
-    Policy,
     Status,
     Tell,
     Ticket,
@@ -36,7 +36,7 @@ def tick(ticket: Ticket, at: datetime, policy: Policy) -> Decision:
             if ticket.wake_at is not None and at < ticket.wake_at:
                 return _told(ticket, at, policy)
             back = entered(ticket, ticket.return_to or Status.OPEN, at)
-            raised = replace(escalating.escalated(back, at, policy), told_at=at)
+            raised = replace(escalation.escalated(back, at, policy), told_at=at)
             return Decision(raised, (*_of_rules(back, raised, policy), Tell.WAITING))
         case Status.RESOLVED:
             if ticket.rate_at is not None and at < _closes_at(ticket, policy):  # else it is too late to ask
@@ -51,7 +51,7 @@ def tick(ticket: Ticket, at: datetime, policy: Policy) -> Decision:
 def _waits(ticket: Ticket, at: datetime, policy: Policy) -> Decision:
     given_back = keeping.is_due(ticket, at, policy)
     left = replace(ticket, assignee=None, kept_since=None) if given_back else ticket
-    raised = escalating.escalated(left, at, policy)
+    raised = escalation.escalated(left, at, policy)
     if raised.assignee != left.assignee:
         raised = replace(raised, kept_since=at)  # a rule may give it to him again who let it lie
     if promises.target_at(raised, policy) != promises.target_at(ticket, policy):
@@ -67,7 +67,7 @@ def _waits(ticket: Ticket, at: datetime, policy: Policy) -> Decision:
 
 
 def _of_rules(before: Ticket, after: Ticket, policy: Policy) -> tuple[Tell, ...]:
-    told = any(rule.tells for rule in escalating.acted(before, after, policy))
+    told = any(rule.tells for rule in escalation.acted(before, after, policy))
     return (Tell.ESCALATED,) if told else ()
 
 
@@ -109,7 +109,7 @@ def due(ticket: Ticket, policy: Policy) -> datetime | None:
         case Status.NEW | Status.OPEN:
             instants = (
                 promises.told_next(ticket, policy),
-                escalating.due(ticket, policy),
+                escalation.due(ticket, policy),
                 keeping.due(ticket, policy),
             )
             return min((at for at in instants if at), default=None)

@@ -8,8 +8,9 @@ from maild.config import Settings
 from maild.config.setting_types import holidays_of
 from maild.rules.events import AgentWrote, CustomerWrote, DeliveryFailed, Event, StillAProblem, Tick
 from maild.rules.levels import Finished, Kind, Outcome
+from maild.rules.policy import Policy
 from maild.rules.promises import RUNNING
-from maild.rules.tickets import TO_SOLVE, Decision, Policy, Status, Tell, Ticket
+from maild.rules.tickets import TO_SOLVE, Decision, Status, Tell, Ticket
 from tests.stories.minutes import Minutes
 
 DAY = timedelta(days=1)

@@ -32,9 +32,10 @@ from maild.rules.events import (
     Undelete,
 )
 from maild.rules.levels import Kind, Level
+from maild.rules.policy import Policy
 from maild.rules.sla import Calendar, Span
 from maild.rules.ticket import decide
-from maild.rules.tickets import AFTER_REMINDER, TELL_AGAIN, TO_SOLVE, Decision, Policy, Status, Tell, Ticket, opened
+from maild.rules.tickets import AFTER_REMINDER, TELL_AGAIN, TO_SOLVE, Decision, Status, Tell, Ticket, opened
 from tests.clock import NOON
 from tests.unit.tickets import DAY, FACTS, HOUR, KINDS, MAILS, MOMENT, POLICY, happens, outcome
 

@@ -25,9 +25,10 @@ from maild.rules.events import (
     Tick,
     Undelete,
 )
+from maild.rules.policy import Policy
 from maild.rules.sla import Calendar, Span
 from maild.rules.ticket import decide
-from maild.rules.tickets import TO_SOLVE, Decision, Policy, Status, Tell, Ticket, opened
+from maild.rules.tickets import TO_SOLVE, Decision, Status, Tell, Ticket, opened
 from tests.clock import NOON
 from tests.unit.tickets import ANNA, DAY, FIRST, HOUR, IN_STATUS, MOMENT, POLICY, after, happens
 

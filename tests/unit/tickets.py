@@ -33,9 +33,10 @@ from maild.rules.events import (
     Tag,
     TakeBack,
 )
+from maild.rules.policy import Policy
 from maild.rules.refusals import Refused
 from maild.rules.ticket import decide
-from maild.rules.tickets import Decision, Policy, Status, Ticket, opened
+from maild.rules.tickets import Decision, Status, Ticket, opened
 from tests.clock import NOON
 
 HOUR: Final = timedelta(hours=1)

@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from maild.rules import promises
-from maild.rules.tickets import Policy, Ticket
+from maild.rules.policy import Policy
+from maild.rules.tickets import Ticket
 from maild.store.models import ClockRow
 
 

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from maild import config
 from maild.config import ConfigError
-from maild.rules.escalation import Escalation
 from maild.rules.events import AgentWrote, Assign, CustomerWrote, Postpone, SetPriority, Tick
 from maild.rules.levels import Kind, Level
+from maild.rules.policy import Escalation, Policy
 from maild.rules.sla import Calendar, Span
 from maild.rules.ticket import decide
-from maild.rules.tickets import Policy, Status, Tell, Ticket, opened
+from maild.rules.tickets import Status, Tell, Ticket, opened
 from tests.clock import NOON
 
 HOUR = timedelta(hours=1)
