@@ -36,6 +36,38 @@ def safe(name: str) -> str:
     return _cut(name)
 
 
+def by_type(content_type: str) -> str:
+    """Return how a file is called that has no name: "image.png", "file" if its type says nothing."""
+    kind, _, subtype = content_type.lower().partition("/")
+    ending = _ENDINGS.get(subtype, subtype)
+    if kind == "message":
+        return "message.eml"
+    if kind in ("image", "audio", "video", "text") and _ENDING.fullmatch(ending):
+        return f"{kind}.{ending}"
+    return f"file.{ending}" if subtype in _ENDINGS else "file"
+
+
+_ENDING: Final = re.compile(r"[a-z0-9]{1,5}")
+_ENDINGS: Final = {
+    "calendar": "ics",
+    "gzip": "gz",
+    "jpeg": "jpg",
+    "json": "json",
+    "mpeg": "mp3",
+    "msword": "doc",
+    "pdf": "pdf",
+    "plain": "txt",
+    "quicktime": "mov",
+    "rtf": "rtf",
+    "svg+xml": "svg",
+    "vcard": "vcf",
+    "vnd.ms-excel": "xls",
+    "vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+    "vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+    "x-zip-compressed": "zip",
+    "zip": "zip",
+}
+
 _SIMPLE: Final = re.compile(r"[A-Za-z0-9_+-]+\.[A-Za-z0-9]{1,8}")
 
 

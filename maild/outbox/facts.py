@@ -111,10 +111,11 @@ class Facts:
         return self.settings.timezone_of(agent) if agent else self.settings.departments[0].timezone
 
 
-def newest(said: Sequence[Said]) -> str:
-    """Return what the customer wrote last."""
-    text = next((each.text for each in said if each.with_customer and each.direction is Direction.IN), "")
-    return (text or "")[:OLDER_CHARACTERS]
+def newest(said: Sequence[Said]) -> tuple[str, list[Said]]:
+    """Return what the customer wrote last, and all else that was said: nothing is told twice in one mail."""
+    last = next((each for each in said if each.with_customer and each.direction is Direction.IN), None)
+    text = (last.text or "" if last else "")[:OLDER_CHARACTERS]
+    return text, [each for each in said if each is not last]
 
 
 def _coming(state: Ticket) -> Coming | None:

@@ -174,9 +174,9 @@ class Outbox:
         token = sign(self._keys, Token(ticket_id, role, person.address_id))
         return reply_address(letter.department.address, token, self._settings.maild.reply_form)
 
-    def _release(self, letter: Letter, mail_id: int) -> str:
+    def _release(self, letter: Letter, mail_id: int, *, reject: bool = False) -> str:
         base, form = letter.department.address, self._settings.maild.reply_form
-        return release_address(self._keys, mail_id, letter.to[0].address_id, base, form)
+        return release_address(self._keys, mail_id, letter.to[0].address_id, base, form, reject=reject)
 
     def _undo(self, letter: Letter, mail_id: int) -> str:
         return undo_token(self._keys, Undo(mail_id, letter.post.thread.ticket_id, letter.to[0].address_id))

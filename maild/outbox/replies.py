@@ -59,11 +59,13 @@ class Replies:
         """Write an agent a mail that he did not ask for; return its id."""
         return self._write(connection, agent, self._person(connection, agent, now), words, now)
 
-    def release(self, connection: Connection, agent: Agent, mail_id: int, now: datetime) -> str:
-        """Return the address by which an agent releases a mail that is held in his name."""
+    def release(
+        self, connection: Connection, agent: Agent, mail_id: int, now: datetime, *, reject: bool = False
+    ) -> str:
+        """Return the address by which an agent releases, or rejects, a mail that is held in his name."""
         base, form = self._department(agent).address, self._settings.maild.reply_form
         person = self._person(connection, agent, now)
-        return release_address(self._keys, mail_id, person.address_id, base, form)
+        return release_address(self._keys, mail_id, person.address_id, base, form, reject=reject)
 
     def _person(self, connection: Connection, agent: Agent, now: datetime) -> Person:
         mailbox = Address(agent.name, agent.address)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from maild.message.compose import File
+from maild.message.filename import by_type
 from maild.outbox.letters import Asked, FiledMail, Letter, Post
 from maild.rules.tickets import Tell
 from maild.store.threads import Whole
@@ -59,7 +60,9 @@ def _passed_on(about: FiledMail) -> Iterator[File]:
     for each in about.message.attachments:
         if each.size_bytes <= room:
             room -= each.size_bytes
-            yield File(each.name, each.content_type, each.content(), each.content_id, each.inline)
+            yield File(
+                each.name or by_type(each.content_type), each.content_type, each.content(), each.content_id, each.inline
+            )
 
 
 def _enclosed(mail: Whole) -> File:

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from maild.config.desks import Department
-from maild.message import commands, rating
+from maild.message import commands, filename, rating
 from maild.message.address import Address, normalise
 from maild.message.subject import base_subject
 from maild.message.tokens import Role
@@ -20,12 +20,19 @@ from maild.templates.mails import Mail
 from maild.templates.pieces import DueTicket, Failure, Fault, Listed, Who
 
 
+class Release(Protocol):
+    """Returns the address by which the recipient of a letter releases a held mail, or rejects it."""
+
+    def __call__(self, letter: Letter, mail_id: int, *, reject: bool = False) -> str:
+        """Return it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """Builds the values of templates."""
 
     facts: Facts
-    release: Callable[[Letter, int], str]  # the address by which the recipient of a letter releases a held mail
+    release: Release
     undo: Callable[[Letter, int], str]  # the word by which the recipient of a letter takes back what a mail did
 
     def of(self, letter: Letter, said: Sequence[Said], reference: str, now: datetime) -> Mail:
@@ -110,7 +117,8 @@ class Words:
         )
 
     def _waiting(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
-        state, facts, text = letter.post.state, self.facts.of(letter, said, now), newest(said)
+        state, (text, older) = letter.post.state, newest(said)
+        facts = self.facts.of(letter, older, now)
         if letter.post.tell is Tell.WAITING:
             since, had = state.waiting_since or state.since, letter.post.before.assignee
             left_by = self.facts.settings.agent_of(had) if had and state.assignee is None else None
@@ -155,27 +163,29 @@ class Words:
     def _escalated(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
         before, state, mine = letter.post.before, letter.post.state, letter.agent
         new = state.assignee is not None and (before.assignee, before.department) != (state.assignee, state.department)
+        text, older = newest(said)
         return mails.Escalated(
             **common,
-            **self.facts.of(letter, said, now),
+            **self.facts.of(letter, older, now),
             rules=tuple(sorted(state.escalated - before.escalated)),
             waiting_since=state.waiting_since or state.since,
             now=now,
             yours=new and mine is not None and normalise(mine.address) == state.assignee,
-            text=newest(said),
+            text=text,
         )
 
     def _handed_over(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
         about, mine = letter.post.about, letter.agent
         by = self.facts.settings.agent_of(about.author.address) if isinstance(about, FiledMail) else None
         assignee = letter.post.state.assignee or ""
+        text, older = newest(said)
         return mails.HandedOver(
             **common,
-            **self.facts.of(letter, said, now),
+            **self.facts.of(letter, older, now),
             by=by.name if by else "",
             noted=about.reply.text if isinstance(about, FiledMail) and about.note else "",
             yours=mine is not None and normalise(mine.address) == normalise(assignee),
-            text=newest(said),
+            text=text,
         )
 
     def _shown(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
@@ -195,15 +205,17 @@ class Words:
         about = letter.post.about
         if not isinstance(about, Collision):
             raise TypeError("a collision needs the answer that waits")
+        missed = about.missed[-OLDER:]
+        told = {each.mail_id for each in missed}
         return mails.Collision(
             **common,
-            **self.facts.of(letter, said, now),
+            **self.facts.of(letter, [each for each in said if each.id not in told], now),
             missed=tuple(
-                pieces.Said(Who(each.name, each.address), each.at, each.text[:OLDER_CHARACTERS])
-                for each in about.missed[-OLDER:]
+                pieces.Said(Who(each.name, each.address), each.at, each.text[:OLDER_CHARACTERS]) for each in missed
             ),
             text="\n\n".join(part for part in (about.block, about.text) if part),
             release=self.release(letter, about.mail_id),
+            reject=self.release(letter, about.mail_id, reject=True),
         )
 
     def _transcript(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
@@ -295,4 +307,6 @@ def _role(about: FiledMail, thread: Thread) -> pieces.Role:
 
 
 def _listed(about: FiledMail) -> tuple[Listed, ...]:
-    return tuple(Listed(each.name or each.content_type, each.size_bytes) for each in about.message.attachments)
+    return tuple(
+        Listed(each.name or filename.by_type(each.content_type), each.size_bytes) for each in about.message.attachments
+    )

@@ -98,31 +98,35 @@ class Mornings:
         led = [each.name for each in self._settings.departments if self._leads(each.lead, agent)]
         return {
             "count": count,
-            "due": self._rows(due[: 2 * SHOWN]),
-            "to_solve": self._rows(rest[:SHOWN]),
+            "due": self._rows(agent, due[: 2 * SHOWN]),
+            "to_solve": self._rows(agent, rest[:SHOWN]),
             "more": count - len(due[: 2 * SHOWN]) - len(rest[:SHOWN]),
-            "waking": self._rows(digests.waking(connection, seen, ends)[:SHOWN]),
-            "undelivered": self._rows(digests.undelivered(connection, seen)[:SHOWN]),
+            "waking": self._rows(agent, digests.waking(connection, seen, ends)[:SHOWN]),
+            "undelivered": self._rows(agent, digests.undelivered(connection, seen)[:SHOWN]),
             "held": tuple(self._held(connection, agent, now)),
-            "late": self._rows(digests.late(connection, seen, led, now)[:SHOWN]),
+            "late": self._rows(agent, digests.late(connection, seen, led, now)[:SHOWN]),
             "counted": self._figures(connection, agent, led, now),
         }
 
-    def _rows(self, found: Sequence[Listed]) -> tuple[Row, ...]:
-        return tuple(map(self._row, found))
+    def _rows(self, agent: Agent, found: Sequence[Listed]) -> tuple[Row, ...]:
+        return tuple(self._row(agent, each) for each in found)
 
-    def _row(self, each: Listed) -> Row:
+    def _row(self, agent: Agent, each: Listed) -> Row:
         assignee = self._settings.agent_of(each.assignee) if each.assignee else None
         due_at = each.target_at if each.waiting_since else None
         customer = Who(each.name, each.address)
-        return Row(each.id, each.subject, each.status.value, customer, assignee.name if assignee else "", due_at)
+        name, take = assignee.name if assignee else "", assignee is not agent
+        return Row(each.id, each.subject, each.status.value, customer, name, due_at, take=take)
 
     def _held(self, connection: Connection, agent: Agent, now: datetime) -> list[HeldMail]:
         """Return the mails in an agent's name that wait; none is released by a click that failed its proof."""
         held = digests.held(connection, normalise(agent.address))[:SHOWN]
         return [
             HeldMail(
-                each.subject, each.at, "" if each.failed else self._replies.release(connection, agent, each.id, now)
+                each.subject,
+                each.at,
+                "" if each.failed else self._replies.release(connection, agent, each.id, now),
+                self._replies.release(connection, agent, each.id, now, reject=True),
             )
             for each in held
         ]

@@ -56,6 +56,7 @@ _LATEST: Final = (
         MailRow.text,
         MailRow.stored_at,
         MailRow.source,
+        MailRow.id,
     )
     .join(_RANKED, _RANKED.c.id == MailRow.id)
     .where(_RANKED.c.rank <= LATEST)
@@ -105,6 +106,7 @@ class Said:
     text: str | None
     at: datetime
     source: str
+    id: int
 
     @property
     def with_customer(self) -> bool:

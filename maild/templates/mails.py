@@ -256,6 +256,7 @@ class Collision(ToAgent):
     missed: tuple[Said, ...]  # oldest first
     text: str  # of the answer
     release: str  # address that sends it all the same
+    reject: str  # address that puts it away
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

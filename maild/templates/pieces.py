@@ -106,6 +106,7 @@ class Row:
     assignee: str = ""  # name of an agent, "" for nobody
     due_at: datetime | None = None  # when the customer should have heard from us
     found: Found | None = None
+    take: bool = True  # its reader can take it on: it is not his
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,8 @@ class HeldMail:
 
     subject: str
     at: datetime
-    release: str = ""  # address that lets it through
+    release: str = ""  # address that lets it through; "" if its sender failed his proof
+    reject: str = ""  # address that puts it away
 
 
 @dataclass(frozen=True, slots=True)

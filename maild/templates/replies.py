@@ -7,7 +7,7 @@ any other: an unknown value is an error that `check` finds, and nothing reaches 
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +32,7 @@ class Values:
     department: str  # its title
 
 
+_PLACES: Final = {each.name: f"[{each.name}]" for each in fields(Values)}  # as lists of the texts show values
 _SAMPLES: Final = (
     Values("Ada Lovelace", "Printer on fire", 1042, "Anna", "Acme Support"),
     Values("", "", 1, "Anna", "Acme Support"),
@@ -74,7 +75,7 @@ class Prepared:
         if template is None:
             return None
         try:
-            return _said(template, values)
+            return _said(template, asdict(values))
         except Exception:  # noqa: BLE001 - a template may raise anything; `check` names it
             return None
 
@@ -86,8 +87,8 @@ def _read(path: Path) -> str:
     return text
 
 
-def _said(template: Template, values: Values) -> str:
-    told = {name: clean(each) if isinstance(each, str) else each for name, each in asdict(values).items()}
+def _said(template: Template, values: Mapping[str, object]) -> str:
+    told = {name: clean(each) if isinstance(each, str) else each for name, each in values.items()}
     return template.render(told).replace("\r\n", "\n").strip()
 
 
@@ -95,7 +96,7 @@ def _wrong(path: Path, template: Template) -> Iterator[str]:
     """Yield what is wrong with a text, by saying it."""
     for sample in _SAMPLES:
         try:
-            said = _said(template, sample)
+            said = _said(template, asdict(sample))
         except Exception as error:  # noqa: BLE001 - a template may raise anything, and all faults are wanted
             yield f"{path}: {error}"
             return
@@ -108,7 +109,10 @@ def _wrong(path: Path, template: Template) -> Iterator[str]:
 
 
 def _first(template: Template) -> str:
-    try:
-        return _said(template, _SAMPLES[0]).split("\n", 1)[0][:80]
-    except Exception:  # noqa: BLE001 - as above
-        return ""
+    """Return what a text begins with, whoever it is said to."""
+    for values in (_PLACES, asdict(_SAMPLES[1])):  # it may reckon with the number, which a placeholder is not
+        try:
+            return _said(template, values).split("\n", 1)[0][:80]
+        except Exception:  # noqa: BLE001, S112 - as above
+            continue
+    return ""

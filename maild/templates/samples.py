@@ -159,7 +159,7 @@ def _figures() -> Iterator[Mail]:
     row = Row(1042, "Printer on fire", "open", _ADA, "Anna Berg", _AT)
     other = Row(1043, "", "new", Who("", "charles@elsewhere.example"))
     frame = {**_BARE, "subject": "", "desk": _DESK}
-    held = (HeldMail("Re: Printer on fire", _AT, _REPLY), HeldMail("", _AT))
+    held = (HeldMail("Re: Printer on fire", _AT, _REPLY, _REPLY), HeldMail("", _AT, reject=_REPLY))
     sections: dict[str, Any] = {"waking": (other,), "undelivered": (row,), "held": held, "late": (row,)}
     yield Digest(**frame, count=9, due=(row,), to_solve=(row, other), more=6, **sections, counted=named)
     yield Digest(**frame, count=1, to_solve=(other,))
@@ -236,7 +236,7 @@ def _to_agents() -> Iterator[Mail]:
     yield Shown(**_FULL, attached=1)
     yield Shown(**_FULL, until=_AT + timedelta(minutes=30))
     yield Shown(**_FULL, why=(Change(_AT, "Anna Berg", "status: new, open"),))
-    yield Collision(**_FULL, missed=_OLDER[2:], text=_ANSWER, release=_REPLY)
+    yield Collision(**_FULL, missed=_OLDER[2:], text=_ANSWER, release=_REPLY, reject=_REPLY)
     until = _AT + timedelta(minutes=30)
     deeds = (
         Deed(1042, "status", "open", "resolved"),

@@ -69,4 +69,4 @@ def test_help_tells_all_of_one_word(desk: Desk, told: Received) -> None:
     assert "#resolve" not in helped
     assert "search TEXT" in ask(desk, told, "help search").text
     assert "help #resolve" in ask(desk, told, "help reslove").text or "resolve" in ask(desk, told, "help reslove").text
-    assert "#reslove is no word" in ask(desk, told, "help reslove").text
+    assert '"reslove" is no word' in ask(desk, told, "help reslove").text

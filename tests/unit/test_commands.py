@@ -253,9 +253,24 @@ def test_the_desk_address_takes_a_request_with_or_without_its_sign(text: str, co
 def test_the_desk_address_refuses_what_needs_a_ticket_and_what_it_does_not_know() -> None:
     [misplaced] = parse_request("resolve", DESK).faults
     assert misplaced.said == "#resolve is said in an answer to a ticket's mail, not here."
-    assert parse_request("serach printer", DESK).faults[0].suggestion == "#search printer"
-    assert parse_request("1042", DESK).faults[0].said == '"1042" is no request that I understand.'
+    assert parse_request("serach printer", DESK).faults[0].suggestion == "search printer"
+    assert parse_request("serach printer", DESK).faults[0].said == '"serach" is no request that I understand.'
+    assert parse_request("#serach printer", DESK).faults[0].said == "#serach is no word that I know."
     assert parse_request("", DESK) == Block()
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("1042", Command("get", (1042,))),
+        ("#1042 1043", Command("get", (1042, 1043))),
+        ("Show 1042", Command("get", (1042,))),
+        ("find printer", Command("search", "printer")),
+        ("commands", Command("help")),
+    ],
+)
+def test_the_desk_address_understands_other_words_for_the_same(written: str, meant: Command) -> None:
+    assert parse_request(written, DESK) == Block((meant,))
 
 
 def test_every_word_has_a_help_and_an_example_that_is_understood() -> None:

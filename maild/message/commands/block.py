@@ -15,7 +15,7 @@ from datetime import datetime, tzinfo
 from maild.message.address import valid
 from maild.message.commands.faults import Fault, Says, fault
 from maild.message.commands.when import BusinessDays, Unclear, UnclearTimeError, instant
-from maild.message.commands.words import PRIORITIES, WORDS, Syntax, Word, nearest, nearest_word
+from maild.message.commands.words import PRIORITIES, WORDS, Syntax, Word, nearest, nearest_word, requested
 from maild.message.subject import base_subject
 
 MOST_COMMANDS = 30
@@ -125,18 +125,41 @@ def block_lines(lines: Sequence[str], circumstances: Circumstances) -> int:
 
 
 def parse_request(text: str, circumstances: Circumstances) -> Block:
-    """Return what a mail to the desk address asks for: its subject or first line, with or without `#`; never raises."""
+    """Return what a mail to the desk address asks for: its subject or first line, with or without `#`; never raises.
+
+    Nothing that is asked there destroys anything, so it is taken as it is meant: "show 1042", "1042".
+    """
     first = next((line for line in map(_plain, text[:MOST_VALUE_CHARS].splitlines()) if line), "")
     first = base_subject(first)
     if not first:
         return Block()
     reading = _Reading(circumstances)
+    first = _meant(first)
     if not reading.line(first if first.startswith("#") else f"#{first}", ""):
         reading.faults.append(fault(Says.NO_REQUEST, "help", values={"text": first[:40]}))
+    if not first.startswith("#"):
+        reading.faults = [_as_written(each) for each in reading.faults]
     for command in reading.commands:
         if not WORDS[command.word].desk:
             reading.faults.append(fault(Says.NOT_AT_THE_DESK, "help", values={"word": command.word}))
     return reading.block("")
+
+
+def _meant(first: str) -> str:
+    """Return a request as the table knows it: a number alone is a ticket's, and other words mean the same."""
+    if all(_TICKET.fullmatch(each) for each in first.split()):
+        return f"get {first}"
+    word, space, rest = first.partition(" ")
+    meant = requested(word.lstrip("#"))
+    return f"{meant}{space}{rest}" if meant else first
+
+
+def _as_written(each: Fault) -> Fault:
+    """Return the fault of a request that was written without `#`, as its writer knows it."""
+    sentence, values = each.text, each.values
+    if sentence == Says.UNKNOWN_WORD:
+        sentence, values = Says.NO_REQUEST.value, tuple(("text", value) for _, value in values)
+    return Fault(sentence, each.suggestion.removeprefix("#"), each.line.removeprefix("#"), values)
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ class Says(StrEnum):
 
     # The block
     UNKNOWN_WORD = "#%(word)s is no word that I know."
+    UNKNOWN_HELP = '"%(text)s" is no word that I know.'
     TOO_MANY_WORDS = "There are more than %(most)s words in one mail."
     ONE_STATUS = "Only one of %(words)s can be done."
     SAID_OFTEN = "#%(word)s is said %(times)s times."

@@ -97,7 +97,7 @@ _TABLE = (
 
 WORDS = {word.name: word for word in _TABLE}
 
-# What people write who know another desk; only ever suggested.
+# What people write who know another desk; suggested, and at the desk address, where nothing is destroyed, understood.
 _MEANT = {
     "done": "resolve",
     "fixed": "resolve",
@@ -142,6 +142,12 @@ def nearest_word(written: str) -> str | None:
     if written in _MEANT:
         return _MEANT[written]
     return nearest(written, WORDS)
+
+
+def requested(written: str) -> str | None:
+    """Return the word of the desk that `written` is another one for, None if it is none."""
+    meant = _MEANT.get(written.casefold())
+    return meant if meant and WORDS[meant].desk else None
 
 
 def nearest(written: str, among: dict[str, Word] | tuple[str, ...] | list[str]) -> str | None:

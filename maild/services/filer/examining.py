@@ -247,4 +247,6 @@ def _release(each: Reading, holder: Person | None, kept: Mapping[int, Kept]) -> 
         return f"mail {mail_id} is not his"
     if asked.state is not MailState.HELD:
         return f"mail {mail_id} is not held (any more)"
-    return f"mail {mail_id} failed authentication: the operator has to look at it" if asked.trust == "fail" else ""
+    if asked.trust == "fail" and not each.rejects:  # whoever forged it gains nothing if it is put away
+        return f"mail {mail_id} failed authentication: the operator has to look at it"
+    return ""

@@ -18,7 +18,7 @@ def one_word(written: str, at_the_desk: frozenset[str]) -> tuple[tuple[Entry, ..
     name = written.strip().lstrip("#").casefold()
     word = WORDS.get(name)
     if word is None:
-        return fault(Says.UNKNOWN_WORD, f"help {nearest_word(name) or ''}".strip(), values={"word": name[:40]})
+        return fault(Says.UNKNOWN_HELP, f"help {nearest_word(name) or ''}".strip(), values={"text": name[:40]})
     timed = word.syntax in (Syntax.WHEN, Syntax.MAYBE_WHEN)
 
     def entry(sign: str) -> Entry:

@@ -38,6 +38,7 @@ from maild.templates import mails, pieces
 from maild.templates.pieces import Change, Entry, Row, Who
 
 OFFERED_FOR: Final = timedelta(minutes=30)
+ALIVE: Final = (Status.NEW, Status.OPEN, Status.ANSWERED, Status.POSTPONED)
 MOST_SHOWN: Final = 10  # tickets that one mail gets
 MOST_VALUE_CHARS: Final = 200  # of a change that is told
 _INSTANTS: Final = re.compile(r"(^|_)(at|since|until)$")  # fields that only say when: the line says that
@@ -113,9 +114,8 @@ class Requests:
 
     def mine(self, asking: _Asking) -> None:
         """List the tickets of the agent that are not done."""
-        statuses = (Status.NEW, Status.OPEN, Status.ANSWERED, Status.POSTPONED)
         self._list(
-            asking, "mine", *lists.listed(asking.connection, asking.seen, statuses=statuses, assignee=asking.seen.agent)
+            asking, "mine", *lists.listed(asking.connection, asking.seen, statuses=ALIVE, assignee=asking.seen.agent)
         )
 
     def list(self, asking: _Asking) -> None:
@@ -129,14 +129,18 @@ class Requests:
         self._list(asking, f"list {written}".strip(), found, count)
 
     def _list(self, asking: _Asking, request: str, found: Sequence[Listed], count: int) -> None:
-        self._reply(asking, request, rows=tuple(map(self._row, found)), more=count - len(found))
+        self._reply(asking, request, rows=self._rows(asking, found), more=count - len(found))
 
-    def _row(self, each: Listed, hit: Hit | None = None) -> Row:
+    def _rows(self, asking: _Asking, found: Sequence[Listed]) -> tuple[Row, ...]:
+        return tuple(self._row(asking.seen.agent, each) for each in found)
+
+    def _row(self, agent: str, each: Listed, hit: Hit | None = None) -> Row:
         assignee = self._settings.agent_of(each.assignee) if each.assignee else None
         customer = Who(each.name, each.address)
         due_at = each.target_at if each.waiting_since else None
+        name, take = assignee.name if assignee else "", each.assignee != agent and each.status in ALIVE
         said = pieces.Found(hit.author, hit.at, hit.snippet) if hit and hit.at else None
-        return Row(each.id, each.subject, each.status.value, customer, assignee.name if assignee else "", due_at, said)
+        return Row(each.id, each.subject, each.status.value, customer, name, due_at, said, take)
 
     def search(self, asking: _Asking) -> None:
         """List the newest tickets in which something was written."""
@@ -145,7 +149,7 @@ class Requests:
         if unknown := [each for each in query.statuses if each not in set(Status)]:
             self._return(asking, [narrowing.no_status(unknown[0], "search printer status:open")])
             return
-        rows = tuple(self._row(*each) for each in lists.found(asking.connection, asking.seen, query))
+        rows = tuple(self._row(asking.seen.agent, *each) for each in lists.found(asking.connection, asking.seen, query))
         self._reply(asking, f"search {text}", rows=rows)
 
     def get(self, asking: _Asking) -> None:
@@ -174,7 +178,7 @@ class Requests:
         """Note that the agent is there again, and list his tickets."""
         agents.leave(asking.connection, asking.seen.agent, asking.now)
         rows, count = lists.listed(asking.connection, asking.seen, assignee=asking.seen.agent)
-        shown = tuple(map(self._row, rows))
+        shown = self._rows(asking, rows)
         self._reply(asking, "back", presence=pieces.Presence(away=False), rows=shown, more=count - len(shown))
 
     def report(self, asking: _Asking) -> None:
@@ -202,8 +206,7 @@ class Requests:
             return
         until = asking.now + OFFERED_FOR
         if self._happen(asking, ticket_id, Offer(asking.now, asking.seen.agent, until)):
-            asked = Asked(asking.agent.address, until=until)
-            self._desk.tell(asking.connection, ticket_id, Tell.SHOWN, asked, asking.now)
+            self._send(asking, ticket_id, until=until, whole=True)
 
     def pass_on(self, asking: _Asking) -> None:
         """Leave tickets to others, that which was offered if none is named; then offer the next."""
@@ -294,15 +297,19 @@ class Requests:
         if tickets and agent is None:
             self.mine(asking)
         else:
-            self._show(asking, _tickets(asking.command)[:1])
+            self._show(asking, _tickets(asking.command)[:1], whole=True)
+
+    def _send(self, asking: _Asking, ticket_id: int, *, whole: bool = False, **told: Any) -> None:
+        """Send the agent a ticket, with its mails if he is to have it whole."""
+        thread, left_out = threads.whole(asking.connection, ticket_id) if whole else ([], 0)
+        asked = Asked(asking.agent.address, thread=tuple(thread), left_out=left_out, **told)
+        self._desk.tell(asking.connection, ticket_id, Tell.SHOWN, asked, asking.now)
 
     def _show(self, asking: _Asking, wanted: Sequence[int], *, history: bool = False, whole: bool = False) -> None:
         found = lists.visible(asking.connection, asking.seen, wanted)
         for ticket_id in found:
             why = _why(lists.changes(asking.connection, ticket_id)) if history else ()
-            thread = threads.whole(asking.connection, ticket_id) if whole else ([], 0)
-            asked = Asked(asking.agent.address, why, thread=tuple(thread[0]), left_out=thread[1])
-            self._desk.tell(asking.connection, ticket_id, Tell.SHOWN, asked, asking.now)
+            self._send(asking, ticket_id, why=why, whole=whole)
         if missing := [ticket_id for ticket_id in wanted if ticket_id not in found]:
             self._return(asking, [fault(Says.NOT_YOURS_TO_SEE, values={"number": each}) for each in missing])
         elif not wanted:

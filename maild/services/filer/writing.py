@@ -40,7 +40,7 @@ from maild.services.filer.filing import Filing, evidence
 from maild.services.filer.joining import named
 from maild.services.filer.requests import Requests
 from maild.services.filer.telling import transcribe
-from maild.store import search
+from maild.store import conversations, search
 from maild.store.models import HistoryRow, MailRow, MailState
 
 log = structlog.get_logger("maild.filer")
@@ -112,6 +112,7 @@ class Writer:
         search.index(connection, map(_said, filter(_is_found, columns)))
         _record_released(connection, filings, now)
         self._release(connection, filings, now)
+        _put_away(connection, filings)
         delaying.keep(self._desk, connection, filings, now)
         delaying.wake(connection, filings, now)
         self._requests.answer(connection, filings, now)
@@ -329,6 +330,22 @@ def _record_released(connection: Connection, filings: Sequence[Filing], now: dat
     ]
     if rows:
         connection.execute(insert(HistoryRow), rows)
+
+
+def _put_away(connection: Connection, filings: Sequence[Filing]) -> None:
+    """Put away answers that were held since something newer was said, and whose agents have answered anew."""
+    answers = [each for each in filings if each.route.action in (Action.ANSWER, Action.DELAYED) and not each.notes]
+    spoken = [each for each in answers if any(isinstance(one, AgentWrote) for one in each.orders.events)]
+    if not spoken:
+        return
+    told = conversations.sent(connection, {one for each in spoken for one in each.reading.message.in_reply_to})
+    for filing in spoken:
+        for name in filing.reading.message.in_reply_to:
+            mail = told.get(name)
+            if mail is not None and mail.purpose == Tell.COLLISION and mail.about_id != filing.mail.id:
+                [done] = held.reject(connection, [mail.about_id or 0], filing.reading.sender)
+                if done.refused is None:
+                    log.info("rejected", mail=done.id, by=filing.reading.sender, with_mail=filing.mail.id)
 
 
 def _failed_for_good(each: Reading) -> bool:

@@ -1,0 +1,171 @@
+"""What agents read in their mails: nothing twice, nothing that cannot be, everything by its name."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from maild.store.models import MailState
+from tests.stories.driver import ADA, ANNA, BEN, BERT, Desk, Received
+
+MORNING = datetime(2026, 3, 3, 8, tzinfo=UTC)  # a Tuesday
+PHOTO = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+@pytest.fixture
+def told(desk: Desk) -> Received:
+    """Anna's notification of ticket 1, which Ada opened; everybody has read his mail."""
+    desk.mail(f"Ada <{ADA}>", "Printer on fire", "It smokes.\r\n", proven=True)
+    [told] = desk.mails_to(ANNA)
+    for each in (ADA, BERT):
+        desk.mails_to(each)
+    desk.clock.advance(minutes=5)
+    return told
+
+
+def answer(desk: Desk, told: Received, text: str) -> int:
+    """Let whoever got `told` answer it."""
+    return desk.mail(told.recipient, f"Re: {told.subject}", text, answers=told)
+
+
+def ask(desk: Desk, told: Received, words: str, agent: str = ANNA) -> Received:
+    """Let an agent write to his desk address; return what he gets."""
+    address, _ = told.click("help")
+    desk.mail(agent, words, "\r\n", to=address)
+    [got] = desk.mails_to(agent)
+    return got
+
+
+def collided(desk: Desk, told: Received) -> tuple[Received, int]:
+    """What Anna gets when Ada has written since she was told, and her answer that waits."""
+    desk.mail(ADA, "Re: Printer on fire", "It was the toaster.\r\n", headers="In-Reply-To: <mail-1@client.example>")
+    desk.mails_to(ANNA)
+    desk.clock.advance(minutes=1)
+    mail = answer(desk, told, "Buy a new printer.\r\n")
+    [waits] = desk.mails_to(ANNA)
+    return waits, mail
+
+
+# Nothing is told twice
+
+
+def test_a_ticket_that_is_handed_over_shows_the_customers_words_once(desk: Desk, told: Received) -> None:
+    answer(desk, told, "#assign bert\r\n")
+
+    [got] = desk.mails_to(BERT)
+    assert got.text.count("It smokes.") == 1
+
+
+def test_an_answer_that_waits_shows_what_was_missed_once_and_what_was_before(desk: Desk, told: Received) -> None:
+    waits, _ = collided(desk, told)
+
+    assert waits.text.count("It was the toaster.") == 1
+    assert waits.text.count("It smokes.") == 1
+
+
+def test_a_customer_who_waits_is_quoted_once(desk: Desk, told: Received) -> None:
+    desk.wait(days=10)
+
+    mails = [each for each in desk.mails_to(ANNA) if "has been waiting" in each.text]
+    assert mails
+    assert all(each.text.count("It smokes.") == 1 for each in mails)
+
+
+# Where a mail is held, it is let through or put away by a click
+
+
+def test_an_answer_that_waits_is_put_away_by_a_click(desk: Desk, told: Received) -> None:
+    waits, mail = collided(desk, told)
+    [address] = [line.split("mailto:")[1] for line in waits.text.splitlines() if line.startswith("Put it away")]
+
+    desk.mail(ANNA, "", "\r\n", to=address)
+
+    assert desk.mails_to(ADA) == []
+    assert desk.filed(mail).state is MailState.NOTED
+
+
+def test_another_answer_puts_the_one_that_waits_away(desk: Desk, told: Received) -> None:
+    waits, mail = collided(desk, told)
+    desk.clock.advance(minutes=1)
+
+    answer(desk, waits, "Buy a new toaster.\r\n")
+
+    [got] = desk.mails_to(ADA)
+    assert "toaster" in got.text
+    assert desk.filed(mail).state is MailState.NOTED
+    assert desk.filed(mail).reason.startswith(f"rejected by {ANNA}")
+
+
+def test_a_note_puts_no_answer_away(desk: Desk, told: Received) -> None:
+    waits, mail = collided(desk, told)
+
+    answer(desk, waits, "#note\r\nI will ask her.\r\n")
+
+    assert desk.filed(mail).state is MailState.HELD
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_the_digest_has_both_links_for_a_mail_that_is_held_and_one_for_a_forgery(desk: Desk, failed: bool) -> None:
+    desk.mail(f"Ada <{ADA}>", "Printer on fire", proven=True)
+    if failed:
+        forged = "Authentication-Results: mx.acme.example; dmarc=fail header.from=acme.example"
+        mail = desk.mail(ANNA, "Re: [#1] Printer on fire", "Yes.\r\n", headers=forged)
+    else:
+        mail = desk.mail(ANNA, "Re: [#1] Printer on fire", "Yes.\r\n")
+    assert desk.filed(mail).state is MailState.HELD
+    desk.mails_to(ANNA)
+    desk.clock.set(MORNING)
+    desk.works.mornings.step()
+    desk.work()
+
+    [digest] = [each for each in desk.mails_to(ANNA) if each.subject.startswith("Your day")]
+    assert ("It is mine, let it through" in digest.text) is not failed
+    [address] = [line.split("mailto:")[1] for line in digest.text.splitlines() if line.startswith("Put it away")]
+    desk.mail(ANNA, "", "\r\n", to=address)
+    assert desk.filed(mail).state is MailState.NOTED
+
+
+# The desk address
+
+
+def test_nobody_is_offered_to_take_on_what_is_his(desk: Desk, told: Received) -> None:
+    answer(desk, told, "#take\r\n")
+    desk.mail(f"Ben <{BEN}>", "No paper", proven=True)
+    desk.mails_to(ANNA)
+
+    mine, all_of_them = ask(desk, told, "mine"), ask(desk, told, "list")
+
+    assert "take it on" not in mine.text
+    assert all_of_them.text.count("take it on") == 1
+    assert "take it on" not in (mine.message.html or "")
+
+
+def test_a_slip_of_the_pen_is_told_as_it_was_written(desk: Desk, told: Received) -> None:
+    assert '- serach printer\n  "serach" is no request that I understand.' in ask(desk, told, "serach printer").text
+    assert "Did you mean search printer?" in ask(desk, told, "serach printer").text
+    assert "- #serach" in ask(desk, told, "#serach printer").text
+    assert '"serach" is no word that I know. Did you mean help search?' in ask(desk, told, "help serach").text
+
+
+@pytest.mark.parametrize("asked", ["next", "take 1", "get 1"])
+def test_a_ticket_to_be_answered_comes_with_its_mails(desk: Desk, told: Received, asked: str) -> None:
+    got = ask(desk, told, asked)
+
+    assert [each.content_type for each in got.message.attachments] == ["message/rfc822"]
+    assert "It smokes." in got.message.attachments[0].content().decode()
+
+
+# Files
+
+
+def test_a_picture_without_a_name_is_listed_by_what_it_is(desk: Desk) -> None:
+    headers = "MIME-Version: 1.0\nContent-Type: multipart/related; boundary=x"
+    text = (
+        "--x\r\nContent-Type: text/html\r\n\r\n<p>It looks so: <img src='cid:a'></p>\r\n"
+        "--x\r\nContent-Type: image/png\r\nContent-ID: <a>\r\nContent-Disposition: inline\r\n"
+        f"Content-Transfer-Encoding: base64\r\n\r\n{PHOTO}\r\n--x--\r\n"
+    )
+    desk.mail(ADA, "Printer on fire", text, headers=headers)
+
+    [told] = desk.mails_to(ANNA)
+    assert "- image.png (" in told.text
+    assert "image/png" not in told.text
