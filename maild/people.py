@@ -5,14 +5,14 @@ and have rows here only so that proofs can be made for them.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from maild.message.address import Address, normalise
+from maild.message.address import Address, normalise, spelled, valid
 from maild.store.models import AddressRow, PersonRow
 
 MOST_CHARACTERS: Final = 320  # of an address or a name: the columns' width
@@ -92,6 +92,7 @@ def enrol(connection: Connection, mailboxes: Iterable[Address], now: datetime) -
         _add(connection, missing, now)
         found |= known(connection, missing)
     _learn_names(connection, wanted, found)
+    _respell(connection, wanted, found)
     return found
 
 
@@ -100,7 +101,7 @@ def _add(connection: Connection, missing: dict[str, Address], now: datetime) -> 
     ids = connection.scalars(_ADD_PEOPLE, people).all()
     make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     rows = [
-        {"person_id": id_, "normal": _stored(normal), "address": _stored(mailbox.address)}
+        {"person_id": id_, "normal": _stored(normal), "address": _stored(spelled(mailbox.address))}
         for id_, (normal, mailbox) in zip(ids, sorted(missing.items()), strict=True)  # two nodes add in one order
     ]
     added = connection.scalars(make(AddressRow).on_conflict_do_nothing().returning(AddressRow.person_id), rows).all()
@@ -117,6 +118,17 @@ def _learn_names(connection: Connection, wanted: dict[str, Address], found: dict
             found[normal] = Person(
                 person.id, person.address_id, person.address, normal, name, person.language, person.suppressed_until
             )
+
+
+def _respell(connection: Connection, wanted: dict[str, Address], found: dict[str, Person]) -> None:
+    """Give addresses that a release before 0.2.0 wrote down in a spelling of somebody else the one that is theirs."""
+    for normal, person in found.items():
+        if valid(person.address) and normalise(person.address) == normal:
+            continue
+        address = _stored(spelled(wanted[normal].address))
+        if valid(address) and address != person.address:
+            connection.execute(update(AddressRow).where(AddressRow.id == person.address_id).values(address=address))
+            found[normal] = replace(person, address=address)
 
 
 def unite(connection: Connection, address: str, person: Person) -> None:

@@ -11,9 +11,12 @@ from typing import NamedTuple
 MOST_ADDRESS_OCTETS = 254  # RFC 5321 4.5.3.1.3, less the angle brackets
 MOST_LOCAL_OCTETS = 64  # RFC 5321 4.5.3.1.1
 MOST_DOMAIN_OCTETS = 255  # RFC 5321 4.5.3.1.2
+MOST_LABEL_OCTETS = 63  # RFC 1035 2.3.4
 
 _DOT_ATOM = re.compile(r"[^\s@.,:;<>()\[\]\\\"]+(?:\.[^\s@.,:;<>()\[\]\\\"]+)*")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
+_DOTS = re.compile("[.\u3002\uff0e\uff61]")  # RFC 3490 3.1
+_DEVIATING = re.compile("([\u00df\u03c2])")  # eszett and final sigma
 
 
 class Address(NamedTuple):
@@ -24,19 +27,40 @@ class Address(NamedTuple):
 
 
 def normalise(address: str) -> str:
-    """Return `address` as addresses are compared: ASCII domain in lower case, local part case-folded; never raises.
+    """Return `address` as addresses are compared: ASCII domain and local part in lower case; never raises.
 
-    RFC 5321 2.4 lets a host tell `Ada` from `ada`; no host that matters does.
+    RFC 5321 2.4 lets a host tell `Ada` from `ada`; no host that matters does. Nothing else is taken for the same:
+    with case folding a long s would be an s, and its holder somebody else.
     """
+    local, at, domain = _parts(address)
+    if not at:
+        return domain.lower()
+    if local.isascii():
+        return f"{local.lower()}@{ascii_domain(domain)}"
+    return f"{unicodedata.normalize('NFC', local.lower())}@{ascii_domain(domain)}"
+
+
+def spelled(address: str) -> str:
+    """Return `address` as mail is sent to it: as it was written, but for what means nothing there; never raises.
+
+    Whoever is met first under an address decides how it is spelled for good: quotes that are not needed, a dot at the
+    end and invisible signs compare as nothing, and must not make it one to which nobody can write.
+    """
+    local, at, domain = _parts(address)
+    written = f"{local}{at}{domain.rstrip('.')}"
+    if valid(written):
+        return written
+    plain = normalise(address)
+    return plain if valid(plain) else address
+
+
+def _parts(address: str) -> tuple[str, str, str]:
+    """Return local part, `@` and domain; of what has no `@` all as the domain."""
     text = address.strip().strip("<>").strip()
     local, at, domain = text.rpartition("@")
-    if not at:
-        return text.casefold()
     if len(local) > 2 and local[0] == local[-1] == '"' and _DOT_ATOM.fullmatch(local[1:-1]):
         local = local[1:-1]  # RFC 5321 4.1.2: the quotes mean nothing where they are not needed
-    if not local.isascii():
-        local = unicodedata.normalize("NFC", local)
-    return f"{local.casefold()}@{ascii_domain(domain)}"
+    return local if local.isascii() else unicodedata.normalize("NFC", local), at, domain
 
 
 def ascii_domain(domain: str) -> str:
@@ -45,9 +69,31 @@ def ascii_domain(domain: str) -> str:
     if text.isascii() or len(text) > MOST_DOMAIN_OCTETS:
         return text
     try:
-        return text.encode("idna").decode("ascii").lower()
+        return ".".join(map(_ascii_label, _DOTS.split(text)))
     except UnicodeError:  # an empty or overlong label, or a character that no domain may have
         return text
+
+
+def _ascii_label(label: str) -> str:
+    """Return a label in ASCII.
+
+    Raises:
+        UnicodeError: it is none.
+    """
+    if _DEVIATING.search(label) is None:
+        return label.encode("idna").decode("ascii").lower()
+    # RFC 5892 2.6: letters of their own, that the codec (RFC 3490) writes as "ss" and as the other sigma. The domain
+    # with them belongs to somebody else than the one without.
+    pieces = (_in_idna(piece) if number % 2 == 0 else piece for number, piece in enumerate(_DEVIATING.split(label)))
+    found = "xn--" + "".join(pieces).encode("punycode").decode("ascii")
+    if len(found) > MOST_LABEL_OCTETS:
+        raise UnicodeError("label too long")
+    return found
+
+
+def _in_idna(text: str) -> str:
+    """Return a part of a label as the codec means it: prepared, not yet in ASCII."""
+    return text.encode("idna").decode("idna") if text else ""
 
 
 def valid(address: str) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from maild.message.address import normalise, valid
+from maild.message.address import normalise, spelled, valid
 
 
 @pytest.mark.parametrize(
@@ -14,11 +14,45 @@ from maild.message.address import normalise, valid
         ('"ada"@customer.example', "ada@customer.example"),
         ("j\u006f\u0308rg@x.example", "j\u00f6rg@x.example"),
         ("no address", "no address"),
+        ("ada@FA\u1e9e.example", "ada@xn--fa-hia.example"),
+        ("ada@\u03b2\u03cc\u03bb\u03bf\u03c2.example", "ada@xn--nxasmm1c.example"),
+        ("ada@m\u00fcller.fa\u00df.example", "ada@xn--mller-kva.xn--fa-hia.example"),
     ],
 )
 def test_addresses_that_are_one_mailbox_compare_equal(one: str, same: str) -> None:
     assert normalise(one) == same
     assert normalise(normalise(one)) == normalise(one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ada@fa\u00df.example", "ada@fass.example"),  # RFC 5892 2.6: two domains, of two owners
+        ("ada@\u03b2\u03cc\u03bb\u03bf\u03c2.example", "ada@\u03b2\u03cc\u03bb\u03bf\u03c3.example"),
+        ("\u017fupport@acme.example", "support@acme.example"),
+        ("\ufb01n@customer.example", "fin@customer.example"),
+        ("stra\u00dfe@customer.example", "strasse@customer.example"),
+    ],
+)
+def test_addresses_that_only_look_alike_are_two_mailboxes(one: str, other: str) -> None:
+    assert normalise(one) != normalise(other)
+
+
+@pytest.mark.parametrize(
+    ("written", "spelling"),
+    [
+        ("Ada@Customer.EXAMPLE", "Ada@Customer.EXAMPLE"),
+        ("ada@customer.example.", "ada@customer.example"),
+        ('"ada"@customer.example', "ada@customer.example"),
+        ("ada@customer\u00ad.example", "ada@customer.example"),
+        ("mi\u212ae@customer.example", "miKe@customer.example"),
+        ('"a da"@customer.example', '"a da"@customer.example'),
+        ("nobody", "nobody"),
+    ],
+)
+def test_an_address_is_spelled_as_mail_can_be_sent_to_it(written: str, spelling: str) -> None:
+    assert spelled(written) == spelling
+    assert normalise(spelled(written)) == normalise(written)
 
 
 @pytest.mark.parametrize(
