@@ -32,6 +32,7 @@ REOPENINGS_A_DAY: Final = 10  # then a person looks at it: two desks may be talk
 # New tickets of one sender within a span; more of his mail goes to the newest of them: a machine, or a loop.
 BURSTS: Final = ((timedelta(minutes=10), 10), (timedelta(hours=1), 15))
 LONGEST_BURST: Final = max(span for span, _ in BURSTS)
+LEAST_BURST: Final = min(most for _, most in BURSTS)
 
 
 class Action(StrEnum):

@@ -20,7 +20,7 @@ from maild.message import reading, reply
 from maild.message.address import normalise
 from maild.message.authentication import Trust
 from maild.message.classify import Kind
-from maild.message.match import Known, Verdict, judge
+from maild.message.match import Known, KnownTicket, Verdict, judge
 from maild.message.rating import read as read_rating
 from maild.message.reading import Reading
 from maild.message.tokens import Forged, Role
@@ -32,9 +32,9 @@ from maild.services.filer import delaying
 from maild.services.filer.commanding import Commander
 from maild.services.filer.filing import Filing, Inbound
 from maild.services.filer.guarding import guard
-from maild.services.filer.joining import joining
+from maild.services.filer.joining import joining, named
 from maild.store import conversations, tickets
-from maild.store.clues import deliveries_of_mail, known_for, tickets_of_deliveries
+from maild.store.clues import deliveries_of_mail, known_for, known_tickets, tickets_of_deliveries
 from maild.store.models import MailState
 from maild.templates.replies import Prepared
 
@@ -51,6 +51,7 @@ class _Habits:
     reopenings: Mapping[str, int]
     resolved: Collection[int]
     opened: Mapping[str, Sequence[tickets.Opened]]
+    crowds: Mapping[int, KnownTicket]  # of those the ones that may be too many
     people: Mapping[str, Person]
     by_delivery: Mapping[int, int]
     kept: Mapping[int, Kept]  # mails that somebody asks to release
@@ -85,13 +86,15 @@ class Examiner:
         said = conversations.latest(connection, {each.ticket_id for each in verdicts if each.ticket_id is not None})
         senders = {each.sender for each in readings}
         reopenings = tickets.reopenings(connection, senders, now - timedelta(days=1))
+        writers = {normalise(each.writer.address) for each in readings}
+        opened = tickets.opened_since(connection, writers, now - routing.LONGEST_BURST)
+        many = (one.ticket_id for some in opened.values() if len(some) >= routing.LEAST_BURST for one in some)
         habits = _Habits(
             known,
             reopenings,
             tickets.resolved_among(connection, known.tickets) if reopenings else frozenset(),
-            tickets.opened_since(
-                connection, {normalise(each.writer.address) for each in readings}, now - routing.LONGEST_BURST
-            ),
+            opened,
+            known_tickets(connection, many),
             people.known(connection, senders | {normalise(each.author.address) for each in readings}),
             by_delivery,
             held.kept(connection, [each.release[0] for each in readings if isinstance(each.release, tuple)]),
@@ -147,11 +150,12 @@ class Examiner:
             ticket_id = next((habits.by_delivery[one] for one in failed if one in habits.by_delivery), None)
         holder = habits.people.get(normalise(each.author.address))
         taking_part = habits.known.tickets.get(ticket_id or 0)
-        # Who forges a name must not get his mails onto the tickets of its owner, nor draw the owner's onto his.
+        # Who forges a name must not get his mails onto the tickets of its owner, nor draw the owner's onto his: least
+        # of all onto one in which he takes part himself, since he would get the answer.
         opened = [
             one
             for one in habits.opened.get(normalise(each.writer.address), [])
-            if one.trust == each.authentication.result.value
+            if one.trust == each.authentication.result.value and _brings_all(each, habits.crowds, one.ticket_id)
         ]
         burst = routing.in_burst([one.at for one in opened], now)
         return Facts(
@@ -219,6 +223,16 @@ class Examiner:
         via, _, name = mail.source.partition(" ")
         boxes = self._settings.mailboxes if via == "imap" else ()
         return next((box.department for box in boxes if box.name == name), self._settings.departments[0].name)
+
+
+def _brings_all(each: Reading, crowds: Mapping[int, KnownTicket], ticket_id: int) -> bool:
+    """Return whether a mail names everybody besides the requester who takes part in a ticket, or where it lives on."""
+    seen: set[int] = set()
+    here: int | None = ticket_id
+    while here is not None and here in crowds and here not in seen:
+        seen.add(here)
+        here = crowds[here].merged_into
+    return all(crowds[one].participants - crowds[one].requester <= named(each) for one in seen)
 
 
 def _shows_life(each: Reading, facts: Facts) -> bool:
