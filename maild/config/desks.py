@@ -23,7 +23,7 @@ from maild.config.setting_types import (
     Title,
     Zone,
 )
-from maild.rules.sla import Span
+from maild.rules.working_time import Span
 
 
 class Department(Section):

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from maild.config.setting_types import Section, SpanText
-from maild.rules.sla import Span
+from maild.rules.working_time import Span
 
 
 def _whole_days(span: Span) -> Span:

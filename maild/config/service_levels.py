@@ -20,7 +20,7 @@ from maild.config.setting_types import (
     holidays_of,
 )
 from maild.rules.levels import PRIORITIES, Kind
-from maild.rules.sla import OFFICE_WEEK, Calendar, Hours, Span
+from maild.rules.working_time import OFFICE_WEEK, Calendar, Hours, Span
 
 
 class Targets(Section):

@@ -27,7 +27,7 @@ from pydantic import (
 
 from maild.config import passwords
 from maild.message.address import normalise, valid
-from maild.rules.sla import ALL_WEEK, Hours, Span
+from maild.rules.working_time import ALL_WEEK, Hours, Span
 
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 SIZES: Final = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}

@@ -35,7 +35,7 @@ from maild.message.address import normalise
 from maild.rules.levels import Level
 from maild.rules.placing import Placing
 from maild.rules.policy import MOST_ESCALATIONS, Policy
-from maild.rules.sla import Calendar
+from maild.rules.working_time import Calendar
 
 
 class Maild(Section):

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from maild.rules.sla import ALWAYS, Calendar, Span
+from maild.rules.working_time import ALWAYS, Calendar, Span
 
 PRIORITIES: Final = ("urgent", "high", "normal", "low")
 

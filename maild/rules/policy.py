@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from maild.rules.levels import Level
-from maild.rules.sla import ALWAYS, Calendar, Span
+from maild.rules.working_time import ALWAYS, Calendar, Span
 
 MOST_ESCALATIONS: Final = 50  # rules: each is looked at whenever a ticket in which somebody waits changes
 

@@ -25,8 +25,8 @@ from typing import Final
 from maild.rules.events import AgentWrote, Event, Solved, TakeBack
 from maild.rules.levels import Finished, Kind, Outcome
 from maild.rules.policy import Policy
-from maild.rules.sla import Calendar
 from maild.rules.tickets import TELL_AGAIN, TO_SOLVE, Status, Ticket
+from maild.rules.working_time import Calendar
 
 RUNNING: Final = TO_SOLVE | {Status.POSTPONED}
 _DONE: Final = frozenset({Status.RESOLVED, Status.CLOSED})

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from maild.rules.sla import ALWAYS, EVERY_HOUR, OFFICE_HOURS, OFFICE_WEEK, Calendar, Hours, Span
+from maild.rules.working_time import ALWAYS, EVERY_HOUR, OFFICE_HOURS, OFFICE_WEEK, Calendar, Hours, Span
 
 BERLIN = ZoneInfo("Europe/Berlin")  # 29 March 2026: 2:00 becomes 3:00; 25 October: 3:00 becomes 2:00
 LORD_HOWE = ZoneInfo("Australia/Lord_Howe")  # changes by half an hour, 5 April and 4 October 2026 at 2:00

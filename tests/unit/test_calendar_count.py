@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maild.rules.sla import Calendar, Hours, Span
+from maild.rules.working_time import Calendar, Hours, Span
 
 MINUTE = timedelta(minutes=1)
 

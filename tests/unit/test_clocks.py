@@ -36,9 +36,9 @@ from maild.rules.events import (
 from maild.rules.levels import Finished, Kind, Level, Outcome
 from maild.rules.policy import Policy
 from maild.rules.refusals import Refused
-from maild.rules.sla import Calendar, Span
 from maild.rules.ticket import decide
 from maild.rules.tickets import Status, Tell, Ticket, opened
+from maild.rules.working_time import Calendar, Span
 from tests.unit.test_calendar_count import is_open
 from tests.unit.tickets import ANNA
 

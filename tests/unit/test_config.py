@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from maild.config import ConfigError, Settings, find, parse
-from maild.rules.sla import Span
+from maild.rules.working_time import Span
 
 BROKEN = Path(__file__).parent / "broken"
 

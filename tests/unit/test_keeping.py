@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 from maild.rules.events import Assign, CustomerWrote, MachineWrote, NoteWritten, Tick
 from maild.rules.policy import Escalation, Policy
-from maild.rules.sla import Calendar, Span
 from maild.rules.ticket import decide
 from maild.rules.tickets import Tell, Ticket, opened
+from maild.rules.working_time import Calendar, Span
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday
 HOUR = timedelta(hours=1)

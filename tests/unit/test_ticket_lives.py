@@ -33,9 +33,9 @@ from maild.rules.events import (
 )
 from maild.rules.levels import Kind, Level
 from maild.rules.policy import Policy
-from maild.rules.sla import Calendar, Span
 from maild.rules.ticket import decide
 from maild.rules.tickets import AFTER_REMINDER, TELL_AGAIN, TO_SOLVE, Decision, Status, Tell, Ticket, opened
+from maild.rules.working_time import Calendar, Span
 from tests.clock import NOON
 from tests.unit.tickets import DAY, FACTS, HOUR, KINDS, MAILS, MOMENT, POLICY, happens, outcome
 

@@ -48,7 +48,7 @@ from maild.rules.events import (
     Undelete,
 )
 from maild.rules.routing import Action
-from maild.rules.sla import Span
+from maild.rules.working_time import Span
 from maild.services.filer.beginning import Beginner
 from maild.services.filer.filing import Filing, Orders
 from maild.services.filer.signing import betrays, signed_answer
