@@ -125,7 +125,7 @@ def _asked(question: str, proc: Callable[[str], Any], default: str | None = None
 def _address(text: str) -> str:
     from pydantic import TypeAdapter, ValidationError
 
-    from maild.config.setting_types import MailAddress
+    from maild.config.kinds.names import MailAddress
 
     try:
         TypeAdapter(MailAddress).validate_python(text.strip())

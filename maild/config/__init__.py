@@ -26,8 +26,10 @@ from pydantic_core import ErrorDetails
 from maild.config import toml_lines
 from maild.config.connections import Mailbox, Relay, Smtp
 from maild.config.desks import Agent, Department
+from maild.config.kinds import nearest
+from maild.config.kinds.hosts import is_loopback
+from maild.config.kinds.names import NAME, TITLE
 from maild.config.service_levels import OpeningHours, Sla, Targets
-from maild.config.setting_types import NAME, TITLE, is_loopback, nearest
 from maild.config.settings import Maild, Settings
 
 __all__ = [

@@ -4,8 +4,12 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from maild.config.kinds import Section
+from maild.config.kinds.files import File
+from maild.config.kinds.hosts import Host, Listen, Port, is_loopback
+from maild.config.kinds.names import Count, Name, Size
+from maild.config.kinds.times import Start
 from maild.config.login import Security, Server
-from maild.config.setting_types import Count, File, Host, Listen, Name, Port, Section, Size, Start, is_loopback
 
 
 class Smtp(Section):

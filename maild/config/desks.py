@@ -6,23 +6,11 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, StrictBool, model_validator
 
+from maild.config.kinds import Section
+from maild.config.kinds.files import Command, Credential, PrivateFile
+from maild.config.kinds.names import Count, Language, MailAddress, Name, Title
+from maild.config.kinds.times import DaysAway, Delay, DigestTime, SpanText, Zone
 from maild.config.login import secret
-from maild.config.setting_types import (
-    Command,
-    Count,
-    Credential,
-    DaysAway,
-    Delay,
-    DigestTime,
-    Language,
-    MailAddress,
-    Name,
-    PrivateFile,
-    Section,
-    SpanText,
-    Title,
-    Zone,
-)
 from maild.rules.working_time import Span
 
 

@@ -6,7 +6,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, model_validator
 
-from maild.config.setting_types import MailAddress, Name, Section, SpanText
+from maild.config.kinds import Section
+from maild.config.kinds.names import MailAddress, Name
+from maild.config.kinds.times import SpanText
 from maild.message.address import normalise, valid
 from maild.rules.pattern import Pattern
 from maild.rules.placing import Customers, Rule

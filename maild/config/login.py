@@ -6,19 +6,10 @@ from typing import Any, Final, Literal, NamedTuple
 from pydantic import Field, SecretStr, model_validator
 
 from maild.config import passwords
-from maild.config.setting_types import (
-    Command,
-    Credential,
-    File,
-    Host,
-    Name,
-    Port,
-    PrivateFile,
-    Section,
-    Tenant,
-    Url,
-    is_loopback,
-)
+from maild.config.kinds import Section
+from maild.config.kinds.files import Command, Credential, File, PrivateFile
+from maild.config.kinds.hosts import Host, Port, Url, is_loopback
+from maild.config.kinds.names import Name, Tenant
 
 Security = Literal["none", "starttls", "tls"]
 Flow = Literal["device", "browser", "client-credentials"]

@@ -2,7 +2,8 @@
 
 from pydantic import field_validator
 
-from maild.config.setting_types import Endpoint, Listen, Section, is_loopback
+from maild.config.kinds import Section
+from maild.config.kinds.hosts import Endpoint, Listen, is_loopback
 
 
 class Metrics(Section):

@@ -8,7 +8,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from maild.config.setting_types import NAME, endpoint, is_loopback, is_wildcard, is_zone, nearest
+from maild.config.kinds import nearest
+from maild.config.kinds.hosts import endpoint, is_loopback, is_wildcard
+from maild.config.kinds.names import NAME
+from maild.config.kinds.times import is_zone
 from maild.message.address import normalise, valid
 from maild.message.tokens import fits
 

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from maild.config.setting_types import Section, SpanText
+from maild.config.kinds import Section
+from maild.config.kinds.times import SpanText
 from maild.rules.working_time import Span
 
 

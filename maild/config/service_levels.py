@@ -6,19 +6,9 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from maild.config.setting_types import (
-    Country,
-    Day,
-    Domain,
-    HoursOfDay,
-    Name,
-    Percent,
-    Section,
-    SpanText,
-    Week,
-    Zone,
-    holidays_of,
-)
+from maild.config.kinds import Section
+from maild.config.kinds.names import Domain, Name, Percent
+from maild.config.kinds.times import Country, Day, HoursOfDay, SpanText, Week, Zone, holidays_of
 from maild.rules.levels import PRIORITIES, Kind
 from maild.rules.working_time import OFFICE_WEEK, Calendar, Hours, Span
 

@@ -26,11 +26,14 @@ from maild.config import references
 from maild.config.connections import Mailbox, Relay, Smtp
 from maild.config.desks import Agent, Department
 from maild.config.habits import Escalate, Route, Vip, customers
+from maild.config.kinds import Section
+from maild.config.kinds.files import Database, Folder
+from maild.config.kinds.hosts import Host
+from maild.config.kinds.names import MailAddress, Name
 from maild.config.login import OAuth
 from maild.config.monitoring import Metrics
 from maild.config.retention import Retention
 from maild.config.service_levels import OpeningHours, Sla
-from maild.config.setting_types import Database, Folder, Host, MailAddress, Name, Section
 from maild.message.address import normalise
 from maild.rules.levels import Level
 from maild.rules.placing import Placing

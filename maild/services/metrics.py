@@ -21,7 +21,7 @@ from prometheus_client.exposition import MetricsHandler
 from prometheus_client.registry import Collector
 
 from maild import __version__
-from maild.config.setting_types import Endpoint
+from maild.config.kinds.hosts import Endpoint
 from maild.rules import troubles
 from maild.store import standing
 from maild.store.engine import Database

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from maild.config import Settings
-from maild.config.setting_types import holidays_of
+from maild.config.kinds.times import holidays_of
 from maild.rules.events import AgentWrote, CustomerWrote, DeliveryFailed, Event, StillAProblem, Tick
 from maild.rules.levels import Finished, Kind, Outcome
 from maild.rules.policy import Policy

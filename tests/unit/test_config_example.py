@@ -13,11 +13,11 @@ from maild.config import Settings, load, parse
 from maild.config.connections import Mailbox, Relay, Smtp
 from maild.config.desks import Agent, Department
 from maild.config.habits import Escalate, Route, Vip
+from maild.config.kinds import Section
 from maild.config.login import OAuth
 from maild.config.monitoring import Metrics
 from maild.config.retention import Retention
 from maild.config.service_levels import OpeningHours, Sla, Targets
-from maild.config.setting_types import Section
 from maild.config.settings import Maild
 from maild.resources import resource
 

@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, select
 
 from maild.cli.answers.doctor.kinds import Check, Finding, Group, Need, Patient, fault, ok, unknown, warning
-from maild.config.setting_types import is_loopback
+from maild.config.kinds.hosts import is_loopback
 from maild.message import dmarc, spf
 from maild.message.address import ascii_domain
 from maild.message.lookup import Unavailable
