@@ -7,6 +7,7 @@
     scheduler          time -> tickets                    bell: a ticket may have become due earlier
     keeper             what keeps the database in order, a little at a time
     sender-N           deliveries -> smarthost            bell: a mail was posted
+    neighbours         rings all three when another process has written: commands ring no bell
 
 `works` joins the parts without threads. Start-up is recovery: there is nothing
 to repair after a kill, only leases to wait for. SIGTERM: the listener takes nothing new, what is inside DATA is
@@ -40,6 +41,7 @@ from maild.services.smtp_listener import Limits, Logins, SmtpListener, tls_conte
 from maild.store import schedule, schema
 from maild.store.engine import AlreadyRunning, Database
 from maild.store.models import DeliveryRow, MailRow, TicketRow
+from maild.store.neighbours import Neighbours
 from maild.works import Clock, Works, accepts, agent_login, assemble
 
 log = structlog.get_logger("maild.daemon")
@@ -50,6 +52,7 @@ SENDERS: Final = 3  # threads; each keeps a connection to the smarthost
 GRACE_S: Final = 8.0  # for clients inside DATA, and for the present step of each thread
 HANG_S: Final = 300.0  # a step that takes longer withholds the watchdog, so that systemd starts us anew
 STATUS_S: Final = 60.0
+LOOK_ABOUT_S: Final = 2.0  # at what commands have written
 GATHERING_S: Final = 0.01  # between two groups of mails: a group costs the same for one mail as for twenty
 
 EX_OK: Final = 0
@@ -73,6 +76,7 @@ class Daemon:
         self._filed, self._posted, self._ticked = Bell(), Bell(), Bell()
         self._inbox = GroupCommit(database, now, self._filed.ring)
         self._poller = Poller(database, self._inbox.submit, now, posted=self._posted.ring)
+        self._neighbours = Neighbours(database)
         self.listener: SmtpListener | None = None
         self._metrics: Metrics | None = None
         self._figures = Figures(database, now, self._services, facts)
@@ -80,6 +84,7 @@ class Daemon:
             Loop("filer", self._file, self._filed, rest_s=GATHERING_S),
             Loop("scheduler", self._tick, self._ticked),
             Loop("keeper", self._keep),
+            Loop("neighbours", self._look_about),
             *(Loop(f"sender-{number}", self._send, self._posted) for number in range(1, SENDERS + 1)),
         ]
         self._progress: dict[str, tuple[int, float]] = {}
@@ -103,6 +108,12 @@ class Daemon:
 
     def _keep(self) -> float:
         return self.works.keeper.step()
+
+    def _look_about(self) -> float:
+        if self._neighbours.wrote():
+            for bell in (self._filed, self._ticked, self._posted):
+                bell.ring()
+        return LOOK_ABOUT_S
 
     def _appoint(self, works: Works) -> Works:
         """Let the scheduler of `works` do what is done every so often."""
@@ -288,6 +299,7 @@ class Daemon:
         self.works.sender.close()
         clean = polled and not any(loop.is_alive() for loop in self._loops)
         if clean:
+            self._neighbours.close()
             self._database.close()
         log.info("stopped", clean=clean)
         return clean

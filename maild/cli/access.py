@@ -80,7 +80,7 @@ def database_of(settings: "Settings", *, any_schema: bool = False, create: bool 
             )
         _leave_to_owner(path)
     before = os.umask(0o077) if create else None  # as the daemon does: what it holds is nobody else's
-    database = Database(settings.maild.database)
+    database = Database(settings.maild.database, calls=True)
     try:
         if not any_schema:
             schema.require(database)

@@ -91,7 +91,7 @@ def _bring(
     if as_json:
         output.envelope(f"import-{kind}", rows)
     elif any(row["new"] for row in rows):
-        output.say("the daemon files them within a minute or two, without a word to anybody")
+        output.say("the daemon begins to file them within seconds, without a word to anybody")
     return OK if sound else FAILED
 
 

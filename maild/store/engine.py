@@ -34,6 +34,7 @@ LOCK_WAIT_S: Final = 5.0  # how long a writer waits for another; then the sender
 MIGRATION_WAIT_S: Final = 120.0  # another process may be migrating
 IDLE_TRANSACTION_S: Final = 60.0  # PostgreSQL ends a transaction in which a node does nothing for so long
 READERS: Final = 6
+CHANNEL: Final = "maild"  # on which commands tell the daemons that something was written: `store.neighbours`
 
 
 class DatabaseBusyError(OperationalError):
@@ -174,7 +175,9 @@ class Turn:
 class Database:
     """A database and the two ways into it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, calls: bool = False) -> None:
+        """Reach the database at `url`; `calls` says that daemons beside us are to look at what is written."""
+        self._calls: Final = calls
         self.url: Final[URL] = make_url(url if "://" in url else f"sqlite:///{url}")
         self.is_sqlite: Final = self.url.get_backend_name() == "sqlite"
         self.journal: Journal | None = None
@@ -241,6 +244,8 @@ class Database:
         """
         with self._alone(LOCK_WAIT_S) as connection, connection.begin():
             yield connection
+            if self._calls and not self.is_sqlite:
+                connection.exec_driver_sql(f"NOTIFY {CHANNEL}")  # heard when this is committed
 
     @contextmanager
     def migrate(self) -> Iterator[Connection]:
@@ -290,6 +295,15 @@ class Database:
         """Give a connection inside one reading transaction: a single moment of the database."""
         with self._reader.connect() as connection, connection.begin():
             yield connection
+
+    def aside(self) -> Any:
+        """Return a connection of the driver's that is in no transaction and belongs to whoever asked for it."""
+        connection = self._reader.raw_connection()
+        connection.detach()
+        dbapi: Any = connection.dbapi_connection
+        if not self.is_sqlite:
+            dbapi.autocommit = True
+        return dbapi
 
     def claim_for_daemon(self, note: str) -> None:
         """Keep a second daemon off a SQLite file for as long as this process lives; servers welcome several.

@@ -20,6 +20,7 @@ class DaemonProcess:
         self, folder: Path, url: str, *, relay_port: int = 9, more: str = "", env: dict[str, str] | None = None
     ):
         self.port = free_port()
+        self.relay_port = relay_port
         self.url = url
         self.config = folder / "config.toml"
         self.config.write_text(

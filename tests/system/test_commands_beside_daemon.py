@@ -10,12 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from maild.store import agents
+from maild.store.models import DeliveryRow
 from tests.database.commands import HOSTILE, OBEYED
 from tests.parts import free_port
 from tests.system.daemon import DaemonProcess
 from tests.system.test_commands import on_terminal
+from tests.wire.sink import sink
 
 RAW = f"From: {HOSTILE} <ada@customer.example>\r\nTo: support@acme.example\r\nSubject: {HOSTILE} and more of it\r\n\r\n"
 
@@ -111,3 +114,36 @@ def test_check_names_who_has_the_listeners_port(tmp_path: Path, sqlite_url: str)
     assert asking.returncode == 78
     assert f"127.0.0.1:{process.port}: another program listens there: 220 mx.example ESMTP".encode() in errors
     assert b"\x1b" not in errors
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def beside(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DaemonProcess]:
+    """A daemon on either engine whose relay is not there yet."""
+    process = DaemonProcess(tmp_path, request.getfixturevalue(f"{request.param}_url"), relay_port=free_port())
+    with process.database() as database, database.write() as connection:
+        agents.welcome(connection, "anna@acme.example", datetime.now(UTC))
+    process.start()
+    try:
+        yield process
+    finally:
+        process.close()
+
+
+def test_what_a_command_makes_due_is_done_within_seconds(beside: DaemonProcess) -> None:
+    """Nobody else writes: only the command itself can wake the filer, and the sender."""
+    with smtplib.SMTP("127.0.0.1", beside.port) as client:
+        client.sendmail("anna@acme.example", ["support@acme.example"], "From: anna@acme.example\r\n\r\nHi\r\n")
+    assert beside.wait_for("mail 1: held")
+    assert beside.wait_for("relay cannot be used")
+    released = run(beside, "mail", "release", 1)
+
+    assert released.returncode == 0, released.stderr
+    assert beside.wait_for("mail 1: open", 10), beside.lines[-5:]
+
+    with sink(beside.relay_port) as smarthost:
+        with beside.database() as database, database.read() as connection:
+            waiting = connection.scalars(select(DeliveryRow.id).where(DeliveryRow.state == "queued")).all()
+        retried = run(beside, "delivery", "retry", *waiting)
+        assert retried.returncode == 0, retried.stderr
+        assert beside.wait_for(f"delivery {waiting[0]}: sent", 10), beside.lines[-5:]
+        assert smarthost.mails
