@@ -4,6 +4,7 @@
     smtp-listener      asyncio: connections; one writer thread for the group commit
     imap-NAME          a folder of a mailbox -> stored mails
     filer              stored mails -> tickets            bell: a mail was stored
+    indexer            what is filed -> words to find it by     bell: a mail was filed
     scheduler          time -> tickets                    bell: a ticket may have become due earlier
     keeper             what keeps the database in order, a little at a time
     sender-N           deliveries -> smarthost            bell: a mail was posted
@@ -73,7 +74,7 @@ class Daemon:
         self.works = self._appoint(assemble(settings, database, now))
         self._stopping = False
         self._reloading = False
-        self._filed, self._posted, self._ticked = Bell(), Bell(), Bell()
+        self._filed, self._posted, self._ticked, self._spoken = Bell(), Bell(), Bell(), Bell()
         self._inbox = GroupCommit(database, now, self._filed.ring)
         self._poller = Poller(database, self._inbox.submit, now, posted=self._posted.ring)
         self._neighbours = Neighbours(database)
@@ -82,6 +83,7 @@ class Daemon:
         self._figures = Figures(database, now, self._services, facts)
         self._loops = [
             Loop("filer", self._file, self._filed, rest_s=GATHERING_S),
+            Loop("indexer", self._index, self._spoken, rest_s=GATHERING_S),
             Loop("scheduler", self._tick, self._ticked),
             Loop("keeper", self._keep),
             Loop("neighbours", self._look_about),
@@ -96,7 +98,11 @@ class Daemon:
         if not idle_s:
             self._posted.ring()
             self._ticked.ring()
+            self._spoken.ring()
         return idle_s
+
+    def _index(self) -> float:
+        return self.works.indexer.step()
 
     def _tick(self) -> float:
         idle_s = self.works.scheduler.step()

@@ -303,6 +303,7 @@ class Demo:
         """Let the desk work until nothing is due; show what it did, and return the newest mail of each mailbox."""
         while self._busy():
             self._works.filer.step()
+            self._works.indexer.step()
             self._works.scheduler.step()
             self._works.sender.step()
         self._show()

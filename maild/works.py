@@ -21,6 +21,7 @@ from maild.outbox.held import Questions
 from maild.outbox.replies import Replies
 from maild.services.filer import Ask, Authenticator, Filer
 from maild.services.filer.rederiving import Rederiver
+from maild.services.indexer import Indexer
 from maild.services.keeper import Keeper
 from maild.services.mornings import Mornings
 from maild.services.scheduler import Scheduler
@@ -44,6 +45,7 @@ class Works:
     filer: Filer
     scheduler: Scheduler
     sender: Sender
+    indexer: Indexer
     keeper: Keeper
     mornings: Mornings
 
@@ -82,6 +84,7 @@ def assemble(settings: Settings, database: Database, now: Clock, ask: Ask | None
         ),
         Scheduler(database, desk, now, settings, now if isinstance(now, clock.Clock) else None),
         Sender(database, settings, desk, keys, now),
+        Indexer(database, now),
         Keeper(database, settings, now),
         Mornings(database, settings, replies, now),
     )

@@ -67,7 +67,7 @@ class Desk:
         tickets = [each.ticket for each in happenings if isinstance(each.ticket, int)]
         batch = Batch(connection, self.policy, tickets, rota)
         ended = [batch.happen(happening) for happening in happenings]
-        write(connection, batch.cards())
+        write(connection, batch.cards(), now)
         rota.write()
         withheld = self._outbox.post(connection, batch.posts, now)
         record_withheld(connection, withheld, now)

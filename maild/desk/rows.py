@@ -156,7 +156,7 @@ def _text(value: object) -> str | None:
             return str(value)
 
 
-def write(connection: Connection, cards: Sequence[Card]) -> None:
+def write(connection: Connection, cards: Sequence[Card], now: datetime) -> None:
     """Write tickets, who joined them, and their history; new tickets have their number on return."""
     fresh = [card for card in cards if card.opening is not None]
     if fresh:
@@ -165,7 +165,7 @@ def write(connection: Connection, cards: Sequence[Card]) -> None:
     if changed:
         connection.execute(_UPDATE, [{"ticket_id": card.thread.ticket_id, **_columns(card)} for card in changed])
     renamed = [card for card in changed if card.stored is not None and card.state.subject != card.stored.subject]
-    search.index(connection, (search.Said(-card.thread.ticket_id, card.state.subject) for card in renamed))
+    search.note(connection, (-card.thread.ticket_id for card in renamed), now)
     _write_people(connection, cards)
     history = [{**change, "ticket_id": card.thread.ticket_id} for card in cards for change in card.changes]
     if history:

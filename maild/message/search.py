@@ -70,15 +70,42 @@ def _folded(char: str) -> str:
 
 
 _FOLDING: Final = _Folding()
+_FOREIGN: Final = re.compile("[^\0-\x7f]+")
 
 
 def words(text: str) -> list[str]:
     """Return the words of `text` in order, as they are indexed and looked for; a bounded number of them."""
+    return folded(text).split()
+
+
+def folded(text: str) -> str:
+    """Return the words of `text` with spaces between them; a bounded number of them.
+
+    What is parted by the database does not have to be parted here, which would take ten times as long.
+    """
     text = text[:MOST_CHARS]
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", text[:MOST_CHARS])
-    found = text.casefold().translate(_FOLDING).split()[:MOST_WORDS]
-    return found if len(text) * 4 < MOST_BYTES and max(map(len, found), default=0) <= LONGEST_WORD else _bounded(found)
+        text = unicodedata.normalize("NFKC", text)
+    size = len(text)
+    text = text.casefold()
+    if not text.isascii() and len(text.encode("utf-8", "replace")) < size * 9 // 8:
+        # Few foreign letters: as a rule nothing but ASCII is left of them, which is translated at once.
+        text = _FOREIGN.sub(lambda found: found[0].translate(_FOLDING), text)
+    text = text.translate(_FOLDING)
+    if size * 4 < MOST_BYTES and text.count(" ") < MOST_WORDS and not _has_long_word(text):
+        return text
+    return " ".join(_bounded(text.split()[:MOST_WORDS]))
+
+
+def _has_long_word(text: str) -> bool:
+    """Return whether more than LONGEST_WORD characters follow each other without a space."""
+    at = 0
+    while at + LONGEST_WORD < len(text):
+        space = text.rfind(" ", at, at + LONGEST_WORD + 1)
+        if space < 0:
+            return True
+        at = space + 1
+    return False
 
 
 def _bounded(found: list[str]) -> list[str]:
@@ -94,28 +121,29 @@ def _bounded(found: list[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """The words of a mail's subject and of its text."""
+    """The words of a mail's subject and of its text, with spaces between them."""
 
-    subject: tuple[str, ...]
-    text: tuple[str, ...]
+    subject: str
+    text: str
 
     @classmethod
     def of(cls, subject: str, text: str) -> "Indexed":
         """Return what is indexed of a mail."""
-        return cls(tuple(words(subject[:1000])[:MOST_SUBJECT_WORDS]), tuple(words(text)))
+        return cls(" ".join(words(subject[:1000])[:MOST_SUBJECT_WORDS]), folded(text))
 
     def row(self, *, sqlite: bool) -> dict[str, str]:
         """Return it as the columns of the index on SQLite, or on PostgreSQL."""
         if sqlite:
-            return {"subject": " ".join(self.subject), "text": " ".join(self.text)}
+            return {"subject": self.subject, "text": self.text}
         return {"words": self.tsvector()}
 
     def tsvector(self) -> str:
         """Return it as PostgreSQL's tsvector, the subject's words with weight A."""
+        subject = self.subject.split()
         places: dict[str, list[str]] = {}
-        for number, word in enumerate(self.subject, start=1):
+        for number, word in enumerate(subject, start=1):
             places.setdefault(word, []).append(f"{number}A")
-        for number, word in enumerate(self.text, start=len(self.subject) + 10):  # no phrase goes over both
+        for number, word in enumerate(self.text.split(), start=len(subject) + 10):  # no phrase goes over both
             places.setdefault(word, []).append(str(number))
         return " ".join(f"'{word}':{','.join(at[:255])}" for word, at in places.items())
 

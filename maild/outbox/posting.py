@@ -209,8 +209,8 @@ class Outbox:
         connection.execute(_INSERT_DELIVERY, deliveries)
         for letter in letters:
             letter.raw = b""
-        answers = (each for each in zip(mail_ids, letters, strict=True) if each[1].post.tell is Tell.ANSWER)
-        search.index(connection, (search.Said(mail_id, letter.subject, letter.text) for mail_id, letter in answers))
+        spoken = zip(mail_ids, letters, strict=True)
+        search.note(connection, (mail_id for mail_id, letter in spoken if letter.post.tell is Tell.ANSWER), now)
 
     def _make(self, letter: Letter, said: Sequence[conversations.Said], now: datetime, sharing: Sharing) -> None:
         """Address, word and compose a letter whose ticket has its number."""

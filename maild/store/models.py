@@ -11,6 +11,7 @@
     attempt      a try to send a delivery that did not succeed
     mailbox      an IMAP folder that is polled                                   queue of the poller
     agent        what is remembered of an agent: until when he is away, what he was sent; duty: his turn in a department
+    unindexed    mails that are on tickets and not in the index of words yet
     job          what is done every so often                                     queue of the scheduler
     schedule     one row: what the schedulers of all nodes know of the time
     trouble      what is wrong with the desk just now, for the mails that tell the operator
@@ -389,3 +390,13 @@ class DutyRow(Base):
     department: Mapped[str] = mapped_column(String(80), primary_key=True)
     agent: Mapped[Email] = mapped_column(primary_key=True)
     turn: Mapped[int]  # greater: he got a ticket later
+
+
+class UnindexedRow(Base):
+    """Something that is to be found by its words and is not yet; the index is written later (`store.search`)."""
+
+    __tablename__ = "unindexed"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    said_id: Mapped[int]  # of a mail; minus that of a ticket: its subject
+    since: Mapped[datetime]

@@ -87,7 +87,7 @@ def claim(
     On SQLite a look that finds nothing takes no lock; on PostgreSQL rows that another node is claiming are skipped.
     """
     with database.read() as connection:
-        if connection.scalar(_is_due(table), {"now": now}) is None:
+        if not is_due(connection, table, now):
             return Claim(table, (), {}, now)
     until = now + lease
     with database.write() as connection:
@@ -111,6 +111,11 @@ def hold(connection: Connection, claimed: Claim) -> None:
     held = connection.scalars(_lock_leased(table), {"ids": claimed.ids, "until": claimed.until}).all()
     if len(held) != len(claimed.ids):
         raise LeaseLost(f"{table.__tablename__} {sorted(set(claimed.ids) - set(held))}")
+
+
+def is_due(connection: Connection, table: QueueTable, now: datetime) -> bool:
+    """Return whether a row of `table` is due."""
+    return connection.scalar(_is_due(table), {"now": now}) is not None
 
 
 def release(database: Database, claimed: Claim, due_at: datetime) -> None:

@@ -3,10 +3,12 @@
     mail_search   a mail's id, the words of its subject and of its new text; minus a ticket's id: the subject that
                   an agent gave it. SQLite: FTS5. PostgreSQL: tsvector with a GIN index.
 
-Whoever writes what a mail says calls `index` in the same transaction; a hundred mails are one statement. Triggers take
-out what is deleted, or says something else than it did, whoever does it: nothing is found that is no longer there.
-The tables are made by migration 0003 alone and are not in `models`, since they differ on the two databases; `is_own`
-tells them apart.
+    unindexed     what is to be in it and is not yet
+
+Whoever writes what a mail says calls `note` in the same transaction, which costs next to nothing; `catch_up` writes the
+index, a group at a time, when there is time (`services.indexer`). Triggers take out what is deleted, or says something
+else than it did, whoever does it: nothing is found that is no longer there. The tables of the index are made by
+migration 0003 alone and are not in `models`, since they differ on the two databases; `is_own` tells them apart.
 
 Without FTS5 in the SQLite library there is no index, and the texts themselves are compared: the last MOST_COMPARED.
 """
@@ -24,7 +26,9 @@ from sqlalchemy import (
     Text,
     and_,
     column,
+    delete,
     func,
+    insert,
     or_,
     select,
     text,
@@ -34,9 +38,9 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import aliased
 
-from maild.message.search import Indexed, Query, Term, snippet
+from maild.message.search import MOST_CHARS, Indexed, Query, Term, snippet
 from maild.rules.tickets import Status
-from maild.store.models import MailRow, TicketRow
+from maild.store.models import MailRow, TicketRow, UnindexedRow
 
 log = structlog.get_logger("maild.store")
 
@@ -44,6 +48,8 @@ NAME: Final = "mail_search"
 MOST_FOUND: Final = 50  # tickets
 FIRST_MATCHES: Final = 1_000  # mails with the words that are looked at, the newest: enough as a rule
 MOST_MATCHES: Final = 20_000  # mails with the words that are looked at, if those were not enough tickets
+GROUP: Final = 100  # that are indexed in one transaction
+GROUP_CHARS: Final = 400_000  # likewise, the last one excepted: some ten milliseconds
 MOST_COMPARED: Final = 100_000  # mails that are looked at where no index helps, the newest
 AWAY: Final = (Status.SPAM, Status.DELETED, Status.MERGED)
 
@@ -106,13 +112,71 @@ def has_index(connection: Connection) -> bool:
 
 
 def index(connection: Connection, mails: Iterable[Said]) -> None:
-    """Have `mails` found by what they say, in the transaction that is given."""
+    """Have `mails` found by what they say, at once."""
     said = [(each.id, Indexed.of(each.subject or "", each.text or "")) for each in mails]
     if not said or not has_index(connection):
         return
     dialect = connection.dialect.name
     rows = [{"id": number, **words.row(sqlite=dialect == "sqlite")} for number, words in said]
     connection.execute(_INSERT[dialect], rows)
+
+
+def note(connection: Connection, ids: Iterable[int], now: datetime) -> None:
+    """Have mails found by what they say, soon; minus the id of a ticket means its subject."""
+    rows = [{"said_id": each, "since": now} for each in ids]
+    if rows and has_index(connection):
+        connection.execute(_NOTE, rows)
+
+
+def noted(connection: Connection, back: int = 0) -> tuple[datetime, datetime | None] | None:
+    """Return since when the oldest waits that is to be indexed, and the one `back` before the newest; None if none."""
+    oldest = connection.scalar(_SINCE.order_by(UnindexedRow.id).limit(1))
+    if oldest is None:
+        return None
+    return oldest, connection.scalar(_SINCE.order_by(UnindexedRow.id.desc()).limit(1).offset(back))
+
+
+def catch_up(connection: Connection) -> int:
+    """Index what waits, the oldest first, up to a group; return how many. What is gone is found no more."""
+    waiting = connection.execute(_WAITING).all()
+    if not waiting:
+        return 0
+    said: dict[int, Said] = {}
+    # Locked: what somebody is just having forgotten must not be written from what it said before.
+    mails = select(MailRow.id, MailRow.subject, func.substr(MailRow.text, 1, MOST_CHARS).label("text"))
+    for row in connection.execute(mails.where(_among(MailRow.id, waiting, 1)).with_for_update(read=True)):
+        said[row.id] = Said(row.id, row.subject, row.text)
+    tickets = select(TicketRow.id, TicketRow.subject).where(_among(TicketRow.id, waiting, -1))
+    for row in connection.execute(tickets.with_for_update(read=True)):
+        said[-row.id] = Said(-row.id, row.subject)
+    done: list[int] = []
+    chosen: dict[int, Said] = {}
+    chars = 0
+    for each in waiting:
+        if chars >= GROUP_CHARS:
+            break
+        done.append(each.id)
+        if found := said.get(each.said_id):
+            chosen[each.said_id] = found
+            chars += len(found.text or "")
+    index(connection, chosen.values())
+    connection.execute(delete(UnindexedRow).where(UnindexedRow.id.in_(done)))
+    return len(done)
+
+
+_NOTE: Final = insert(UnindexedRow)
+_SINCE: Final = select(UnindexedRow.since)
+_WAITING: Final = (
+    select(UnindexedRow.id, UnindexedRow.said_id)
+    .order_by(UnindexedRow.id)
+    .limit(GROUP)
+    .with_for_update(skip_locked=True)  # another node's are its own
+)
+
+
+def _among(column: Any, waiting: Sequence[Any], sign: int) -> ColumnElement[bool]:
+    chosen: ColumnElement[bool] = column.in_([each.said_id * sign for each in waiting if each.said_id * sign > 0])
+    return chosen
 
 
 def find(connection: Connection, query: Query, seen: ColumnElement[bool], limit: int = MOST_FOUND) -> list[Hit]:

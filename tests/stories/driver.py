@@ -199,6 +199,8 @@ class Desk:
         for _ in range(100):
             while not self.works.filer.step():
                 pass
+            while not self.works.indexer.step():
+                pass
             self.works.scheduler.step()
             while not self.works.sender.step():
                 pass

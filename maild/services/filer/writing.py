@@ -109,7 +109,7 @@ class Writer:
                 self._desk.delivery_failed(connection, failures, now, proven=proven)
         columns = [self._columns(filing, now) for filing in filings]
         connection.execute(_UPDATE, columns)
-        search.index(connection, map(_said, filter(_is_found, columns)))
+        search.note(connection, (each["mail_id"] for each in columns if _is_found(each)), now)
         _record_released(connection, filings, now)
         self._release(connection, filings, now)
         _put_away(connection, filings)
@@ -302,10 +302,6 @@ def _event(filing: Filing, now: datetime, *, acknowledge: bool) -> Event | None:
 def _is_found(columns: dict[str, Any]) -> bool:
     """Return whether a mail is found by its words: one on a ticket, but for answers, which are found as they left."""
     return columns["ticket_id"] is not None and columns["purpose"] != Action.ANSWER
-
-
-def _said(columns: dict[str, Any]) -> search.Said:
-    return search.Said(columns["mail_id"], columns["subject"], columns["text"])
 
 
 def _is_asked(filing: Filing) -> bool:

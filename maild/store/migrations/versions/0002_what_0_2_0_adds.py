@@ -47,6 +47,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_trouble")),
     )
     op.create_table(
+        "unindexed",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("said_id", sa.Integer(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_unindexed")),
+    )
+    op.create_table(
         "clock",
         sa.Column("ticket_id", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
