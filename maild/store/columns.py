@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from sqlalchemy import JSON, Dialect, Enum, MetaData, String, Text
 from sqlalchemy import DateTime as SqlDateTime
@@ -11,6 +11,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from maild.rules.tickets import Status
+
+_Member = TypeVar("_Member", str, int)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -42,50 +44,41 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class Words(TypeDecorator[frozenset[str]]):
-    """A set of words without spaces, as text that can be searched for each: " printer vip "."""
+class _Set(TypeDecorator[frozenset[_Member]]):
+    """A set, as text that can be searched for each of its members: in order, with a space around each."""
 
     impl = Text
-    cache_ok = True
+    member: type[_Member]
 
     def process_bind_param(
         self,
-        value: frozenset[str] | None,
+        value: frozenset[_Member] | None,
         dialect: Dialect,  # noqa: ARG002 - SQLAlchemy's signature
     ) -> str:
-        """Write the words in order, with a space around each."""
-        return f" {' '.join(sorted(value))} " if value else ""
-
-    def process_result_value(
-        self,
-        value: str | None,
-        dialect: Dialect,  # noqa: ARG002 - SQLAlchemy's signature
-    ) -> frozenset[str]:
-        """Read them back."""
-        return frozenset((value or "").split())
-
-
-class Numbers(TypeDecorator[frozenset[int]]):
-    """A set of numbers, as text: " 7 1042 "."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(
-        self,
-        value: frozenset[int] | None,
-        dialect: Dialect,  # noqa: ARG002 - SQLAlchemy's signature
-    ) -> str:
-        """Write the numbers in order, with a space around each."""
+        """Write the members."""
         return f" {' '.join(map(str, sorted(value)))} " if value else ""
 
     def process_result_value(
         self,
         value: str | None,
         dialect: Dialect,  # noqa: ARG002 - SQLAlchemy's signature
-    ) -> frozenset[int]:
+    ) -> frozenset[_Member]:
         """Read them back."""
-        return frozenset(map(int, (value or "").split()))
+        return frozenset(map(self.member, (value or "").split()))
+
+
+class Words(_Set[str]):
+    """A set of words without spaces: " printer vip "."""
+
+    cache_ok = True  # SQLAlchemy asks each class for itself
+    member = str
+
+
+class Numbers(_Set[int]):
+    """A set of numbers: " 7 1042 "."""
+
+    cache_ok = True  # as above
+    member = int
 
 
 class Direction(StrEnum):
