@@ -4,7 +4,6 @@ Time makes it: at the opening of the desk all is due that came due over night, a
 What somebody did to a ticket is told at once and by itself.
 """
 
-import secrets
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,11 +12,9 @@ from typing import Final
 from sqlalchemy import Connection
 
 from maild.config import Settings
-from maild.message.address import Address
-from maild.message.compose import Automatic, Draft
-from maild.message.tokens import Keys, message_id
+from maild.message.tokens import Keys
 from maild.outbox.letters import Letter
-from maild.outbox.ticketless import write
+from maild.outbox.ticketless import draft, write
 from maild.outbox.words import Words
 from maild.rules.tickets import Tell
 from maild.templates import Templates, mails
@@ -53,17 +50,8 @@ class Gathering:
         department = self._settings.department(agent.departments[0]) or letters[0].department
         words = self._words.due(sorted(letters, key=_urgency), department, now)
         rendered = self._templates.render(words, letters[0].language)
-        draft = Draft(
-            from_=Address(department.title, department.address),
-            to=(person.mailbox,),
-            subject=rendered.subject,
-            text=rendered.text,
-            html=rendered.html,
-            message_id=message_id(self._keys, 0, secrets.token_hex(8), department.address.rpartition("@")[2]),
-            date=now,
-            automatic=Automatic.GENERATED,
-        )
-        write(connection, draft, person, mails.Purpose.DUE.value, reply_to=words.desk)
+        mail = draft(self._keys, department, person, rendered, now)
+        write(connection, mail, person, mails.Purpose.DUE.value, reply_to=words.desk)
 
 
 def _urgency(letter: Letter) -> tuple[bool, datetime, int]:

@@ -4,7 +4,6 @@ An agent who writes from a new program gets his mail through with one click; one
 most `PER_AGENT` an hour: whoever forges his name must not be able to flood him, and what is held is listed in any case.
 """
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,10 +16,9 @@ from maild import people
 from maild.config import Settings
 from maild.config.desks import Agent, Department
 from maild.message.address import Address, normalise
-from maild.message.compose import Automatic, Draft
 from maild.message.subject import base_subject
-from maild.message.tokens import Keys, message_id, release_address
-from maild.outbox.ticketless import write
+from maild.message.tokens import Keys, release_address
+from maild.outbox.ticketless import draft, write
 from maild.people import Person
 from maild.store.models import DeliveryRow, Direction, MailRow
 from maild.templates import Templates, mails
@@ -86,15 +84,17 @@ class Questions:
 
     def _write(self, connection: Connection, question: Question, person: Person, now: datetime) -> None:
         department = self._settings.department(question.department) or self._settings.departments[0]
-        draft = self._draft(question, person, department, now)
-        mail_id = write(connection, draft, person, mails.Purpose.HELD.value, reply_to=department.address)
+        rendered = self._templates.render(
+            self._words(question, person, department), self._settings.language_of(question.agent)
+        )
+        mail = draft(self._keys, department, person, rendered, now)
+        mail_id = write(connection, mail, person, mails.Purpose.HELD.value, reply_to=department.address)
         log.info("agent asked whether it is his", mail=question.mail_id, asked_by=mail_id)
 
-    def _draft(self, question: Question, person: Person, department: Department, now: datetime) -> Draft:
+    def _words(self, question: Question, person: Person, department: Department) -> mails.Held:
         form = self._settings.maild.reply_form
         whose = (question.mail_id, person.address_id, department.address, form)
-        language = self._settings.language_of(question.agent)
-        words = mails.Held(
+        return mails.Held(
             department=department.title,
             subject=base_subject(question.subject),
             zone=self._settings.timezone_of(question.agent),
@@ -105,16 +105,4 @@ class Questions:
             ticket_id=question.ticket_id,
             release=release_address(self._keys, *whose),
             reject=release_address(self._keys, *whose, reject=True),
-        )
-        rendered = self._templates.render(words, language)
-        domain = department.address.rpartition("@")[2]
-        return Draft(
-            from_=Address(department.title, department.address),
-            to=(person.mailbox,),
-            subject=rendered.subject,
-            text=rendered.text,
-            html=rendered.html,
-            message_id=message_id(self._keys, 0, secrets.token_hex(8), domain),  # of no ticket, and known as ours
-            date=now,
-            automatic=Automatic.GENERATED,
         )

@@ -3,7 +3,6 @@
 At most `PER_HOUR` answers: a program that answers them under his address must not be answered for ever.
 """
 
-import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -15,10 +14,9 @@ from maild import people
 from maild.config import Settings
 from maild.config.desks import Agent, Department
 from maild.message.address import Address, normalise
-from maild.message.compose import Automatic, Draft
 from maild.message.parse import Message
-from maild.message.tokens import Keys, Role, Token, message_id, release_address, reply_address, sign
-from maild.outbox.ticketless import write
+from maild.message.tokens import Keys, Role, Token, release_address, reply_address, sign
+from maild.outbox.ticketless import draft, write
 from maild.people import Person
 from maild.store.models import DeliveryRow, Direction, MailRow
 from maild.templates import Templates, mails
@@ -85,21 +83,10 @@ class Replies:
     ) -> int:
         department = self._department(agent)
         desk = self._desk(department, person)
-        mail = words({"department": department.title, "zone": self._settings.timezone_of(agent), "desk": desk})
-        rendered = self._templates.render(mail, self._settings.language_of(agent))
-        draft = Draft(
-            from_=Address(department.title, department.address),
-            to=(person.mailbox,),
-            subject=rendered.subject,
-            text=rendered.text,
-            html=rendered.html,
-            message_id=message_id(self._keys, 0, secrets.token_hex(8), department.address.rpartition("@")[2]),
-            date=now,
-            in_reply_to=asked.message_id if asked else "",
-            references=(asked.message_id,) if asked and asked.message_id else (),
-            automatic=Automatic.REPLIED if asked else Automatic.GENERATED,
-        )
-        return write(connection, draft, person, mail.purpose.value, reply_to=desk)
+        told = words({"department": department.title, "zone": self._settings.timezone_of(agent), "desk": desk})
+        rendered = self._templates.render(told, self._settings.language_of(agent))
+        mail = draft(self._keys, department, person, rendered, now, asked)
+        return write(connection, mail, person, told.purpose.value, reply_to=desk)
 
     def _sent(self, connection: Connection, person: Person, since: datetime) -> int:
         return (

@@ -1,44 +1,71 @@
 """A mail of ours that belongs to no ticket, written down with its one delivery: an alert, a question, an answer."""
 
 import hashlib
+import secrets
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, insert
 
-from maild.message.address import normalise
-from maild.message.compose import Draft, compose
+from maild.config.desks import Department
+from maild.message.address import Address, normalise
+from maild.message.compose import Automatic, Draft, compose
+from maild.message.parse import Message
+from maild.message.tokens import Keys, message_id
 from maild.outbox.letters import SOURCE
 from maild.people import Person
 from maild.store import raw
 from maild.store.models import DeliveryRow, DeliveryState, Direction, MailRow, MailState
+from maild.templates import Rendered
 
 _OUT: Final = b"out\0"  # as for mails of tickets: our own mail that comes back is a row of its own
 
 
+def draft(
+    keys: Keys, department: Department, person: Person, rendered: Rendered, now: datetime, asked: Message | None = None
+) -> Draft:
+    """Return the mail by which a department tells an agent what is `rendered`, in answer to what he `asked`, if he did.
+
+    Its Message-ID is of no ticket, and known as ours.
+    """
+    return Draft(
+        from_=Address(department.title, department.address),
+        to=(person.mailbox,),
+        subject=rendered.subject,
+        text=rendered.text,
+        html=rendered.html,
+        message_id=message_id(keys, 0, secrets.token_hex(8), department.address.rpartition("@")[2]),
+        date=now,
+        in_reply_to=asked.message_id if asked else "",
+        references=(asked.message_id,) if asked and asked.message_id else (),
+        automatic=Automatic.REPLIED if asked else Automatic.GENERATED,
+    )
+
+
 def write(
-    connection: Connection, draft: Draft, person: Person, purpose: str, *, reply_to: str = "", text: str | None = None
+    connection: Connection, mail: Draft, person: Person, purpose: str, *, reply_to: str = "", text: str | None = None
 ) -> int:
-    """Write `draft` to `person`, to be sent at once; return the id of the mail.
+    """Write `mail` to `person`, to be sent at once; return the id of the mail.
 
     Without `reply_to` answers go to its From. `text` is kept beside the bytes where commands show it.
     """
-    composed = compose(draft)
+    composed = compose(mail)
     row = {
         "direction": Direction.OUT,
         "state": MailState.OUT,
-        "fingerprint": hashlib.sha256(_OUT + draft.message_id.encode()).digest(),
-        "stored_at": draft.date,
+        "fingerprint": hashlib.sha256(_OUT + mail.message_id.encode()).digest(),
+        "stored_at": mail.date,
         "source": SOURCE,
         "envelope_from": None,
         "recipients": [person.address],
         "size_bytes": len(composed),
         "purpose": purpose,
-        "message_id": draft.message_id,
-        "references": list(reversed(draft.references)),
-        "from_address": normalise(draft.from_.address),
-        "from_name": draft.from_.name,
-        "subject": draft.subject[:998],
-        "sent_at": draft.date,
+        "message_id": mail.message_id,
+        "references": list(reversed(mail.references)),
+        "from_address": normalise(mail.from_.address),
+        "from_name": mail.from_.name,
+        "subject": mail.subject[:998],
+        "sent_at": mail.date,
         "text": text,
         "attempts": 0,
     }
@@ -52,8 +79,8 @@ def write(
         "reply_to": reply_to,
         "automatic": True,
         "state": DeliveryState.QUEUED,
-        "created_at": draft.date,
-        "due_at": draft.date,
+        "created_at": mail.date,
+        "due_at": mail.date,
         "attempts": 0,
     }
     connection.execute(insert(DeliveryRow), [delivery])
