@@ -8,45 +8,29 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from maild.rules.events import (
-    Admit,
-    AgentWrote,
-    Assign,
-    Dismiss,
-    Event,
-    KnowAs,
-    MoveTo,
-    NoteWritten,
-    Postpone,
-    Relate,
-    Reopen,
-    Retitle,
-    SetPriority,
-    SetRequester,
-    Tag,
-)
+from maild.rules import events
 from maild.rules.policy import Policy
 from maild.rules.tickets import TO_SOLVE, Ticket
 
-_DID: Final = (
-    Admit,
-    AgentWrote,
-    Assign,
-    Dismiss,
-    KnowAs,
-    MoveTo,
-    NoteWritten,
-    Postpone,
-    Relate,
-    Reopen,
-    Retitle,
-    SetPriority,
-    SetRequester,
-    Tag,
+_DID: Final = (  # what an agent does about a ticket
+    events.Admit,
+    events.AgentWrote,
+    events.Assign,
+    events.Dismiss,
+    events.KnowAs,
+    events.MoveTo,
+    events.NoteWritten,
+    events.Postpone,
+    events.Relate,
+    events.Reopen,
+    events.Retitle,
+    events.SetPriority,
+    events.SetRequester,
+    events.Tag,
 )
 
 
-def kept(before: Ticket, after: Ticket, event: Event) -> Ticket:
+def kept(before: Ticket, after: Ticket, event: events.Event) -> Ticket:
     """Return `after` with the instant at which its agent got it, or last did something."""
     if after.assignee is None or after.status not in TO_SOLVE:  # when the customer waits again it counts from then
         return after if after.kept_since is None else replace(after, kept_since=None)

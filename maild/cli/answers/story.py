@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, or_, select
 
+from maild.cli.answers.tickets import CHANGE
 from maild.store.models import AttemptRow, DeliveryRow, DeliveryState, Direction, HistoryRow, MailRow, TicketRow
 
 _MAIL: Final = select(
@@ -131,23 +132,11 @@ def _why(what: object, reasons: Sequence[str] | None) -> str:
 def _changes(connection: Connection, which: ColumnElement[bool]) -> Iterator[dict[str, Any]]:
     """Yield what changed, the fields of one happening together."""
     rows = connection.execute(
-        select(
-            HistoryRow.id,
-            HistoryRow.ticket_id,
-            HistoryRow.at,
-            HistoryRow.actor,
-            HistoryRow.cause,
-            HistoryRow.field,
-            HistoryRow.old,
-            HistoryRow.new,
-            HistoryRow.mail_id,
-        )
-        .where(which)
-        .order_by(HistoryRow.id)
+        select(HistoryRow.id, HistoryRow.ticket_id, *CHANGE).where(which).order_by(HistoryRow.id)
     ).all()
     together: list[dict[str, Any]] = []
     for row in rows:
-        same = (row.at, row.ticket_id, row.actor, row.cause, row.mail_id)
+        same = (row.at, row.ticket_id, row.actor, row.cause, row.mail)
         change = {"field": row.field, "old": row.old, "new": row.new}
         if together and together[-1]["same"] == same and row.field != "withheld":
             together[-1]["changes"].append(change)

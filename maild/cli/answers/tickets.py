@@ -42,6 +42,17 @@ _TICKETS: Final = (
     .join(PersonRow, PersonRow.id == AddressRow.person_id)
 )
 
+# What one row of history says.
+CHANGE: Final = (
+    HistoryRow.at,
+    HistoryRow.actor,
+    HistoryRow.cause,
+    HistoryRow.field,
+    HistoryRow.old,
+    HistoryRow.new,
+    HistoryRow.mail_id.label("mail"),
+)
+
 
 def listed(
     connection: Connection,
@@ -150,19 +161,7 @@ def newest(connection: Connection) -> int | None:
 
 def history(connection: Connection, ticket_id: int) -> list[dict[str, Any]]:
     """Return what ever changed about a ticket, oldest first; the mail is the one that caused it."""
-    rows = connection.execute(
-        select(
-            HistoryRow.at,
-            HistoryRow.actor,
-            HistoryRow.cause,
-            HistoryRow.field,
-            HistoryRow.old,
-            HistoryRow.new,
-            HistoryRow.mail_id.label("mail"),
-        )
-        .where(HistoryRow.ticket_id == ticket_id)
-        .order_by(HistoryRow.id)
-    )
+    rows = connection.execute(select(*CHANGE).where(HistoryRow.ticket_id == ticket_id).order_by(HistoryRow.id))
     return [dict(row) for row in rows.mappings()]
 
 

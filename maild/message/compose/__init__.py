@@ -124,7 +124,7 @@ def in_ascii(raw: bytes) -> bytes | None:
         if line.isascii():
             lines.append(line)
         elif name.lower() in (b"to", b"cc"):
-            shown = fields.addresses_in_ascii(name.decode("ascii"), address_list.read(value))
+            shown = fields.addresses(name.decode("ascii"), address_list.read(value), ascii_only=True)
             lines.append(shown.encode("ascii").removesuffix(b"\r\n"))
         else:
             return None

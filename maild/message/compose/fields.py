@@ -99,39 +99,26 @@ def text(name: str, value: str, limit: int = TEXT_LIMIT) -> str:
     return field(name, *before, *encoded, *after)
 
 
-def addresses(name: str, people: Iterable[Address]) -> str:
+def addresses(name: str, people: Iterable[Address], *, ascii_only: bool = False) -> str:
     """Return a field of one or more addresses (RFC 5322 3.4).
 
-    Raises:
-        Unsendable: one of them is not an address.
-    """
-    tokens: list[str] = []
-    for person in people:
-        if tokens:
-            tokens[-1] += ","
-        tokens += _phrase(person.name, FOLD_AT - len(name) - 2)
-        where = route(person.address)
-        tokens.append(f"<{where}>" if person.name else where)
-    return field(name, *tokens)
-
-
-def addresses_in_ascii(name: str, people: Iterable[Address]) -> str:
-    """Return a field of one or more addresses, of which those beyond ASCII are empty groups (RFC 6857 3.2.1).
+    With `ascii_only` an address beyond ASCII is shown as an empty group, which names it and is written to by nobody
+    (RFC 6857 3.2.1).
 
     Raises:
         Unsendable: one of them is not an address.
     """
     tokens: list[str] = []
+    room = FOLD_AT - len(name) - 2
     for person in people:
         if tokens:
             tokens[-1] += ","
         where = route(person.address)
-        if where.isascii():
-            tokens += [*_phrase(person.name, FOLD_AT - len(name) - 2), f"<{where}>" if person.name else where]
-            continue
-        shown = clean(f"{person.name} <{where}>" if person.name else where)
-        tokens += encoded_words(shown, FOLD_AT - len(name) - 2)
-        tokens[-1] += ":;"
+        if ascii_only and not where.isascii():
+            tokens += encoded_words(clean(f"{person.name} <{where}>" if person.name else where), room)
+            tokens[-1] += ":;"
+        else:
+            tokens += [*_phrase(person.name, room), f"<{where}>" if person.name else where]
     return field(name, *tokens)
 
 
