@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from maild.cli.failures import CONFIGURATION, Failure
+from maild.store.locks import WRITE_LOCKS
 
 if TYPE_CHECKING:
     from maild.config.settings import Settings
@@ -143,7 +144,7 @@ def _leave_to_owner(path: Path) -> None:
     owner = (path if path.exists() else path.parent).stat()
     if owner.st_uid == 0:
         return
-    for each in (path, path.with_name(path.name + ".lock"), path.with_name(path.name + ".write-lock")):
+    for each in (path.with_name(path.name + end) for end in ("", ".lock", *WRITE_LOCKS)):
         try:
             made = os.open(each, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         except FileExistsError:

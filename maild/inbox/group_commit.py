@@ -141,7 +141,7 @@ class GroupCommit:
     def _try(self, group: "list[_Waiting]") -> Exception | None:
         """Store `group` and tell its futures; return what was in the way, None if nothing was."""
         try:
-            with self._database.write() as connection:
+            with self._database.write(urgent=True) as connection:
                 stored = store(connection, [waiting.mail for waiting in group], self._clock())
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to the futures, and the writer goes on
             return error

@@ -13,12 +13,8 @@ PostgreSQL. Ordinary transactions, READ COMMITTED; `synchronous_commit` is never
 """
 
 import errno
-import fcntl
-import os
 import sqlite3
-import threading
 import time
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +25,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
+
+from maild.store.locks import WRITE_LOCKS, FairLock, FileLock, Turn
 
 LOCK_WAIT_S: Final = 5.0  # how long a writer waits for another; then the sender of a mail hears 451
 MIGRATION_WAIT_S: Final = 120.0  # another process may be migrating
@@ -77,101 +75,6 @@ def journal_for(version: tuple[int, ...], *, lockable: bool) -> Journal:
     )
 
 
-class FileLock:
-    """An advisory lock on a file, for as long as this process lives or until it is released."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file: int | None = None
-
-    def try_acquire(self, *, shared_note: str = "") -> bool:
-        """Return whether the lock is ours now; `shared_note` is written into the file for others to read."""
-        if self._file is None:
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in (errno.EWOULDBLOCK, errno.EAGAIN):
-                return False
-            raise
-        if shared_note:
-            os.ftruncate(self._file, 0)
-            os.pwrite(self._file, shared_note.encode(), 0)
-        return True
-
-    def acquire(self, wait_s: float) -> bool:
-        """Return whether the lock became ours within `wait_s` seconds."""
-        if self.try_acquire():
-            return True
-        deadline = time.monotonic() + wait_s
-        pause = threading.Event()
-        while time.monotonic() < deadline:
-            pause.wait(0.002)
-            if self.try_acquire():
-                return True
-        return False
-
-    def note(self) -> str:
-        """Return what the holder wrote into the file."""
-        try:
-            return self.path.read_text(encoding="utf-8", errors="replace").strip()
-        except OSError:
-            return ""
-
-    def release(self) -> None:
-        """Give the lock back; the file stays."""
-        if self._file is not None:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
-
-    def close(self) -> None:
-        """Give the lock back and close the file."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
-
-
-class Turn:
-    """A lock among threads that is had in the order of asking: no writer of this process starves another."""
-
-    def __init__(self) -> None:
-        self._mutex = threading.Lock()
-        self._taken = False
-        self._waiting: deque[threading.Lock] = deque()
-
-    @contextmanager
-    def taken(self, wait_s: float) -> Iterator[bool]:
-        """Give whether it became our turn within `wait_s` seconds; at the end it is the next one's."""
-        ours = self._take(wait_s)
-        try:
-            yield ours
-        finally:
-            if ours:
-                self._pass_on()
-
-    def _take(self, wait_s: float) -> bool:
-        called = threading.Lock()
-        with self._mutex:
-            if not self._taken:
-                self._taken = True
-                return True
-            called.acquire()
-            self._waiting.append(called)
-        if called.acquire(timeout=max(0.0, wait_s)):
-            return True
-        with self._mutex:
-            if called in self._waiting:
-                self._waiting.remove(called)
-                return False
-        return True  # called at the last instant
-
-    def _pass_on(self) -> None:
-        with self._mutex:
-            if self._waiting:
-                self._waiting.popleft().release()
-            else:
-                self._taken = False
-
-
 class Database:
     """A database and the two ways into it."""
 
@@ -181,8 +84,8 @@ class Database:
         self.url: Final[URL] = make_url(url if "://" in url else f"sqlite:///{url}")
         self.is_sqlite: Final = self.url.get_backend_name() == "sqlite"
         self.journal: Journal | None = None
-        self._turn: Final = Turn()
-        self._write_lock: FileLock | None = None
+        self._turn: Final = Turn(self._let_others_write)
+        self._write_lock: FairLock | None = None
         self._daemon_lock: FileLock | None = None
         if self.is_sqlite:
             self._writer, self._reader = self._open_sqlite()
@@ -236,13 +139,15 @@ class Database:
         return server
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, urgent: bool = False) -> Iterator[Connection]:
         """Give a connection inside one writing transaction; on a clean end it is committed and synced.
+
+        On SQLite, where writers wait for each other, one that is `urgent` is next.
 
         Raises:
             sqlalchemy.exc.OperationalError: the database is away, full or busy; nothing was written.
         """
-        with self._alone(LOCK_WAIT_S) as connection, connection.begin():
+        with self._alone(LOCK_WAIT_S, urgent=urgent) as connection, connection.begin():
             yield connection
             if self._calls and not self.is_sqlite:
                 connection.exec_driver_sql(f"NOTIFY {CHANNEL}")  # heard when this is committed
@@ -264,7 +169,7 @@ class Database:
                 _pragma(connection, "foreign_keys=ON")
 
     @contextmanager
-    def _alone(self, wait_s: float) -> Iterator[Connection]:
+    def _alone(self, wait_s: float, *, urgent: bool = False) -> Iterator[Connection]:
         """Give the connection that writes, on SQLite when nobody else does, in this process or in another.
 
         Whoever waits does so for `wait_s` seconds in all, however many wait before him.
@@ -274,21 +179,21 @@ class Database:
                 yield connection
             return
         deadline = time.monotonic() + wait_s
-        with self._turn.taken(wait_s) as ours:
+        with self._turn.taken(wait_s, urgent=urgent) as ours:
             # The lock comes before the connection: opening one may set the journal mode or recover the log.
             if not ours or not self._lock_file(deadline - time.monotonic()):
                 raise DatabaseBusyError("the database is being written to", None, Exception(str(self.path)))
-            try:
-                with self._writer.connect() as connection:
-                    left_s = max(0.0, deadline - time.monotonic())  # for programs that know nothing of our lock
-                    _pragma(connection, f"busy_timeout={int(left_s * 1000)}")
-                    yield connection
-            finally:
-                if self._write_lock is not None:
-                    self._write_lock.release()
+            with self._writer.connect() as connection:
+                left_s = max(0.0, deadline - time.monotonic())  # for programs that know nothing of our lock
+                _pragma(connection, f"busy_timeout={int(left_s * 1000)}")
+                yield connection
 
     def _lock_file(self, wait_s: float) -> bool:
         return self._write_lock is None or self._write_lock.acquire(wait_s)
+
+    def _let_others_write(self) -> None:
+        if self._write_lock is not None:
+            self._write_lock.release()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -338,12 +243,11 @@ class Database:
             self._daemon_lock = None
 
 
-def _lock_beside(path: Path) -> FileLock | None:
+def _lock_beside(path: Path) -> FairLock | None:
     """Return the lock that keeps writing processes apart, None where the file system has no locks."""
-    lock = FileLock(path.with_name(path.name + ".write-lock"))
+    lock = FairLock(*(path.with_name(path.name + end) for end in WRITE_LOCKS))
     try:
-        if lock.try_acquire():
-            lock.release()
+        lock.probe()
     except OSError as error:
         if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
             raise

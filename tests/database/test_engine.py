@@ -14,7 +14,8 @@ from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 
 from maild.store import engine
-from maild.store.engine import AlreadyRunning, Database, FileLock
+from maild.store.engine import AlreadyRunning, Database
+from maild.store.locks import FairLock, FileLock
 from maild.store.models import JobRow, RawRow
 from tests import postgresql, processes
 from tests.clock import NOON
@@ -288,6 +289,27 @@ class TestSQLite:
         releasing.join()
         holder.close()
         waiter.close()
+
+    def test_a_lock_is_not_had_again_before_whoever_waits_for_it(self, tmp_path: Path) -> None:
+        paths = tmp_path / "lock", tmp_path / "next"
+        greedy, patient = FairLock(*paths), FairLock(*paths)
+        assert greedy.acquire(0)
+        got: list[bool] = []
+        waiting = threading.Thread(target=lambda: got.append(patient.acquire(10)))
+        waiting.start()
+        pause = threading.Event()
+        while not patient._next.held:
+            pause.wait(0.001)
+
+        greedy.release()
+        again = greedy.acquire(0)
+
+        waiting.join()
+        assert (again, got) == (False, [True])
+        patient.release()
+        assert greedy.acquire(0)
+        greedy.close()
+        patient.close()
 
 
 @pytest.mark.postgresql

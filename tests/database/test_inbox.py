@@ -16,7 +16,8 @@ from maild.inbox import group_commit as group_commit_room
 from maild.message.identity import fingerprint
 from maild.store import engine
 from maild.store import raw as kept_raw
-from maild.store.engine import Database, FileLock
+from maild.store.engine import Database
+from maild.store.locks import FileLock
 from maild.store.models import Direction, MailRow, MailState, RawRow
 from tests.clock import FakeClock
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from maild.store.locks import WRITE_LOCKS
 from tests.unit import hostile
 
 HEAVY = ("sqlalchemy", "pydantic", "alembic", "rich", "jinja2", "aiosmtpd", "structlog", "asyncio")
@@ -301,5 +302,5 @@ def test_what_root_makes_belongs_to_the_daemons_user(tmp_path: Path) -> None:
 
     assert done == [0, 0, 0]
     assert {each.name: each.stat().st_uid for each in state.iterdir()} == dict.fromkeys(
-        ("maild.db", "maild.db.lock", "maild.db.write-lock"), nobody
+        (f"maild.db{end}" for end in ("", ".lock", *WRITE_LOCKS)), nobody
     )

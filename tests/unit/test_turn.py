@@ -3,7 +3,7 @@
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from maild.store.engine import Turn
+from maild.store.locks import Turn
 
 
 def waits(turn: Turn, count: int) -> None:
@@ -69,3 +69,37 @@ def test_a_turn_is_passed_on_when_the_work_fails() -> None:
 
     with turn.taken(0) as ours:
         assert ours
+
+
+def test_the_urgent_one_is_next_and_nobody_else_is_let_in_before_him() -> None:
+    served: list[str] = []
+    turn = Turn(lambda: served.append("others"))
+
+    def serve(name: str, urgent: bool) -> None:
+        with turn.taken(10, urgent=urgent):
+            served.append(name)
+
+    with ThreadPoolExecutor(3) as threads:
+        with turn.taken(0):
+            asked: list[Future[None]] = []
+            for number, name in enumerate(("first", "second", "urgent")):
+                asked.append(threads.submit(serve, name, name == "urgent"))
+                waits(turn, number + 1)
+        for each in asked:
+            each.result()
+
+    assert served == ["urgent", "others", "first", "others", "second", "others"]
+
+
+def test_others_are_let_in_when_the_urgent_one_gave_up() -> None:
+    let_in: list[None] = []
+    turn = Turn(lambda: let_in.append(None))
+
+    def ask() -> bool:
+        with turn.taken(0.01, urgent=True) as ours:
+            return ours
+
+    with ThreadPoolExecutor(1) as threads, turn.taken(0):
+        assert threads.submit(ask).result() is False
+
+    assert let_in == [None]

@@ -16,7 +16,8 @@ from structlog.testing import capture_logs
 from maild.inbox import Incoming
 from maild.services.smtp_listener import Limits, content, tls_context
 from maild.store import engine
-from maild.store.engine import Database, FileLock
+from maild.store.engine import Database
+from maild.store.locks import FileLock
 from tests.parts import program
 from tests.wire.listening import Intake, listening
 from tests.wire.smtp_client import SmtpClient

@@ -19,7 +19,8 @@ from urllib.parse import quote
 from maild.store import engine, schema
 from maild.store.backup import files
 from maild.store.backup.trouble import BackupError, NotEmptyError, UnusableError
-from maild.store.engine import AlreadyRunning, Database, DatabaseBusyError, FileLock
+from maild.store.engine import AlreadyRunning, Database, DatabaseBusyError
+from maild.store.locks import FileLock
 
 _STEP_PAGES: Final = 4096  # 16 MiB, between two words about progress
 _LOGS: Final = ("-wal", "-shm", "-journal")

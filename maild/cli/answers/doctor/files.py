@@ -10,6 +10,7 @@ from maild.cli.access import sqlite_file
 from maild.cli.answers.doctor.kinds import Check, Finding, Group, Need, Patient, fault, ok, unknown, warning
 from maild.config import Settings
 from maild.config.passwords import NoPassword
+from maild.store.locks import WRITE_LOCKS
 
 _OTHERS = stat.S_IRWXO
 _NOT_OWNER = stat.S_IRWXG | stat.S_IRWXO
@@ -107,7 +108,7 @@ def _database_files(settings: Settings) -> list[Path]:
     path = sqlite_file(settings)
     if path is None:
         return []
-    names = (path.name, *(path.name + end for end in ("-wal", "-shm", "-journal", ".lock", ".write-lock")))
+    names = (path.name, *(path.name + end for end in ("-wal", "-shm", "-journal", ".lock", *WRITE_LOCKS)))
     return [each for each in (path.with_name(name) for name in names) if each.exists()]
 
 
