@@ -295,6 +295,9 @@ class _Session(socketserver.BaseRequestHandler):
 
     def do_fetch(self, arguments: str) -> None:
         named, _, items = arguments.partition(" ")
+        if named.endswith(":*"):
+            with self.imap.lock:
+                named = ",".join(str(uid) for uid in sorted(self.mails) if uid >= int(named[:-2])) or "0"
         for uid in map(int, named.split(",")):
             with self.imap.lock:
                 mail = self.mails.get(uid)

@@ -1,5 +1,6 @@
 """A server that breaks off, hangs, lies and repeats at every step: what it ever showed is in the store exactly once."""
 
+import re
 import socket
 import threading
 import time
@@ -10,7 +11,7 @@ import pytest
 
 from maild.config import parse
 from maild.inbox import GroupCommit
-from maild.services.imap_poller import Poller, fetching
+from maild.services.imap_poller import Connection, Poller, Watchdog, fetching
 from maild.services.imap_poller.wire import Pace
 from maild.store.engine import Database
 from tests.clock import FakeClock
@@ -194,6 +195,47 @@ def test_what_the_server_names_and_does_not_give_is_asked_for_again_soon(reading
     reading.read()
     assert reading.raws() == dict.fromkeys(mails, 1)
     assert server.inbox == {}
+
+
+def test_mail_of_which_search_knows_nothing_comes_all_the_same(reading: Reading, server: Imap) -> None:
+    begin_anew(reading, server, AFTER[2])
+    server.answers = {"UID SEARCH": "OK done"}  # GNU imap4d answers so to "UID 5:*"
+    mails = [mail(), mail()]
+    server.add(*mails)
+    reading.read()
+
+    assert reading.raws() == dict.fromkeys(mails, 1)
+    assert server.inbox == {}
+
+
+WAYS = {
+    "a size that is far too small": lambda piece: re.sub(rb"RFC822.SIZE \d+", b"RFC822.SIZE 20", piece),
+    "no pieces": lambda piece: piece.replace(b"BODY[]<0>", b"X-NO-SUCH-THING"),
+    "pieces that are named wrongly": lambda piece: re.sub(rb"BODY\[]<(\d+)>", rb"BODY[]<\1.1048576>", piece),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_large_mail_that_does_not_come_one_way_comes_another(reading: Reading, server: Imap, way: str) -> None:
+    begin_anew(reading, server, AFTER[2])
+    large, small = mail(body="\r\n".join(["y" * 70] * 90_000)), mail()
+    server.rewrite = WAYS[way]
+    server.add(large, small)
+    for _ in range(8):
+        reading.clock.advance(seconds=max(1.0, reading.worker.step()))
+
+    assert reading.raws() == {large: 1, small: 1}
+    assert server.inbox == {}
+
+
+def test_a_folder_whose_name_cannot_be_read_hides_no_other(server: Imap) -> None:
+    server.folders |= {"&!!-": {}, "B&APw-cher": {}}
+    connection = Connection(settings_of(server).mailboxes[0], Watchdog(), HASTE)
+    connection.open()
+    connection.log_in("u", "secret")
+
+    assert connection.folders() == ["Bücher", "INBOX"]
+    connection.close()
 
 
 def test_one_mail_at_which_the_server_breaks_holds_up_no_other(reading: Reading, server: Imap) -> None:

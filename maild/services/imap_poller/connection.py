@@ -206,7 +206,17 @@ class Connection:
             found += uids
             if not uids:
                 break
-        return sorted(set(found))
+        return sorted(set(found)) or self._beyond(uid)
+
+    def _beyond(self, uid: int) -> list[int]:
+        """Return the UIDs above `uid` without SEARCH, of which some servers know nothing for a while, or for ever."""
+        try:
+            with self._operation(Step.SEARCH) as client:
+                return sorted({each for each in client.uids_from(uid + 1) if each > uid})
+        except Trouble as trouble:
+            if not trouble.refused:  # in an empty folder a server may say NO
+                raise
+            return []
 
     def uids_since(self, day: date) -> list[int]:
         """Return the UIDs of mails that came on `day` or later, ascending."""
@@ -243,8 +253,10 @@ class Connection:
         """
         with self._operation(Step.FETCH, size_bytes) as client:
             items = client.fetch([uid], [f"BODY.PEEK[]<{offset}.{size_bytes}>"]).get(uid, {})
-            piece = items.get(f"BODY[]<{offset}>".encode())
-            if piece is None and offset and f"BODY[]<{offset}>".encode() in items:
+            names = {f"BODY[]<{offset}>".encode(), f"BODY[]<{offset}.{size_bytes}>".encode()}  # the latter is wrong
+            name = next((each for each in items if each in names), b"")
+            piece = items.get(name)
+            if piece is None and offset and name:
                 return b""  # NIL: there is no more
             if not isinstance(piece, bytes):
                 raise Trouble(Step.FETCH, f"the server does not give mail {uid}", refused=True)

@@ -31,6 +31,7 @@ BATCH_BYTES: Final = 4 << 20
 LARGE_BYTES: Final = 1 << 20  # larger mails are fetched in pieces
 PIECE_BYTES: Final = 1 << 20
 LARGEST_BYTES: Final = 256 << 20  # of a larger mail only the head is taken, with a note
+WHOLE_BYTES: Final = 64 << 20  # up to here a mail that does not come in pieces is asked for as a whole
 HEAD_BYTES: Final = 256 << 10
 LOOK_MAILS: Final = 1000  # in one question for sizes
 STORE_S: Final = 60.0  # the longest that a commit is waited for
@@ -83,8 +84,18 @@ class Fetcher:
             return True
         return seen.came_at >= datetime.combine(start, time(), UTC)
 
-    def take(self, connection: Connection, uids: Sequence[int], seen: Mapping[int, Seen], state: State) -> Batch:
-        """Fetch and store the mails of a batch.
+    def take(
+        self,
+        connection: Connection,
+        uids: Sequence[int],
+        seen: Mapping[int, Seen],
+        state: State,
+        *,
+        otherwise: bool = False,
+    ) -> Batch:
+        """Fetch and store the mails of a batch; a single one in pieces instead of whole, or whole, if `otherwise`.
+
+        Some servers lie about sizes, and some know no pieces: what does not come one way may come the other.
 
         Raises:
             Trouble: the server or the database failed; what was stored will be recognised when it comes again.
@@ -93,7 +104,10 @@ class Fetcher:
         wanted = [uid for uid in uids if uid in seen and self.is_wanted(uid, seen[uid], state)]
         batch.missed = [uid for uid in uids if uid not in seen]
         size_bytes = sum(seen[uid].size_bytes for uid in wanted)
-        if len(wanted) == 1 and size_bytes > LARGE_BYTES:
+        in_pieces = size_bytes > LARGE_BYTES
+        if otherwise and size_bytes <= WHOLE_BYTES:
+            in_pieces = not in_pieces
+        if len(wanted) == 1 and in_pieces:
             self._take_large(connection, wanted[0], seen[wanted[0]], state, batch)
             return batch
         mails = connection.fetch(wanted, size_bytes) if wanted else {}
@@ -178,9 +192,9 @@ def _pieces(connection: Connection, uid: int, size_bytes: int) -> Iterator[bytes
             yield piece
         if not piece or (len(piece) < PIECE_BYTES and offset >= size_bytes):
             break
-        if offset > size_bytes + LARGE_BYTES:
-            raise Trouble(Step.FETCH, f"mail {uid} is longer than the server says, without an end")
-    if offset < size_bytes // 2:  # sizes are estimates with some servers, but not so bad ones
+        if offset > LARGEST_BYTES + LARGE_BYTES:  # sizes are estimates with some servers
+            raise Trouble(Step.FETCH, f"mail {uid} is longer than the server says ({size_bytes} bytes), without an end")
+    if offset < size_bytes // 2:  # too much to be an estimate
         raise Trouble(Step.FETCH, f"the server gives {offset} bytes of mail {uid}, and says that it has {size_bytes}")
 
 

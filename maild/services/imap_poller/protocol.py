@@ -1,8 +1,11 @@
 """imapclient as maild uses it: over a socket that is connected already, with a budget, and without a log of its own."""
 
 import imaplib
+import re
 import socket
-from typing import Final
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final
 
 import imapclient
 
@@ -12,6 +15,8 @@ from maild.services.imap_poller.trouble import WORDS_LIMIT
 from maild.services.imap_poller.wire import READ_S
 
 BUDGET_BYTES: Final = 4 << 20  # that one command may be answered with, besides the mails asked for
+
+_UID: Final = re.compile(rb"\bUID (\d{1,10})\b", re.IGNORECASE)
 
 
 class Imap(imaplib.IMAP4):
@@ -55,6 +60,21 @@ class Client(imapclient.IMAPClient):  # type: ignore[misc]  # the library has no
     def _create_IMAP4(self) -> imaplib.IMAP4:  # noqa: N802 - the library's name
         self.protocol = Imap(self._connected, self.host, self.port)
         return self.protocol
+
+    def uids_from(self, uid: int) -> list[int]:
+        """Return the UIDs from `uid` on by FETCH; the library's own takes no ranges without an end."""
+        typ, said = self.protocol.uid("FETCH", f"{uid}:*", "(UID)")
+        self._checkok("fetch", typ, said)
+        return [int(found[1]) for line in said if isinstance(line, bytes) and (found := _UID.search(line))]
+
+    def _proc_folder_list(self, folder_data: Sequence[Any]) -> list[Any]:
+        """Read what LIST answered, line by line: one that cannot be read hides no other."""
+        folders: list[Any] = []
+        for line in folder_data:
+            if line:
+                with suppress(Exception):  # whatever the library makes of it; a folder without a name cannot be named
+                    folders += super()._proc_folder_list([line])
+        return folders
 
 
 class XOAuth2:

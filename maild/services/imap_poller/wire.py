@@ -32,7 +32,7 @@ class Pace:
     poll_s: float = 60.0  # between looks where there is no IDLE
     first_pause_s: float = 5.0  # after a failure; doubled each time
     longest_pause_s: float = 300.0
-    reopen_s: float = 900.0  # then the folder is opened anew, which shows whether it was renumbered
+    reopen_s: float = 300.0  # then the folder is opened anew, which shows whether it was renumbered, or is gone
     reconcile_s: float = 86_400.0  # between two comparisons of the folder with the store
 
 

@@ -224,7 +224,8 @@ class Worker:
         self._at = self._uids[: min(self._batch_mails, BATCH_MAILS)]
         self._look(connection, self._uids, mine)
         uids = self._at = self._fetcher.choose(self._at, self._seen)
-        batch = self._fetcher.take(connection, uids, self._seen, state)
+        broken = self._tried.get(uids[0], 0) if len(uids) == 1 else 0
+        batch = self._fetcher.take(connection, uids, self._seen, state, otherwise=broken % 2 == 1)
         self._at = []
         self._apply(connection, batch.stored)
         missed = dict(state.missed)
@@ -299,7 +300,8 @@ class Worker:
         mine.save(missed={**mine.state.missed, uid: mine.state.missed[uid].next(now)})  # counted before it is tried
         seen = connection.look_at([uid], dates=True)
         if uid in seen:
-            batch = self._fetcher.take(connection, [uid], seen, mine.state)
+            tries = mine.state.missed[uid].tries
+            batch = self._fetcher.take(connection, [uid], seen, mine.state, otherwise=tries % 2 == 0)
             self._apply(connection, batch.stored)
             self._done(batch)
             over = not batch.missed
