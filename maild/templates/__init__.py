@@ -12,6 +12,7 @@ values they are given. Templates themselves are the operator's, and trusted.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from types import CodeType
 from typing import Any, Final
@@ -277,11 +278,17 @@ def _is_template(path: Path) -> bool:
     return path.suffix in _SUFFIXES and path.is_file()
 
 
-def _items(mail: object) -> Iterator[tuple[str, object]]:
-    return ((field.name, getattr(mail, field.name)) for field in fields(mail))  # type: ignore[arg-type]  # a dataclass
+def _items(mail: Any) -> Iterator[tuple[str, object]]:
+    return ((name, getattr(mail, name)) for name in _names(mail.__class__))
 
 
-def _plain(value: object, name: str) -> object:
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    """Return the names of the fields of a dataclass, () of any other class."""
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
+
+
+def _plain(value: Any, name: str) -> object:
     """Return a value as templates get it: dataclasses as dictionaries, every string but the long ones as one line."""
     if isinstance(value, str):
         return value.replace("\r\n", "\n") if name in _LONG else clean(value, LINE_LIMIT)
@@ -289,7 +296,7 @@ def _plain(value: object, name: str) -> object:
         return tuple([_plain(one, name) for one in value])
     if isinstance(value, Mapping):
         return {inner: _plain(one, name) for inner, one in value.items()}
-    if is_dataclass(value):
+    if _names(value.__class__):
         return {inner: _plain(one, inner) for inner, one in _items(value)}
     return value
 

@@ -12,13 +12,14 @@ from typing import Any, Final
 from babel.support import NullTranslations
 from jinja2 import pass_context
 from jinja2.environment import TemplateModule
-from jinja2.runtime import Context, Macro
+from jinja2.runtime import Context, LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 KEPT: Final = 5_000  # translated words; all templates together say some hundred
 
 _OF_DICTIONARIES: Final = frozenset(dir(dict))  # `names.get` is the method, even if there is a key of that name
+_OF_LOOPS: Final = frozenset({"first", "last", "index", "index0", "length"})  # plain values
 _Say = Callable[..., str]
 
 
@@ -41,6 +42,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
             return obj[attribute]
         if kind is TemplateModule and not attribute.startswith("_") and attribute in obj.__dict__:
             return obj.__dict__[attribute]  # a macro or a value of an imported template
+        if kind is LoopContext and attribute in _OF_LOOPS:
+            return getattr(obj, attribute)
         return super().getattr(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:

@@ -33,6 +33,7 @@ _TYPE: Final = re.compile(
 )
 _CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([a-z0-9_.:+-]{1,40})\"?\s*(?:;|$)", re.IGNORECASE)
 _STYLE: Final = re.compile(rb"<(/?)(?:style|script|xmp|plaintext)", re.IGNORECASE)
+_LAST: Final = frozenset((b" ", b"\t", b"."))  # octets that may need encoding at the end of a line
 _REFER: Final = "xmlcharrefreplace"
 _CONTENT_ID: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200}")
 
@@ -159,8 +160,14 @@ def _multipart(subtype: str, children: Sequence[Part], seed: str) -> Part:
 
 def _quoted_printable(octets: bytes) -> bytes:
     """Return lines of at most 76 octets, none of which begins with "From ", which mailbox files would mark with ">"."""
-    # Most lines need little or nothing; the library takes ten times as long to find out.
-    encoded = b"\n" + b"\n".join([_quoted_line(line) for line in octets.replace(b"=", b"=3D").split(b"\n")])
+    # Line by line: most need little or nothing, and of many lines at once the library makes some that are too long.
+    lines = octets.replace(b"=", b"=3D").split(b"\n")
+    encoded = b"\n" + b"\n".join(
+        [
+            line if len(line) <= 76 and line.isascii() and line[-1:] not in _LAST else _quoted_line(line)
+            for line in lines
+        ]
+    )
     if b"\nFrom " in encoded:
         encoded = encoded.replace(b"\nFrom ", b"\n=46=\nrom ")  # the soft line end keeps the line short
     return encoded[1:].replace(b"\n", b"\r\n")
@@ -168,8 +175,6 @@ def _quoted_printable(octets: bytes) -> bytes:
 
 def _quoted_line(line: bytes) -> bytes:
     """Return a line, whose equal signs are written out already, as quoted-printable."""
-    if len(line) <= 76 and line.isascii() and not line.endswith((b" ", b"\t")) and line != b".":
-        return line
     return b2a_qp(line.replace(b"=3D", b"="), istext=True)
 
 
