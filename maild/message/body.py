@@ -35,7 +35,14 @@ _NO_BODIES: Final = (
     "text/rfc822-headers",
     "text/css",
 )
-_FURTHER_FORMS: Final = ("text/x-amp-html", "text/watch-html", "text/enriched", "text/richtext")
+_FURTHER_FORMS: Final = (
+    "text/x-amp-html",
+    "text/watch-html",
+    "text/enriched",
+    "text/richtext",
+    "text/rtf",
+    "application/rtf",
+)
 _TNEF: Final = ("application/ms-tnef", "application/vnd.ms-tnef", "application/x-tnef")
 _SIGNED: Final = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 _SOURCE: Final = re.compile(r"\s*(?:<!doctype html|<html[\s>])", re.IGNORECASE)

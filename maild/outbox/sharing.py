@@ -10,12 +10,20 @@ from typing import Final
 
 from maild.message.compose import File
 from maild.message.filename import by_type
+from maild.message.parse import Attachment
 from maild.outbox.letters import Asked, FiledMail, Letter, Post
 from maild.rules.tickets import Tell
 from maild.store.threads import Whole
 from maild.templates import Rendered, Templates
 from maild.templates.mails import Mail, ToAgent
 
+_SIGNATURES: Final = (
+    "application/pkcs7-signature",
+    "application/x-pkcs7-signature",
+    "application/pgp-signature",
+    "application/pkcs7-mime",
+    "application/x-pkcs7-mime",
+)
 FILES_BYTES: Final = 20 << 20  # of a mail's files that are passed on; what is larger stays with the mail in the store
 
 
@@ -25,7 +33,7 @@ class Sharing:
     def __init__(self, templates: Templates) -> None:
         self._templates = templates
         self._rendered: dict[tuple[int, str], tuple[ToAgent, Rendered]] = {}
-        self._files: dict[int, tuple[File, ...]] = {}
+        self._files: dict[tuple[int, bool], tuple[File, ...]] = {}
 
     def render(self, post: Post, words: Mail, language: str) -> Rendered:
         """Return `words`, which are said because of `post`, in `language`."""
@@ -50,15 +58,24 @@ class Sharing:
             return tuple(map(_enclosed, about.thread))
         if not isinstance(about, FiledMail) or letter.post.tell not in (Tell.ANSWER, Tell.NOTIFICATION):
             return ()
-        if id(about) not in self._files:
-            self._files[id(about)] = tuple(_passed_on(about))
-        return self._files[id(about)]
+        key = id(about), letter.agent is None
+        if key not in self._files:
+            self._files[key] = tuple(_passed_on(about, to_agents=letter.agent is not None))
+        return self._files[key]
 
 
-def _passed_on(about: FiledMail) -> Iterator[File]:
+def goes_to_customers(file: Attachment) -> bool:
+    """Return whether a file of an agent's answer goes along with it.
+
+    Not what signed the mail as he sent it: it fits no other mail, and an opaque signature is that mail, quotes and all.
+    """
+    return not file.content_type.lower().startswith(_SIGNATURES)
+
+
+def _passed_on(about: FiledMail, *, to_agents: bool) -> Iterator[File]:
     room = FILES_BYTES
     for each in about.message.attachments:
-        if each.size_bytes <= room:
+        if each.size_bytes <= room and (to_agents or goes_to_customers(each)):
             room -= each.size_bytes
             yield File(
                 each.name or by_type(each.content_type), each.content_type, each.content(), each.content_id, each.inline

@@ -71,6 +71,9 @@ class Says(StrEnum):
         "Your answer quotes lines of our mail to you, with addresses that are yours alone. "
         "Delete those lines, and send it again."
     )
+    BETRAYING_FILE = (
+        "%(name)s holds a mail of ours to you, with addresses that are yours alone. Leave it out, and send it again."
+    )
     # The desk
     NO_PERIOD = '"%(text)s" is no period; write one of %(known)s.'
     NO_STATUS = '"%(text)s" is no status; it is one of %(known)s.'

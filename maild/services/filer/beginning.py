@@ -20,6 +20,7 @@ from maild.message.commands import Block, Circumstances, Fault, Says, fault
 from maild.message.forwarded import Passed, passed_on
 from maild.rules.events import AgentWrote, CustomerWrote
 from maild.rules.routing import Action
+from maild.services.filer import betraying
 from maild.services.filer.filing import Filing, Orders
 from maild.services.filer.signing import signed_answer
 
@@ -72,7 +73,7 @@ class Beginner:
 
     def _orders(self, filing: Filing, block: Block, passed: Passed | None, now: datetime) -> Orders:
         words = {command.word: command.value for command in block.commands}
-        faults = block.faults or tuple(self._faults(block, passed))
+        faults = block.faults or tuple(self._faults(filing, block, passed))
         if faults:
             return Orders(faults=faults, words=tuple(words))
         named = next((str(words[each]) for each in ("for", "requester") if each in words), None)
@@ -84,7 +85,7 @@ class Beginner:
         wrote = CustomerWrote(now, acknowledge=False)
         return Orders((wrote,), (), (customer,), words=(FORWARD,), customer=customer)
 
-    def _faults(self, block: Block, passed: Passed | None) -> Iterator[Fault]:
+    def _faults(self, filing: Filing, block: Block, passed: Passed | None) -> Iterator[Fault]:
         words = {command.word: str(command.value) for command in block.commands}
         for word in sorted(words.keys() - _HERE):
             yield fault(Says.ONLY_BEGINS, line=f"#{word}", values={"word": word})
@@ -95,6 +96,10 @@ class Beginner:
             yield from self._unfit(address)
         if "for" in words and (not block.rest.strip() or passed is not None):
             yield fault(Says.NEEDS_ANSWER, line="#for")
+        elif "for" in words:
+            yield from betraying.faults(
+                filing.reply.rest(block.rest, filing.reply.html), filing.reading.message.attachments
+            )
         if not named and passed is not None:
             if passed.author is None:
                 yield fault(Says.NO_AUTHOR)

@@ -23,6 +23,7 @@ from maild.message import commands, html
 from maild.message.address import Address, normalise
 from maild.message.commands import WORDS, Circumstances, Command, Fault, Says, fault
 from maild.message.parse import Attachment
+from maild.outbox.sharing import goes_to_customers
 from maild.rules.events import (
     Admit,
     AgentWrote,
@@ -49,9 +50,10 @@ from maild.rules.events import (
 )
 from maild.rules.routing import Action
 from maild.rules.working_time import Span
+from maild.services.filer import betraying
 from maild.services.filer.beginning import Beginner
 from maild.services.filer.filing import Filing, Orders
-from maild.services.filer.signing import betrays, signed_answer
+from maild.services.filer.signing import signed_answer
 from maild.store import tickets
 from maild.templates.replies import Prepared, Values
 
@@ -63,7 +65,6 @@ _MANNERS: Final = frozenset({"silent", "force", "note", "send", "use"})  # say h
 AT_THE_DESK: Final = frozenset(word.name for word in WORDS.values() if word.desk and word.name != "take")
 ASKED: Final = AT_THE_DESK | {"split"}  # alone, without an answer
 _HANDING_OVER: Final = {"department": 1, "assign": 2, "take": 2}
-_SIGNATURES: Final = ("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-")
 
 
 class Commander:
@@ -136,8 +137,8 @@ class Commander:
         if words or faults:
             markup = "" if "note" in words else commands.without_block(filing.reply.html, circumstances)
             filing.reply = filing.reply.rest(rest, commands.before(markup, prepared) if block.rest.strip() else "")
-        if not faults and filing.route.action is Action.ANSWER and betrays(filing.reply):
-            faults = (fault(Says.BETRAYS),)
+        if not faults and filing.route.action is Action.ANSWER:
+            faults = betraying.faults(filing.reply, filing.reading.message.attachments)
         if not faults and department.signature and filing.route.action is Action.ANSWER and rest.strip():
             filing.signed = signed_answer(plain, circumstances, prepared)
         if not faults and ASKED.intersection(words):
@@ -321,7 +322,10 @@ def _addresses(command: Command) -> list[str]:
 
 def _is_said(attachment: Attachment) -> bool:
     """Return whether a file is part of what somebody says: no picture of his signature, nor a signature itself."""
-    return not (attachment.inline or attachment.content_id or attachment.content_type.lower().startswith(_SIGNATURES))
+    unsaid = (
+        attachment.inline or attachment.content_id or attachment.content_type.lower().startswith("application/pgp-")
+    )
+    return not unsaid and goes_to_customers(attachment)
 
 
 def names_of_agents(agents: Sequence[Agent]) -> dict[str, str]:

@@ -3,16 +3,10 @@
 What is stored, searched and shown to colleagues is the answer without it; so is what tells whether words stand alone.
 """
 
-import re
-from typing import Final
-
 from maild.message import commands, html
 from maild.message.commands import Circumstances
 from maild.message.reply import Reply
-
-_AGENTS_TOKEN: Final = re.compile(
-    r"t[0-9]+\.[and][0-9]+\.[a-z0-9]{27}|[hj][0-9]+\.a[0-9]+\.[a-z0-9]{27}", re.IGNORECASE
-)
+from maild.services.filer.betraying import betrays
 
 
 def signed_answer(reply: Reply, circumstances: Circumstances, prepared: str = "") -> Reply | None:
@@ -31,8 +25,3 @@ def signed_answer(reply: Reply, circumstances: Circumstances, prepared: str = ""
     whole = "\n\n".join(part for part in (prepared, rest) if part)
     answer = signed.rest(whole, commands.before(markup, prepared))
     return None if betrays(answer) else answer
-
-
-def betrays(reply: Reply) -> bool:
-    """Return whether an answer still holds addresses that were made for an agent, such as a footer that he quotes."""
-    return any(_AGENTS_TOKEN.search(part) is not None for part in (reply.text, reply.html))
