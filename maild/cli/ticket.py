@@ -71,9 +71,9 @@ def list_(
         with database.read() as connection:
             of: dict[str, Any] = {"department": department, "assignee": assignee, "tags": tags, "limit": limit + 1}
             found = (
-                tickets.found(connection, query, **of)
+                tickets.found(connection, settings, query, **of)
                 if query is not None
-                else tickets.listed(connection, statuses=wanted, **of)
+                else tickets.listed(connection, settings, statuses=wanted, **of)
             )
     more = len(found) > limit
     found = found[:limit]

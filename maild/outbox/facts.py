@@ -15,7 +15,7 @@ from maild.people import Person
 from maild.rules.levels import Kind
 from maild.rules.next_step import next_step
 from maild.rules.promises import Clock, running
-from maild.rules.tickets import Status, Tell, Ticket
+from maild.rules.tickets import Status, Tell
 from maild.store.conversations import Said
 from maild.store.models import Direction
 from maild.templates import pieces
@@ -66,7 +66,7 @@ class Facts:
             "status": post.state.status.value,
             "customer": Who(thread.requester.name, thread.requester.address),
             "promises": tuple(self.promises(letter, now)),
-            "coming": _coming(post.state),
+            "coming": self._coming(letter),
             "rating": post.state.rating or 0,
             "assignee": assignee.name if assignee else "",
             "priority": "" if post.state.priority == "normal" else post.state.priority,
@@ -78,8 +78,18 @@ class Facts:
             "note": note,
             "desk": self.sign(letter, Role.DESK, letter.to[0]),
             "actions": tuple(self.actions(letter, note)),
-            "older": tuple(_older(said)),
+            "older": tuple(_older(self.settings, said)),
         }
+
+    def _coming(self, letter: Letter) -> Coming | None:
+        state = letter.post.state
+        coming = next_step(state, self.settings.policy_of(letter.department, state.requester))
+        if coming is None:
+            return None
+        agents = [agent.name for address in coming.told if (agent := self.settings.agent_of(address))]
+        moved = self.settings.department(coming.department) if coming.department else None
+        who = ", ".join([*agents, *([moved.title] if moved else [])])
+        return Coming(coming.step.value, coming.at, who, ", ".join(coming.rules))
 
     def _clocks(self, letter: Letter) -> Iterator[Clock]:
         state = letter.post.state
@@ -118,20 +128,21 @@ def newest(said: Sequence[Said]) -> tuple[str, list[Said]]:
     return text, [each for each in said if each is not last]
 
 
-def _coming(state: Ticket) -> Coming | None:
-    coming = next_step(state)
-    return Coming(coming.step.value, coming.at) if coming else None
-
-
-def _older(said: Sequence[Said]) -> list[pieces.Said]:
+def _older(settings: Settings, said: Sequence[Said]) -> list[pieces.Said]:
     """Return what was said before: the customer's words, our answers as they left, and notes."""
     shown = [each for each in said if each.text and (each.purpose in _SPOKEN[each.direction])]
     return [
         pieces.Said(
-            Who(each.from_name or "", each.from_address or ""),
+            Who(_name(settings, each), each.from_address or ""),
             each.at,
             (each.text or "")[:OLDER_CHARACTERS],
             note=each.purpose == "note",
         )
         for each in shown[:OLDER]
     ]
+
+
+def _name(settings: Settings, mail: Said) -> str:
+    """Return how the author of a mail is called: of a note as his colleagues know him, whatever his program says."""
+    agent = settings.agent_of(mail.from_address) if mail.purpose == "note" and mail.from_address else None
+    return agent.name if agent else mail.from_name or ""

@@ -195,7 +195,7 @@ class Words:
         return mails.Shown(
             **common,
             **self.facts.of(letter, said, now),
-            why=about.why,
+            why=tuple(self._recounted(each, letter.post.thread) for each in about.why),
             until=about.until,
             attached=len(about.thread),
             left_out=about.left_out if about.thread else 0,
@@ -236,7 +236,7 @@ class Words:
 
     def _named(self, deed: pieces.Deed) -> pieces.Deed:
         """Return a deed with agents and departments as people call them."""
-        if deed.name == "assignee":
+        if deed.name in ("assignee", "offered_to"):
             found = [self.facts.settings.agent_of(each) for each in (deed.old, deed.new)]
             old, new = (each.name if each else "" for each in found)
             return replace(deed, old=old, new=new)
@@ -245,6 +245,14 @@ class Words:
             old, new = (each.title if each else "" for each in departments)
             return replace(deed, old=old, new=new)
         return deed
+
+    def _recounted(self, change: pieces.Change, thread: Thread) -> pieces.Change:
+        """Return a line of the history with everybody as people call him."""
+        names = {each.normal: each.name for each in (thread.requester, *thread.participants)}
+        agent = self.facts.settings.agent_of(change.who) if change.who else None
+        who = agent.name if agent else names.get(change.who) or change.who
+        deeds = (replace(each, new=names.get(each.new) or each.new) for each in change.deeds)
+        return replace(change, who=who, deeds=tuple(map(self._named, deeds)))
 
     def _undelivered(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
         about = letter.post.about

@@ -23,6 +23,16 @@ class Mode(StrEnum):
     LEAST_OPEN = "least-open"
 
 
+class Because(StrEnum):
+    """Why somebody gets a ticket: every sentence, as the history has it with the number put in."""
+
+    BEFORE = "he had the ticket before"
+    TURN = "round-robin: his turn"
+    TURN_AT_NIGHT = "round-robin: his turn, nobody is at work"
+    FEWEST = "least-open: %(count)s of his wait"
+    FEWEST_AT_NIGHT = "least-open: %(count)s of his wait, nobody is at work"
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """An agent of the department."""
@@ -48,12 +58,12 @@ def choose(mode: Mode, candidates: Sequence[Candidate], preferred: str | None = 
         return Choice(None, "the department assigns nobody")
     present = [each for each in candidates if not each.away]
     if any(each.agent == preferred for each in present):
-        return Choice(preferred, "he had the ticket before")
+        return Choice(preferred, Because.BEFORE)
     if not present:
         return Choice(None, "everybody is away")
     at_work = [each for each in present if each.at_work]
     chosen = min(at_work or present, key=lambda each: (each.waiting if mode is Mode.LEAST_OPEN else 0, each.turn))
-    where = "" if at_work else ", nobody is at work"
     if mode is Mode.LEAST_OPEN:
-        return Choice(chosen.agent, f"least-open: {chosen.waiting} of his wait{where}")
-    return Choice(chosen.agent, f"round-robin: his turn{where}")
+        fewest = Because.FEWEST if at_work else Because.FEWEST_AT_NIGHT
+        return Choice(chosen.agent, fewest % {"count": chosen.waiting})
+    return Choice(chosen.agent, Because.TURN if at_work else Because.TURN_AT_NIGHT)

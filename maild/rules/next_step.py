@@ -4,19 +4,24 @@ It says of a ticket what `rules.waiting` will do at the tick of `due_at`; a test
 Nothing here decides anything.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from maild.rules.tickets import Status, Ticket
+from maild.rules import escalation, keeping
+from maild.rules.policy import Escalation, Policy
+from maild.rules.tickets import TO_SOLVE, Status, Ticket
 
 
 class Step(StrEnum):
     """What time alone will do; the value is what commands say."""
 
     TELL_AGENTS = "tell agents"
+    ESCALATE = "escalate"
+    GIVE_BACK = "give back"
     REMIND = "remind customer"
     RESOLVE = "resolve"
     RETURN = "come back"
@@ -31,20 +36,47 @@ class NextStep:
 
     step: Step
     at: datetime
+    told: tuple[str, ...] = ()  # agents who hear of it, normalised; none: all of the department
+    rules: tuple[str, ...] = ()  # that act
+    department: str = ""  # to which they move it
 
 
-def next_step(ticket: Ticket) -> NextStep | None:
+def next_step(ticket: Ticket, policy: Policy) -> NextStep | None:
     """Return what time alone does to `ticket` next, None if nothing, ever.
 
     A reminder that comes due out of office hours is put off to the next ones.
     """
-    step = _step(ticket)
-    return NextStep(step, ticket.due_at) if step and ticket.due_at else None
+    step, at = _step(ticket), ticket.due_at
+    if step is None or at is None:
+        return None
+    if step is not Step.TELL_AGENTS:
+        return NextStep(step, at)
+    if policy.escalations and ticket.status in TO_SOLVE:
+        after = escalation.escalated(ticket, at, policy)
+        if acted := escalation.acted(ticket, after, policy):
+            return _escalates(ticket, after, acted, at)
+    mine = (ticket.assignee,) if ticket.assignee else ()
+    if keeping.is_due(ticket, at, policy):
+        return NextStep(Step.GIVE_BACK, at, mine)
+    return NextStep(step, at, mine)
+
+
+def _escalates(ticket: Ticket, after: Ticket, acted: Sequence[Escalation], at: datetime) -> NextStep:
+    named = [agent for rule in acted for agent in (*rule.tell, rule.assignee) if agent]
+    moved = after.department if after.department != ticket.department else ""
+    return NextStep(Step.ESCALATE, at, tuple(dict.fromkeys(named)), tuple(rule.name for rule in acted), moved)
 
 
 def sentence(coming: NextStep, zone: ZoneInfo, now: datetime) -> str:
     """Return what happens, when by the wall clock of `zone`, and what would keep it from happening."""
-    return _SENTENCES[coming.step].format(when="now" if coming.at <= now else f"on {moment(coming.at, zone, now)}")
+    told = [*coming.told, *([f"all of {coming.department}"] if coming.department else [])]
+    return _SENTENCES[coming.step].format(
+        when="now" if coming.at <= now else f"on {moment(coming.at, zone, now)}",
+        who=", ".join(told) or "all of its department",
+        is_="is" if len(coming.told) == 1 and not coming.department else "are",
+        rules=", ".join(coming.rules),
+        hears=f"; {', '.join(told)} hear{'s' if len(told) == 1 else ''} of it" if told else "",
+    )
 
 
 def moment(at: datetime, zone: ZoneInfo, now: datetime) -> str:
@@ -56,7 +88,9 @@ def moment(at: datetime, zone: ZoneInfo, now: datetime) -> str:
 
 
 _SENTENCES: Final = {
-    Step.TELL_AGENTS: "agents are told {when}, unless it is answered",
+    Step.TELL_AGENTS: "{who} {is_} told {when}, unless it is answered",
+    Step.ESCALATE: "{rules} acts {when}, unless it is answered{hears}",
+    Step.GIVE_BACK: "is given back to its department {when}, unless {who} does something about it",
     Step.REMIND: "the customer is reminded {when}, unless he writes",
     Step.RESOLVE: "resolves itself {when}, unless the customer writes",
     Step.RETURN: "comes back {when}, or when the customer writes",

@@ -47,11 +47,12 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A line of a ticket's history."""
+    """A line of a ticket's history: who did what, and what it changed."""
 
     at: datetime
-    who: str
-    text: str
+    who: str  # "" for the desk itself
+    event: str  # the name of what happened: names.txt has the words for it
+    deeds: "tuple[Deed, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,8 @@ class Coming:
 
     step: str  # rules.next_step.Step
     at: datetime
+    who: str = ""  # names of those who hear of it; "" for all of the department
+    rules: str = ""  # names of those that act
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from maild.rules.assignment import Because
 from maild.templates.mails import (
     Acknowledgement,
     Answer,
@@ -89,6 +90,13 @@ _OLDER: Final = (
     Said(_ANNA, _AT - timedelta(hours=2), _ANSWER),
     Said(_ANNA, _AT - timedelta(hours=3), "Third one this month; same batch?", note=True),
     Said(_ADA, _AT - timedelta(hours=4), _TEXT, attachments=(Listed("photo.jpg", 2_411_000),)),
+)
+_WHY: Final = (
+    Change(_AT, "Ada Lovelace", "CustomerWrote", (Deed(1042, "opened", "", "Ada Lovelace"),)),
+    Change(_AT, "", "Assign", (Deed(1042, "assignee", "", "Anna Berg"), Deed(1042, "reason", "2", Because.FEWEST))),
+    Change(_AT, "", "Tick", (Deed(1042, "told_at"), Deed(1042, "escalated", "", "four-hours"))),
+    Change(_AT, "Ada Lovelace", "Rated", (Deed(1042, "rating", "", "3"),)),
+    Change(_AT, "Anna Berg", "SetPriority", (Deed(1042, "priority", "", "high"), Deed(1042, "assignee", "Bert", ""))),
 )
 _ACTIONS: Final = (
     Action("resolve", _REPLY, "#resolve"),
@@ -219,6 +227,9 @@ def _to_agents() -> Iterator[Mail]:
     yield Notification(**_FULL, author=_ANNA, role="agent", proof="proven", at=_AT, text=_ANSWER)
     for status in ("new", "open", "answered", "postponed", "resolved", "closed", "spam", "deleted", "merged"):
         yield Waiting(**{**_TICKET, "status": status}, waiting_since=_AT, now=_AT + timedelta(hours=5))
+    for step in ("tell agents", "give back", "escalate"):
+        for who in ("", "Anna Berg"):
+            yield Waiting(**_TICKET, coming=Coming(step, _AT, who, "four-hours"), waiting_since=_AT, now=_AT)
     for step in ("remind customer", "resolve", "come back", "ask customer", "close", "remove"):
         yield Waiting(**_TICKET, coming=Coming(step, _AT), waiting_since=_AT, now=_AT)
     late = {**_FULL, "promises": (Promise("next response", _AT, late=True), Promise("resolution", _AT, late=True))}
@@ -235,7 +246,7 @@ def _to_agents() -> Iterator[Mail]:
     yield Shown(**_FULL, attached=3, left_out=2)
     yield Shown(**_FULL, attached=1)
     yield Shown(**_FULL, until=_AT + timedelta(minutes=30))
-    yield Shown(**_FULL, why=(Change(_AT, "Anna Berg", "status: new, open"),))
+    yield Shown(**_FULL, why=_WHY)
     yield Collision(**_FULL, missed=_OLDER[2:], text=_ANSWER, release=_REPLY, reject=_REPLY)
     until = _AT + timedelta(minutes=30)
     deeds = (

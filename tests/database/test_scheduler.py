@@ -126,7 +126,7 @@ def test_a_worker_asleep_beyond_its_lease_writes_nothing(database: Database, clo
     with database.write() as connection:
         connection.execute(update(TicketRow).values(due_at=clock() + timedelta(days=1)))  # another took it
 
-    late._ticker._tick_or_split(claimed, clock())
+    late._ticker._tick_or_split([claimed], clock())
 
     assert closed(database) == 0
 

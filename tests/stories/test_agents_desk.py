@@ -98,11 +98,11 @@ def test_a_ticket_tells_why_it_is_where_it_is(desk: Desk, told: Received) -> Non
     desk.mail(ANNA, told.subject, "#resolve\r\n", answers=told)
 
     why = ask(desk, told, "why 1").text
-    assert "Resolve: status new -> resolved" in why
-    assert why.count("CustomerWrote") == 1  # a line for each happening
+    assert "resolved it\n- Status: resolved (was new)" in why
+    assert why.count("Ada wrote") == 1  # a line for each happening
     assert "+00:00" not in why
     desk.mail(ANNA, told.subject, "#why\r\n", answers=told)
-    assert "Resolve: status new -> resolved" in desk.mails_to(ANNA)[0].text
+    assert "resolved it" in desk.mails_to(ANNA)[0].text
 
 
 @pytest.mark.parametrize("asked", ["get 3", "why 3", "take 3", "release 3", "get 99"])

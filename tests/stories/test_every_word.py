@@ -173,7 +173,7 @@ EFFECTS: dict[str, Callable[[Scene], bool]] = {
     "list": lambda at: "Printer on fire" in at.ask("list new"),
     "search": lambda at: "No paper" in at.ask("search paper"),
     "get": lambda at: "It does not work." in at.ask("get 2"),
-    "why": lambda at: "CustomerWrote" in at.ask("why 1"),
+    "why": lambda at: "wrote\n" in at.ask("why 1"),
     "release": lambda at: "Printer on fire" not in (at.say("#take").ask("release 1"), at.ask("mine"))[1],
     "away": _away,
     "back": _back,

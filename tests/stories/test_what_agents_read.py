@@ -1,11 +1,21 @@
 """What agents read in their mails: nothing twice, nothing that cannot be, everything by its name."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import get_args
 
 import pytest
 
+from maild.rules.events import Event
+from maild.store.engine import Database
 from maild.store.models import MailState
-from tests.stories.driver import ADA, ANNA, BEN, BERT, Desk, Received
+from maild.templates import Templates, samples
+from maild.templates.mails import Shown
+from maild.templates.pieces import Change
+from tests.clock import NOON, FakeClock
+from tests.stories.driver import ADA, ANNA, BEN, BERT, CONFIG, Desk, Received
+
+TEMPLATES = Templates()
 
 MORNING = datetime(2026, 3, 3, 8, tzinfo=UTC)  # a Tuesday
 PHOTO = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -68,6 +78,16 @@ def test_a_customer_who_waits_is_quoted_once(desk: Desk, told: Received) -> None
     mails = [each for each in desk.mails_to(ANNA) if "has been waiting" in each.text]
     assert mails
     assert all(each.text.count("It smokes.") == 1 for each in mails)
+
+
+def test_who_works_in_two_departments_is_told_of_all_that_waits_in_one_mail(desk: Desk) -> None:
+    desk.mail(f"Ada <{ADA}>", "Printer on fire", proven=True)
+    desk.mail(f"Ben <{BEN}>", "No paper", to="sales@acme.example", proven=True)
+    desk.mails_to(BERT)
+
+    desk.wait(days=8)
+
+    assert {each.subject for each in desk.mails_to(BERT)} == {"2 tickets wait for you"}
 
 
 # Where a mail is held, it is let through or put away by a click
@@ -169,3 +189,52 @@ def test_a_picture_without_a_name_is_listed_by_what_it_is(desk: Desk) -> None:
     [told] = desk.mails_to(ANNA)
     assert "- image.png (" in told.text
     assert "image/png" not in told.text
+
+
+# What happens next, and what happened
+
+
+RULES = """
+[[escalate]]
+name = "four-hours"
+unanswered_for = "4h"
+tell = ["bert@acme.example"]
+raise_to = "urgent"
+"""
+
+
+def test_a_mail_names_the_rule_that_acts_next_and_whom_it_tells(database: Database, clock: FakeClock) -> None:
+    desk = Desk(database, clock, CONFIG + RULES)
+    desk.mail(f"Ada <{ADA}>", "Printer on fire", proven=True)
+
+    [told] = desk.mails_to(ANNA)
+    assert "the rule four-hours acts, unless it is answered, and tells: Bert." in told.text
+
+
+def test_a_mail_names_whom_it_is_told_next(desk: Desk, told: Received) -> None:
+    assert "All of Acme Support are told again on" in told.text
+    desk.wait(hours=1)
+    answer(desk, told, "#take\r\n")
+
+    assert "unless Anna does something about it" in ask(desk, told, "get 1").text
+
+
+def test_the_history_is_told_in_words(desk: Desk, told: Received) -> None:
+    answer(desk, told, "#assign bert\r\n#priority high\r\n")
+    [given] = desk.mails_to(BERT)
+    answer(desk, given, "Pull the plug.\r\n")
+    desk.mails_to(ANNA)
+
+    why = " ".join(ask(desk, told, "why 1").text.split())
+    assert "Ada wrote - New ticket for: Ada" in why
+    assert "Anna assigned it - Assigned to: Bert" in why
+    assert "Anna set its priority - Priority: high (was normal)" in why
+    assert "Bert answered - Status: answered (was new)" in why
+
+
+@pytest.mark.parametrize("name", [*(each.__name__ for each in get_args(Event)), "Split", "Released"])
+def test_everything_that_happens_has_words_of_its_own(name: str) -> None:
+    change = Change(NOON, "Anna", name)
+    shown = next(each for each in samples() if isinstance(each, Shown))
+
+    assert f" {name}\n" not in TEMPLATES.render(replace(shown, why=(change,)), "en").text

@@ -56,6 +56,7 @@ CHANGE: Final = (
 
 def listed(
     connection: Connection,
+    settings: Settings,
     *,
     statuses: Collection[Status] = IN_USE,
     department: str | None = None,
@@ -68,11 +69,12 @@ def listed(
     `assignee` "none" asks for tickets that belong to nobody.
     """
     wanted = _TICKETS.where(TicketRow.status.in_(statuses), _belongs(department, assignee, tags))
-    return [_ticket(row) for row in connection.execute(_ordered(wanted).limit(limit))]
+    return [_ticket(row, settings) for row in connection.execute(_ordered(wanted).limit(limit))]
 
 
 def found(
     connection: Connection,
+    settings: Settings,
     query: Query,
     *,
     department: str | None = None,
@@ -89,7 +91,7 @@ def found(
     }
     rows = {row.id: row for row in connection.execute(_TICKETS.where(TicketRow.id.in_(hits)))}
     return [
-        {**_ticket(rows[each]), "found": {"at": hit.at, "author": hit.author, "text": hit.snippet}}
+        {**_ticket(rows[each], settings), "found": {"at": hit.at, "author": hit.author, "text": hit.snippet}}
         for each, hit in hits.items()
     ]
 
@@ -129,9 +131,9 @@ def shown(connection: Connection, settings: Settings, ticket_id: int, now: datet
     aliases = connection.scalars(select(TicketRow.id).where(TicketRow.merged_into == ticket_id).order_by(TicketRow.id))
     ticket, department = _state(row), settings.department(row.department) or settings.departments[0]
     policy = settings.policy_of(department, row.requester)
-    coming = next_step(ticket)
+    coming = next_step(ticket, policy)
     return {
-        **_ticket(row),
+        **_ticket(row, settings),
         "next": coming and {**_coming(coming), "text": sentence(coming, department.timezone, now)},
         "clocks": clocks.of_ticket(connection, ticket_id, ticket, policy, now),
         "level": policy.level.name if policy.level else None,
@@ -171,7 +173,9 @@ def states(connection: Connection, ticket_ids: Sequence[int]) -> dict[int, Ticke
     return {row[0]: Ticket(*row[1:]) for row in rows}
 
 
-def _ticket(row: Any) -> dict[str, Any]:
+def _ticket(row: Any, settings: Settings) -> dict[str, Any]:
+    department = settings.department(row.department) or settings.departments[0]
+    coming = next_step(_state(row), settings.policy_of(department, row.requester))
     return {
         "id": row.id,
         "subject": row.subject,
@@ -187,7 +191,7 @@ def _ticket(row: Any) -> dict[str, Any]:
         "waiting_since": row.waiting_since,
         "due_at": row.due_at,
         "target_at": row.target_at,
-        "next": (coming := next_step(_state(row))) and _coming(coming),
+        "next": coming and _coming(coming),
     }
 
 

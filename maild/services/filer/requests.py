@@ -4,11 +4,9 @@ An answer is a mail for reading on a phone, whose lines begin the next request. 
 or the first line of its text if that says more. Whoever asks sees the tickets of his departments and his own.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -30,18 +28,17 @@ from maild.rules.routing import Action
 from maild.rules.tickets import Status, Tell
 from maild.services.filer import delaying, helping, narrowing, splitting
 from maild.services.filer.filing import Filing
+from maild.services.filer.recounting import recount
 from maild.services.filer.telling import tell_done, tell_taken_back
 from maild.store import agents, lists, threads
 from maild.store.lists import Listed, Seen
 from maild.store.search import Hit
 from maild.templates import mails, pieces
-from maild.templates.pieces import Change, Entry, Row, Who
+from maild.templates.pieces import Entry, Row, Who
 
 OFFERED_FOR: Final = timedelta(minutes=30)
 ALIVE: Final = (Status.NEW, Status.OPEN, Status.ANSWERED, Status.POSTPONED)
 MOST_SHOWN: Final = 10  # tickets that one mail gets
-MOST_VALUE_CHARS: Final = 200  # of a change that is told
-_INSTANTS: Final = re.compile(r"(^|_)(at|since|until)$")  # fields that only say when: the line says that
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +305,7 @@ class Requests:
     def _show(self, asking: _Asking, wanted: Sequence[int], *, history: bool = False, whole: bool = False) -> None:
         found = lists.visible(asking.connection, asking.seen, wanted)
         for ticket_id in found:
-            why = _why(lists.changes(asking.connection, ticket_id)) if history else ()
+            why = recount(ticket_id, lists.changes(asking.connection, ticket_id)) if history else ()
             self._send(asking, ticket_id, why=why, whole=whole)
         if missing := [ticket_id for ticket_id in wanted if ticket_id not in found]:
             self._return(asking, [fault(Says.NOT_YOURS_TO_SEE, values={"number": each}) for each in missing])
@@ -351,17 +348,3 @@ def _block(filing: Filing, circumstances: Circumstances) -> Block:
 
 def _tickets(command: Command) -> tuple[int, ...]:
     return tuple(each for each in command.value if isinstance(each, int)) if isinstance(command.value, tuple) else ()
-
-
-def _why(rows: Sequence[Any]) -> tuple[Change, ...]:
-    """Return a ticket's history as an agent reads it: a line for each happening, with what he can make something of."""
-    told = []
-    for (at, actor, cause), changes in groupby(rows, lambda row: (row.at, row.actor, row.cause)):
-        shown = [each for each in changes if not _INSTANTS.search(each.field) or each.field == "wake_at"]
-        facts = "; ".join(f"{each.field} {_short(each.old)} -> {_short(each.new)}" for each in shown)
-        told.append(Change(at, actor, f"{cause}: {facts}" if facts else str(cause)))
-    return tuple(told)
-
-
-def _short(value: str | None) -> str:
-    return (value or "-")[:MOST_VALUE_CHARS]

@@ -1,7 +1,7 @@
 """What is due is claimed, as much of each lane as its pace allows, and ticked."""
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -70,8 +70,7 @@ class Ticker:
         done = {bucket: max(told[bucket], lately[bucket]) for bucket in due}
         most = {bucket.department: self._a_minute(bucket.department) for bucket in due}
         allowed = pace.plan(due, done, most, held=remembered.held_at is not None, braked=braked)
-        for bucket, room in allowed.items():
-            self._tick_some(bucket, room, now)
+        self._tick_allowed(allowed, now)
         return allowed != due
 
     def _a_minute(self, department: str) -> int:
@@ -86,35 +85,55 @@ class Ticker:
             lately[bucket] += count
         return lately
 
-    def _tick_some(self, bucket: Bucket, room: int, now: datetime) -> None:
-        theirs = (TicketRow.department == bucket.department) & TicketRow.status.in_(bucket.statuses)
-        while room > 0:
-            claim = queues.claim(self._database, TicketRow, now, LEASE, min(room, BATCH), only=theirs)
-            if not claim:
-                return
-            room -= len(claim.ids)
-            self._ticked.append((now, bucket, len(claim.ids)))
-            self._tick_or_split(claim, now)
+    def _tick_allowed(self, allowed: Mapping[Bucket, int], now: datetime) -> None:
+        """Tick what is due, of several departments together: who works in two of them is told once."""
+        rooms = {bucket: room for bucket, room in allowed.items() if room > 0}
+        while rooms:
+            claims, left = [], BATCH
+            for bucket, room in list(rooms.items()):
+                theirs = (TicketRow.department == bucket.department) & TicketRow.status.in_(bucket.statuses)
+                claim = queues.claim(self._database, TicketRow, now, LEASE, min(room, left), only=theirs)
+                if not claim:
+                    del rooms[bucket]
+                    continue
+                self._ticked.append((now, bucket, len(claim.ids)))
+                claims.append(claim)
+                left -= len(claim.ids)
+                rooms[bucket] -= len(claim.ids)
+                if not rooms[bucket]:
+                    del rooms[bucket]
+                if not left:
+                    break
+            if claims:
+                self._tick_or_split(claims, now)
 
-    def _tick_or_split(self, claim: queues.Claim, now: datetime) -> None:
+    def _tick_or_split(self, claims: Sequence[queues.Claim], now: datetime) -> None:
         """Tick a batch; if it fails each of its tickets by itself, so that one costs only itself."""
+        several = sum(len(each.ids) for each in claims)
         try:
-            self._tick_all(claim, now)
+            self._tick_all(claims, now)
         except queues.LeaseLost:
-            log.warning("lease lost, another worker has these tickets", tickets=len(claim.ids))
-        except Exception:
-            if len(claim.ids) == 1:
-                again = self._set_back(claim, now)
-                log.exception("tick failed", ticket=claim.ids[0], next_try=again)
+            if len(claims) == 1:
+                log.warning("lease lost, another worker has these tickets", tickets=several)
                 return
-            log.exception("batch failed, its tickets are ticked one by one", tickets=len(claim.ids))
-            for ticket_id in claim.ids:
-                self._tick_or_split(claim.only([ticket_id]), now)
+            for claim in claims:
+                self._tick_or_split([claim], now)
+        except Exception:
+            if several == 1:
+                again = self._set_back(claims[0], now)
+                log.exception("tick failed", ticket=claims[0].ids[0], next_try=again)
+                return
+            log.exception("batch failed, its tickets are ticked one by one", tickets=several)
+            for claim in claims:
+                for ticket_id in claim.ids:
+                    self._tick_or_split([claim.only([ticket_id])], now)
 
-    def _tick_all(self, claim: queues.Claim, now: datetime) -> None:
+    def _tick_all(self, claims: Sequence[queues.Claim], now: datetime) -> None:
         with self._database.write() as connection:
-            queues.hold(connection, claim)
-            self._desk.handle(connection, [Happening(each, Tick(now), MAILD) for each in claim.ids], now)
+            for claim in claims:
+                queues.hold(connection, claim)
+            happenings = [Happening(each, Tick(now), MAILD) for claim in claims for each in claim.ids]
+            self._desk.handle(connection, happenings, now)
 
     def _set_back(self, claim: queues.Claim, now: datetime) -> datetime:
         """Try a ticket again later, at most a day; return when."""
