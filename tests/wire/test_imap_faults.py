@@ -228,6 +228,50 @@ def test_a_large_mail_that_does_not_come_one_way_comes_another(reading: Reading,
     assert server.inbox == {}
 
 
+THROTTLED = "Request is throttled. Suggested Backoff Time: 92415 milliseconds"
+
+
+@pytest.mark.parametrize("command", ["LOGIN", "EXAMINE", "UID SEARCH", "UID FETCH", "IDLE"])
+@pytest.mark.parametrize("word", ["NO", "BAD"])
+def test_a_server_that_throttles_is_left_alone_for_as_long_as_it_asks(
+    sqlite_database: Database, server: Imap, clock: FakeClock, command: str, word: str
+) -> None:
+    reading = Reading(sqlite_database, settings_of(server), clock, Pace(operation_s=5, idle_s=0, first_pause_s=0.01))
+    reading.read()
+    mails = [mail() for _ in range(30)]
+    server.add(*mails)
+    reading.worker._hang_up()
+    server.answers = {command: f"{word} {THROTTLED}"}
+    for _ in range(5):
+        if pause_s := reading.worker.step():
+            break
+    connections = server.connections
+    for _ in range(9):
+        assert reading.worker.step() > 0
+        clock.advance(seconds=10)
+
+    assert pause_s == pytest.approx(92.415)
+    assert "throttled" in reading.row.error
+    assert server.connections == connections
+    assert reading.row.missed is None
+    server.answers = {}
+    clock.advance(seconds=10)
+    reading.read(steps=12)
+    assert reading.raws() == dict.fromkeys(mails, 1)
+    reading.close()
+
+
+def test_the_operator_is_told_at_once_of_a_long_pause(
+    sqlite_database: Database, server: Imap, clock: FakeClock
+) -> None:
+    reading = Reading(sqlite_database, settings_of(server), clock, HASTE)
+    server.answers = {"LOGIN": "NO Request is throttled. Suggested Backoff Time: 3000000 milliseconds"}
+    reading.worker.step()
+
+    assert reading.row.alerted_at == clock()
+    reading.close()
+
+
 def test_a_folder_whose_name_cannot_be_read_hides_no_other(server: Imap) -> None:
     server.folders |= {"&!!-": {}, "B&APw-cher": {}}
     connection = Connection(settings_of(server).mailboxes[0], Watchdog(), HASTE)

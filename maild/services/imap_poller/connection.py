@@ -27,6 +27,7 @@ import imapclient
 from imapclient.exceptions import CapabilityError, LoginError
 
 from maild.config.connections import Mailbox
+from maild.services.imap_poller import advice
 from maild.services.imap_poller.protocol import BUDGET_BYTES, Client, XOAuth2
 from maild.services.imap_poller.trouble import Step, Trouble, unencrypted, words_of
 from maild.services.imap_poller.wire import READ_S, Lever, Pace, Watchdog, dial, tls_context
@@ -107,8 +108,7 @@ class Connection:
         Raises:
             Trouble: the server does not let us, in its own words.
         """
-        fix = "check user and password; many providers want an app password, or OAuth2"
-        with self._logging_in(fix) as client:
+        with self._logging_in(advice.of_login(self._server.host, self._server.name)) as client:
             disabled = client.has_capability("LOGINDISABLED")
             if client.has_capability("AUTH=PLAIN") and (disabled or not (user + password).isascii()):
                 client.sasl_login("PLAIN", lambda _: f"\0{user}\0{password}".encode())
@@ -129,7 +129,7 @@ class Connection:
             self.drop()
             raise Trouble(Step.LOGIN, "the server does not offer XOAUTH2", "use a password instead of oauth")
         mechanism = XOAuth2(user, token)
-        fix = "log in again: maild mailbox login NAME; the account must be allowed to use IMAP"
+        fix = f"log in again: maild mailbox login {self._server.name}; the account must be allowed to use IMAP"
         try:
             with self._logging_in(fix) as client:
                 client.sasl_login("XOAUTH2", mechanism)
@@ -179,14 +179,22 @@ class Connection:
                 if not isinstance(following, int):  # RFC 3501 6.3.1: then it is unknown
                     following = max((int(uid) for uid in client.search(["*"])), default=0) + 1 if mails else 1
         except Trouble as trouble:
-            fix = trouble.fix or "see the names: maild mailbox folders NAME"
+            fix = trouble.fix
             if isinstance(trouble.__cause__, imaplib.IMAP4.readonly):
                 fix = 'the folder can only be read: use after = "keep"'
+            elif trouble.refused and not fix:
+                fix = advice.of_folder(folder, self._folders_if_any(), self._server.name)
             raise Trouble(Step.FOLDER, f"{folder}: {trouble.words}", fix, refused=trouble.refused) from trouble
         if not isinstance(validity, int):
             self.drop()
             raise Trouble(Step.FOLDER, f"the server gives {folder} no UIDVALIDITY, so its mails have no names")
         return Selected(validity, following, mails)
+
+    def _folders_if_any(self) -> list[str]:
+        try:
+            return self.folders()
+        except Trouble:  # what failed before is what is told
+            return []
 
     def nothing(self) -> None:
         """Let the server say what is new."""

@@ -9,7 +9,7 @@ The operator is told of an outage once, and once that it is over, in the transac
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -115,12 +115,16 @@ class Progress:
         """
         now, state = self._now(), self.state
         columns: dict[str, Any] = {"failing_since": state.failing_since or now, "error": str(trouble)}
+        pause = timedelta(seconds=pause_s)
         told: int | None = None
         with self._database.write() as connection:
-            if _to_be_told(state, now):
+            # A long pause, which the server asked for, does not put off what is to be told.
+            if _to_be_told(
+                replace(state, failing_since=columns["failing_since"]), now + max(pause - ALERT_AFTER, NONE)
+            ):
                 columns["alerted_at"] = now
                 told = alert.post(connection, settings, *_trouble_words(name, state, trouble), now)
-            self._write(connection, columns, now + timedelta(seconds=pause_s))
+            self._write(connection, columns, now + pause)
         if told:
             self._posted()
 
@@ -234,6 +238,7 @@ def _to_be_told(state: State, now: datetime) -> bool:
 
 
 ALERT_AFTER: Final = timedelta(minutes=5)
+NONE: Final = timedelta(0)
 
 
 def _trouble_words(name: str, state: State, trouble: Trouble) -> tuple[str, str]:

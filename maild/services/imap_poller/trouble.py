@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from maild.message.compose import clean
+from maild.services.imap_poller import advice
 
 WORDS_LIMIT: Final = 400  # characters of a server's answer that are kept
 
@@ -31,13 +32,18 @@ class Step(StrEnum):
 
 
 class Trouble(Exception):  # noqa: N818 - no fault of ours; it is told to operators
-    """A mailbox cannot be used now. The text says at which step and why, `fix` what helps, "" if nobody knows."""
+    """A mailbox cannot be used now. The text says at which step and why, `fix` what helps, "" if nobody knows.
+
+    `wait_s` is how long the server asks to be left alone.
+    """
 
     def __init__(self, step: Step, words: str, fix: str = "", *, refused: bool = False) -> None:
         super().__init__(f"{step}: {words}")
         self.step = step
         self.words = words
-        self.fix = fix
+        known = advice.of_words(words)
+        self.fix = known.fix or fix
+        self.wait_s = known.wait_s
         self.refused = refused  # the server said NO, in order: the connection is as good as before
 
 

@@ -330,14 +330,15 @@ class Worker:
 
     def _suffer(self, mine: Progress, trouble: Trouble) -> float:
         """Record trouble, and return how long to leave the mailbox alone."""
-        if trouble.step is Step.WAIT and time.monotonic() - self._entered_s > LIVED_S:
+        lived_s = time.monotonic() - self._entered_s
+        if trouble.step is Step.WAIT and lived_s > LIVED_S and not trouble.wait_s:
             self._log.info("the server ended the session", why=trouble.words)
             return self._pace.first_pause_s / 5
-        pause_s = progress.pause_s(mine.state.attempts, self._pace)
+        pause_s = max(progress.pause_s(mine.state.attempts, self._pace), trouble.wait_s)
         at, self._at = self._at, []
         if self._reconciler is not None:
             self._give_up_comparing(mine)
-        if trouble.step is Step.FETCH and at:
+        if trouble.step is Step.FETCH and at and not trouble.wait_s:  # too much is asked for, no mail is at fault
             self._narrow(mine, at, trouble)
             pause_s = min(pause_s, self._pace.first_pause_s)
         self._log.warning("cannot be read", why=str(trouble), fix=trouble.fix, next_try_s=round(pause_s))
