@@ -7,12 +7,12 @@ is measured is one step. Then DUE of the answered ones are: half of them are to 
 resolved by silence, which writes one too. The growth is how many times longer it takes with many tickets.
 """
 
-import argparse
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import pytest
 from sqlalchemy import func, insert, select
@@ -22,17 +22,16 @@ from maild.rules.tickets import Status
 from maild.services.scheduler import Scheduler
 from maild.store import schema
 from maild.store.engine import Database
-from maild.store.models import AddressRow, Direction, MailRow, MailState, PersonRow, TicketRow
+from maild.store.models import AddressRow, MailRow, PersonRow, TicketRow
 from maild.works import assemble
-from tests.benchmarks import servers
-from tests.benchmarks.figures import Figure, table
+from tests.benchmarks import desks, servers
+from tests.benchmarks.desks import DATABASES, PAGE
+from tests.benchmarks.figures import Figure
 from tests.clock import NOON, FakeClock
 
 SIZES = (1_000, 100_000)
-DATABASES = ("sqlite", "postgresql")
 DUE = 1_000
 LOOKS = 200
-PAGE = 5_000
 OPEN_SHARE = 10  # one ticket in so many is not closed, but at least DUE
 ANSWERED_AT = NOON - timedelta(days=5, hours=-1)  # so that the reminder is due within the hour
 REMINDED_AT = NOON - timedelta(days=4)
@@ -135,55 +134,29 @@ def _fill(database: Database, tickets: int) -> None:
         connection.exec_driver_sql("ANALYZE")
 
 
-def _ticket(number: int, alive: int) -> dict[str, object]:
+def _ticket(number: int, alive: int) -> dict[str, Any]:
     answered = number <= alive
     reminded = number % 2 == 0
     due_at = NOON + (timedelta(hours=1) if number <= DUE else timedelta(days=1 + number % 30))
-    return {
-        "id": number,
-        "subject": f"Question {number}",
-        "department": "support",
-        "requester_id": number,
-        "created_at": REMINDED_AT - timedelta(days=9),
-        "status": Status.ANSWERED if answered else Status.CLOSED,
-        "since": ANSWERED_AT,
-        "answered_at": ANSWERED_AT - timedelta(days=5 * reminded),
-        "reminded_at": REMINDED_AT if reminded and answered else None,
-        "due_at": due_at if answered else None,
-        "attempts": 0,
-        "undelivered": False,
-        "priority": "normal",
-    }
+    return desks.ticket(
+        number,
+        requester_id=number,
+        created_at=REMINDED_AT - timedelta(days=9),
+        status=Status.ANSWERED if answered else Status.CLOSED,
+        since=ANSWERED_AT,
+        answered_at=ANSWERED_AT - timedelta(days=5 * reminded),
+        reminded_at=REMINDED_AT if reminded and answered else None,
+        due_at=due_at if answered else None,
+    )
 
 
-def _mail(number: int) -> dict[str, object]:
-    return {
-        "direction": Direction.IN,
-        "state": MailState.FILED,
-        "fingerprint": number.to_bytes(32, "big"),
-        "stored_at": datetime(2026, 2, 1, tzinfo=UTC),
-        "source": "smtp 192.0.2.1",
-        "recipients": ["support@acme.example"],
-        "size_bytes": 4_096,
-        "ticket_id": number,
-        "kind": "human",
-        "purpose": "open",
-        "message_id": f"{number}@c.example",
-        "from_address": f"p{number}@c.example",
-        "subject": f"Question {number}",
-        "text": "It does not work.",
-        "attempts": 0,
-    }
+def _mail(number: int) -> dict[str, Any]:
+    return desks.mail(number, stored_at=datetime(2026, 2, 1, tzinfo=UTC), from_address=f"p{number}@c.example")
 
 
 def main() -> None:
     """Run it as its arguments say."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tickets", type=int, nargs="+", default=list(SIZES))
-    parser.add_argument("--database", nargs="+", choices=DATABASES, default=list(DATABASES))
-    parser.add_argument("--folder", default=None, help="where the files of SQLite go")
-    given = parser.parse_args()
-    print(table(measure(tuple(given.tickets), tuple(given.database), given.folder)))  # noqa: T201
+    desks.run(measure, __doc__, sized_by="tickets", sizes=SIZES)
 
 
 if __name__ == "__main__":

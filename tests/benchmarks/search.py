@@ -8,7 +8,6 @@ by the index, and by comparing the texts of the same mails as `LIKE` does. The c
 hundred, in one transaction with the update of their rows, with the index and without.
 """
 
-import argparse
 import random
 import tempfile
 import time
@@ -16,6 +15,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, bindparam, insert, text, true, update
@@ -24,14 +24,13 @@ from maild.message.search import Query, query
 from maild.rules.tickets import Status
 from maild.store import schema, search
 from maild.store.engine import Database
-from maild.store.models import AddressRow, Direction, MailRow, MailState, PersonRow, TicketRow
-from tests.benchmarks import servers
-from tests.benchmarks.figures import Figure, table
+from maild.store.models import AddressRow, MailRow, PersonRow, TicketRow
+from tests.benchmarks import desks, servers
+from tests.benchmarks.desks import DATABASES, PAGE
+from tests.benchmarks.figures import Figure
 from tests.clock import NOON
 
 SIZES = (100_000,)
-DATABASES = ("sqlite", "postgresql")
-PAGE = 5_000
 WORDS = 130  # of a mail: 800 characters
 KNOWN = 50_000  # words of the language
 ASKED = {
@@ -158,51 +157,23 @@ def _group_ms(database: Database, mails: int, drawn: list[str], chance: random.R
     return (time.perf_counter() - began_s) * 1e3 / GROUP
 
 
-def _ticket(number: int) -> dict[str, object]:
-    return {
-        "id": number,
-        "subject": f"Question {number}",
-        "department": "support",
-        "requester_id": 1,
-        "created_at": NOON,
-        "status": Status.CLOSED,
-        "since": NOON,
-        "attempts": 0,
-        "undelivered": False,
-        "priority": "normal",
-    }
+def _ticket(number: int) -> dict[str, Any]:
+    return desks.ticket(number, requester_id=1, status=Status.CLOSED)
 
 
-def _mail(number: int, drawn: list[str], chance: random.Random) -> dict[str, object]:
+def _mail(number: int, drawn: list[str], chance: random.Random) -> dict[str, Any]:
     start = chance.randrange(len(drawn) - WORDS)
-    return {
-        "id": number,
-        "direction": Direction.IN,
-        "state": MailState.FILED,
-        "fingerprint": number.to_bytes(32, "big"),
-        "stored_at": NOON + timedelta(seconds=number),
-        "source": "smtp 192.0.2.1",
-        "recipients": ["support@acme.example"],
-        "size_bytes": 4_096,
-        "ticket_id": number,
-        "kind": "human",
-        "purpose": "open",
-        "message_id": f"{number}@c.example",
-        "from_address": "ada@c.example",
-        "subject": f"Question {number}",
-        "text": " ".join(drawn[start : start + WORDS]),
-        "attempts": 0,
-    }
+    return desks.mail(
+        number,
+        id=number,
+        stored_at=NOON + timedelta(seconds=number),
+        text=" ".join(drawn[start : start + WORDS]),
+    )
 
 
 def main() -> None:
     """Run it as its arguments say."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mails", type=int, nargs="+", default=list(SIZES))
-    parser.add_argument("--database", nargs="+", choices=DATABASES, default=list(DATABASES))
-    parser.add_argument("--folder", default=None, help="where the files of SQLite go")
-    given = parser.parse_args()
-    print(table(measure(tuple(given.mails), tuple(given.database), given.folder)))  # noqa: T201
+    desks.run(measure, __doc__, sized_by="mails", sizes=SIZES)
 
 
 if __name__ == "__main__":
