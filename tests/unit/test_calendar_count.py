@@ -1,6 +1,5 @@
 """Calendars against a count, minute by minute, of what the wall clock shows."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -8,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maild.rules.working_time import Calendar, Hours, Span
-
-MINUTE = timedelta(minutes=1)
+from tests.unit.counting import MINUTE, is_open, minutes
 
 # A zone and a minute of UTC near which its clocks change, skip a day, or never change at all.
 MOMENTS = [
@@ -55,20 +53,6 @@ def cases(draw: st.DrawFn) -> tuple[Calendar, datetime]:
     )
     start = moment + draw(st.integers(-4 * 24 * 60, 2 * 24 * 60)) * MINUTE
     return calendar, start
-
-
-def is_open(calendar: Calendar, at: datetime) -> bool:
-    """Return what the wall clock says, without arithmetic."""
-    shown = at.astimezone(calendar.zone)
-    clock = shown.hour * 60 + shown.minute
-    return any(
-        opens.hour * 60 + opens.minute <= clock < (closes.hour * 60 + closes.minute or 24 * 60)
-        for opens, closes in calendar.hours(shown.date())
-    )
-
-
-def minutes(start: datetime, count: int) -> Iterator[datetime]:
-    return (start + minute * MINUTE for minute in range(count))
 
 
 @settings(max_examples=100, deadline=None)

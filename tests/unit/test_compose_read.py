@@ -1,29 +1,17 @@
 """What we compose, we read back ourselves: our own mails return to us, quoted, bounced and forwarded."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from maild.message.address import Address
-from maild.message.compose import Automatic, Draft, File, clean, clean_filename, compose, for_recipient
+from maild.message.compose import Automatic, File, clean, clean_filename, compose, for_recipient
 from maild.message.parse import parse
+from tests.unit.drafts import DRAFT, WORDS
 
-WORDS = st.text(
-    st.characters(codec="utf-8") | st.sampled_from("\r\n\t\0 =?,;:\"\\()<>@._%'\u2028\u0085\u202e\u200d\u0301äß漢😀"),
-    max_size=200,
-)
 BODY = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]) | st.sampled_from("\n =.Fä")).map(
     "Hi, {}".format  # of a blank text our reader makes one from the HTML
-)
-DRAFT = Draft(
-    from_=Address("Anna", "support@acme.example"),
-    to=(Address("Ada", "ada@customer.example"),),
-    subject="Re: Printer on fire",
-    text="Hello Ada\n",
-    message_id="m1.n.k2@acme.example",
-    date=datetime(2026, 11, 23, 12, 0, tzinfo=UTC),
 )
 
 
