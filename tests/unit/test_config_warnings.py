@@ -3,7 +3,7 @@
 import pytest
 
 from maild.config import parse, warnings
-from tests.unit.test_config import SMALLEST, settings
+from tests.unit.configured import SMALLEST, settings
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,7 @@ from maild.message.authentication import Authentication
 from maild.message.tokens import Key, Keys
 from maild.services.filer import Authenticator, Inbound, authenticating
 from tests.clock import NOON
-from tests.unit.signing import Dns, signed
-from tests.unit.test_senders import (
+from tests.unit.senders import (
     BEHIND,
     BODY,
     KEY,
@@ -31,6 +30,7 @@ from tests.unit.test_senders import (
     organisation,
     settings,
 )
+from tests.unit.signing import Dns, signed
 
 # RFC 8463 appendix A: signed by nobody here.
 PUBLISHED = (

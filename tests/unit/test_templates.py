@@ -3,99 +3,21 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from html.parser import HTMLParser
-from pathlib import Path
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from jinja2 import UndefinedError
-from jinja2.sandbox import SecurityError
 
 from maild.rules.tickets import Status, Tell
-from maild.templates import (
-    Acknowledgement,
-    Answer,
-    BrokenTemplatesError,
-    Listed,
-    Notification,
-    Purpose,
-    Reminder,
-    Rendered,
-    Templates,
-    Waiting,
-    Who,
-    _environment,
-    samples,
-)
+from maild.templates import Answer, Listed, Purpose, Reminder, Rendered, Waiting, samples
 from maild.templates.style import filters, mailto, paragraphs, quoted
-
-NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-BERLIN = ZoneInfo("Europe/Berlin")
-ADA = Who("Ada", "ada@customer.example")
-ACKNOWLEDGEMENT = Acknowledgement(
-    department="Acme Support", subject="Printer on fire", zone=BERLIN, reference="t1.x0.k2", name="Ada", proven=True
-)
-NOTIFICATION = Notification(
-    department="Acme Support",
-    subject="Printer on fire",
-    zone=BERLIN,
-    ticket_id=1042,
-    status="open",
-    customer=ADA,
-    author=ADA,
-    role="customer",
-    proof="proven",
-    at=NOON,
-    text="It burns.",
-)
-TEMPLATES = Templates()
-
-
-class Outline(HTMLParser):
-    """What stands in an HTML mail: its elements in order, unclosed ones, and its words."""
-
-    VOID = frozenset({"br", "img", "meta", "hr"})
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.links: list[str] = []
-        self.words = ""
-        self._open: list[str] = []
-        self.feed(html)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.links += [value or "" for name, value in attrs if name in ("href", "src")]
-        if tag not in self.VOID:
-            self._open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self._open[-1:] != ["style"]:
-            self.words += data
+from tests.unit.mails import ACKNOWLEDGEMENT, ADA, BERLIN, NOON, NOTIFICATION, TEMPLATES, Outline
 
 
 def every_mail() -> Iterator[tuple[str, str, Rendered]]:
     for language in TEMPLATES.languages:
         for mail in samples():
             yield language, mail.purpose, TEMPLATES.render(mail, language)
-
-
-def own(folder: Path, **files: str) -> Path:
-    for name, content in files.items():
-        (folder / name.replace("_dot_", ".")).write_text(content, encoding="utf-8")
-    return folder
-
-
-# --- all of them
 
 
 def test_the_packed_templates_are_without_fault() -> None:
@@ -171,9 +93,6 @@ def test_the_reference_is_the_last_line_of_both_bodies() -> None:
     assert mail.text.endswith("\n\nRef: t1.x0.k2\n")
     assert Outline(mail.html).words.strip().endswith("Ref: t1.x0.k2")
     assert "Ref" not in TEMPLATES.render(replace(ACKNOWLEDGEMENT, reference=""), "en").text
-
-
-# --- single mails
 
 
 def test_an_unproven_sender_is_told_nothing_of_what_he_wrote() -> None:
@@ -253,181 +172,6 @@ def test_an_agent_is_told_plainly_what_is_special(change: dict[str, object], sai
     for mail in (special.text, Outline(special.html).words):
         assert said in " ".join(mail.split(" "))
     assert said not in usual.text
-
-
-# --- the sandbox
-
-
-@pytest.mark.parametrize(
-    "reaching",
-    [
-        "{{ ''.__class__.__mro__ }}",
-        "{{ parts.hello.__init__.__globals__ }}",
-        "{{ _.__globals__ }}",
-        "{{ {}.update(a=1) }}",
-    ],
-)
-def test_a_template_reaches_nothing_but_its_values(reaching: str) -> None:
-    template = _environment().from_string("{% macro hello() %}{% endmacro %}" + reaching)
-
-    with pytest.raises((SecurityError, UndefinedError)):
-        template.render(parts={})
-
-
-def test_a_method_of_a_dictionary_is_not_hidden_by_a_key_of_its_name() -> None:
-    assert _environment().from_string("{{ names.get('a') }} {{ names.a }}").render(names={"get": 1, "a": 2}) == "2 2"
-
-
-# --- text of mails is only ever data
-
-HOSTILE = [
-    "{{ 7*7 }}",
-    "{% for x in y %}",
-    "{{ self.__init__ }}",
-    "%(who)s",
-    "%s %d",
-    "<script>alert(1)</script>",
-    '"><b x="',
-    "&lt;",
-]
-
-
-@pytest.mark.parametrize("words", HOSTILE)
-def test_words_of_a_mail_are_never_acted_on(words: str) -> None:
-    mail = replace(
-        NOTIFICATION,
-        subject=words,
-        author=Who(words, "x@y.example"),
-        customer=Who(words, words),
-        text=words,
-        assignee=words,
-        attachments=(Listed(words, 1),),
-        role="third-party",
-    )
-
-    for language in TEMPLATES.languages:
-        rendered = TEMPLATES.render(mail, language)
-        assert rendered.subject == f"[#1042] {words}"
-        assert rendered.text.count(words) >= 5
-        assert Outline(rendered.html).words.count(words) >= 5
-        assert "script" not in Outline(rendered.html).tags
-
-
-def test_a_name_cannot_pretend_to_be_a_line_of_the_mail() -> None:
-    mail = TEMPLATES.render(replace(NOTIFICATION, author=Who("Ada\n\nStatus: closed\u202e", "ada@x.example")), "en")
-
-    assert "\nAda Status: closed <ada@x.example> wrote:\n" in "\n" + mail.text
-
-
-@settings(max_examples=50)
-@given(st.text(st.characters(codec="utf-8") | st.sampled_from("<>&\"'{}%#\n\r\t "), max_size=200))
-def test_any_words_stay_words(words: str) -> None:
-    mail = replace(NOTIFICATION, text=words, subject=words, author=Who(words, ADA.address))
-
-    rendered = TEMPLATES.render(mail, "en")
-
-    tags = Outline(rendered.html).tags
-    assert "\n" not in rendered.subject
-    assert not {"script", "b", "img", "form", "iframe", "svg"} & set(tags)
-
-
-# --- the operator's own
-
-
-def test_an_operators_file_replaces_one_template(tmp_path: Path) -> None:
-    text = '{% extends "layout.txt" %}{% block subject %}Mine{% endblock %}{% block body %}Own words{% endblock %}'
-    own(tmp_path, acknowledgement_dot_txt=text)
-
-    templates = Templates(tmp_path)
-
-    mail = templates.render(ACKNOWLEDGEMENT, "en")
-    assert (mail.subject, mail.text) == ("Mine", "Own words\nRef: t1.x0.k2\n")
-    assert "Thank you for writing" in mail.html
-    assert templates.check() == []
-
-
-def test_an_operators_catalogue_changes_words_and_adds_languages(tmp_path: Path) -> None:
-    for language, word in (("de", "Hallo,"), ("et", "Tere,")):
-        (tmp_path / "locale" / language).mkdir(parents=True)
-        own(tmp_path / "locale" / language, maild_dot_po=f'msgid ""\nmsgstr ""\n\nmsgid "Hello,"\nmsgstr "{word}"\n')
-
-    templates = Templates(tmp_path)
-
-    assert templates.languages == ("en", "de", "et")
-    mail = replace(ACKNOWLEDGEMENT, name="")
-    assert templates.render(mail, "de").text.startswith("Hallo,\n\nvielen Dank")
-    assert templates.render(mail, "et").text.startswith("Tere,\n\nThank you")
-
-
-def test_a_mail_from_right_to_left_is_laid_out_so(tmp_path: Path) -> None:
-    (tmp_path / "locale" / "ar").mkdir(parents=True)
-    own(tmp_path / "locale" / "ar", maild_dot_po='msgid ""\nmsgstr ""\n\nmsgid "Hello,"\nmsgstr "مرحبا،"\n')
-
-    html = Templates(tmp_path).render(replace(NOTIFICATION, note="n@x.example"), "ar").html
-
-    assert 'lang="ar" dir="rtl"' in html
-    assert "border-right:3px" in html
-    assert "border-left:3px" not in html
-
-
-@pytest.mark.parametrize(
-    ("asked", "spoken"), [("de-AT", "Guten Tag"), ("de_CH", "Guten Tag"), ("xx", "Hello"), ("", "Hello")]
-)
-def test_a_language_that_is_not_spoken_falls_back(asked: str, spoken: str) -> None:
-    assert TEMPLATES.render(ACKNOWLEDGEMENT, asked).text.startswith(spoken)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "fault"),
-    [
-        (
-            "reminder.txt",
-            "{% block subject %}{% endblock %}{{ nmae }}",
-            "unknown variable 'nmae'; did you mean 'name'?",
-        ),
-        ("reminder.txt", "{% block subject %}{% endblock %}{% if false %}{{ subjct }}{% endif %}", "'subject'?"),
-        ("notification.html", "\n{{ author.nmae }}", "notification.html:2: en: 'dict object' has no attribute 'nmae'"),
-        ("reminder.txt", "{{ 1 / 0 }}", "reminder.txt:1: en: ZeroDivisionError"),
-        ("remindr.txt", "x", "remindr.txt: no mail has this name; did you mean reminder.txt?"),
-        ("reminder.txt", "no subject", "reminder.txt: en: there is no block 'subject'"),
-        ("reminder.html", "{{ ''.__class__.__mro__ }}", "access to attribute '__class__'"),
-    ],
-)
-def test_a_fault_in_an_operators_template_is_found_before_any_mail(
-    tmp_path: Path, name: str, content: str, fault: str
-) -> None:
-    (tmp_path / name).write_text(content)
-
-    faults = Templates(tmp_path).check()
-
-    assert any(fault in found for found in faults), faults
-    assert all(str(tmp_path) in found for found in faults), faults
-
-
-def test_a_template_that_cannot_be_compiled_is_refused_with_its_line(tmp_path: Path) -> None:
-    (tmp_path / "reminder.txt").write_text("\n{% if %}")
-
-    with pytest.raises(BrokenTemplatesError, match=r"reminder\.txt:2: Expected an expression"):
-        Templates(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("content", "fault"),
-    [
-        ('msgid "Hello %(name)s,"\nmsgstr "Hallo %(nmae)s,"\n', "maild.po:4: unknown named placeholder 'nmae'"),
-        ('nonsense "Hello"\n', "maild.po"),
-        ("\u00ff", "maild.po"),
-    ],
-)
-def test_a_fault_in_a_catalogue_is_refused_with_its_line(tmp_path: Path, content: str, fault: str) -> None:
-    (tmp_path / "locale" / "de").mkdir(parents=True)
-    own(tmp_path / "locale" / "de", maild_dot_po='msgid ""\nmsgstr ""\n\n' + content)
-
-    with pytest.raises(BrokenTemplatesError, match=re.escape(fault)):
-        Templates(tmp_path)
-
-
-# --- the filters
 
 
 @pytest.mark.parametrize(
