@@ -19,7 +19,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from maild.message import absence, bounce
 from maild.message.bounce import Bounce
@@ -47,9 +46,6 @@ class Classification:
     kind: Kind
     reasons: tuple[str, ...]
     answerable: bool = True  # False: send nothing automatic, whatever the kind (RFC 3834 2)
-    mailing_list: bool = False  # it came through a list, whatever the kind
-    via_list: bool = False  # the address in From is the list's own, the author is elsewhere
-    feedback_report: bool = False  # a complaint or an authentication report (RFC 5965)
     bounce: Bounce | None = field(default=None, repr=False)  # what a delivery report says
 
 
@@ -98,23 +94,22 @@ def classify(
 
     `own_mark` tells whether a mail carries our own mark, which only we can make.
     """
-    listed = _list_reason(message)
-    via = bool(listed) and _is_via_list(message)
     if own_mark is not None and own_mark(message):
-        return Classification(Kind.OWN, ("carries our own mark",), answerable=False)
+        return _machine(Kind.OWN, "carries our own mark")
     null = _is_null_sender(message, envelope_from)
     for judge in (_as_bounce, _as_report, _as_nameless_bounce, _as_automatic):
         found = judge(message, null)
         if found is not None:
-            kind, reasons, more = found
-            return Classification(kind, reasons, answerable=False, mailing_list=bool(listed), via_list=via, **more)
+            return found
+    listed = _list_reason(message)
     if listed:
-        return Classification(Kind.LIST, (listed,), answerable=False, mailing_list=True, via_list=via)
+        return _machine(Kind.LIST, listed)
     reasons = _unanswerable(message, null)
     return Classification(Kind.HUMAN, reasons or ("no mark of a machine",), answerable=not reasons)
 
 
-_Found = tuple[Kind, tuple[str, ...], dict[str, Any]]
+def _machine(kind: Kind, *reasons: str, bounce: Bounce | None = None) -> Classification:
+    return Classification(kind, reasons, answerable=False, bounce=bounce)
 
 
 def _is_null_sender(message: Message, envelope_from: str | None) -> bool:
@@ -124,7 +119,7 @@ def _is_null_sender(message: Message, envelope_from: str | None) -> bool:
     return message.header("return-path").strip() == "<>"
 
 
-def _as_report(message: Message, _null: bool) -> _Found | None:
+def _as_report(message: Message, _null: bool) -> Classification | None:
     """Read disposition notifications and feedback reports."""
     top = message.parts
     declared = top.parameters.get("report-type", "").lower() if top.content_type == "multipart/report" else ""
@@ -132,15 +127,15 @@ def _as_report(message: Message, _null: bool) -> _Found | None:
         return None
     types = [part.content_type for part in top.walk()]
     if declared == "disposition-notification" or "message/disposition-notification" in types:
-        return Kind.MDN, ("disposition notification (RFC 8098)",), {}
+        return _machine(Kind.MDN, "disposition notification (RFC 8098)")
     if declared == "feedback-report" or any(_FREE_REPORT.match(one) for one in types):
-        return Kind.AUTO, ("feedback report (RFC 5965)",), {"feedback_report": True}
+        return _machine(Kind.AUTO, "feedback report (RFC 5965)")
     if declared:
-        return Kind.AUTO, ("multipart/report (RFC 6522)",), {}
+        return _machine(Kind.AUTO, "multipart/report (RFC 6522)")
     return None
 
 
-def _as_bounce(message: Message, null: bool) -> _Found | None:
+def _as_bounce(message: Message, null: bool) -> Classification | None:
     """Read delivery reports, standard or not."""
     told = bounce.read(message)
     if told is not None:
@@ -149,20 +144,20 @@ def _as_bounce(message: Message, null: bool) -> _Found | None:
             return None
         why = "delivery status part (RFC 3464)" if standard else "a mail server's report"
         if any(one.permanent for one in told.failed):
-            return Kind.DSN_FAILED, (why, "a recipient failed"), {"bounce": told}
+            return _machine(Kind.DSN_FAILED, why, "a recipient failed", bounce=told)
         if told.failed:
-            return Kind.DSN_DELAYED, (why, "a recipient is delayed"), {"bounce": told}
-        return Kind.DSN_OK, (why, "delivered"), {"bounce": told}
+            return _machine(Kind.DSN_DELAYED, why, "a recipient is delayed", bounce=told)
+        return _machine(Kind.DSN_OK, why, "delivered", bounce=told)
     return None
 
 
-def _as_nameless_bounce(message: Message, _null: bool) -> _Found | None:
+def _as_nameless_bounce(message: Message, _null: bool) -> Classification | None:
     """Read a report that names nobody: by its sender and its subject, unless there is something to click on."""
     if message.in_reply_to or not bounce.is_report(message) or not bounce.has_report_subject(message):
         return None
     if _LINK.search(message.html[:200_000]):
         return None
-    return Kind.DSN_FAILED, ("a mail server's report, which names no recipient",), {}
+    return _machine(Kind.DSN_FAILED, "a mail server's report, which names no recipient")
 
 
 def _is_reply_of_machine(message: Message) -> bool:
@@ -172,18 +167,18 @@ def _is_reply_of_machine(message: Message) -> bool:
     )
 
 
-def _as_automatic(message: Message, null: bool) -> _Found | None:
+def _as_automatic(message: Message, null: bool) -> Classification | None:
     """Read the marks of responders and other machines."""
     why = _automatic_reason(message)
     if why:
-        return (Kind.OOO if absence.marked(message) else Kind.AUTO), (why,), {}
+        return _machine(Kind.OOO if absence.marked(message) else Kind.AUTO, why)
     why = absence.unmarked(message)
     if why:
-        return Kind.OOO, (why,), {}
+        return _machine(Kind.OOO, why)
     if null:
-        return (Kind.OOO if absence.marked(message) else Kind.AUTO), ("null return path",), {}
+        return _machine(Kind.OOO if absence.marked(message) else Kind.AUTO, "null return path")
     if bounce.is_machine(message):
-        return Kind.AUTO, ("sender is a mail server",), {}
+        return _machine(Kind.AUTO, "sender is a mail server")
     return None
 
 
@@ -221,18 +216,6 @@ def _list_reason(message: Message) -> str:
     if "list-unsubscribe" in names:
         return "header list-unsubscribe"
     return ""
-
-
-def _is_via_list(message: Message) -> bool:
-    """Tell whether From was rewritten to the list's address, as lists do for DMARC's sake."""
-    sender = message.from_
-    if sender is None:
-        return False
-    address = sender.address.lower()
-    posts = " ".join(message.header(name) for name in ("list-post", "x-beenthere", "x-mailing-list", "list-id")).lower()
-    if address and (address in posts or address.replace("@", ".") in posts):
-        return True
-    return bool(message.header("x-original-from")) and " via " in sender.name.lower()
 
 
 def _unanswerable(message: Message, null: bool) -> tuple[str, ...]:

@@ -42,11 +42,6 @@ class Part:
     defects: tuple[str, ...] = ()
 
     @property
-    def maintype(self) -> str:
-        """Return what stands before the slash of the content type."""
-        return self.content_type.partition("/")[0]
-
-    @property
     def is_multipart(self) -> bool:
         """Return whether the part is only a frame around others."""
         return self.content_type.startswith("multipart/") and bool(self.parts)

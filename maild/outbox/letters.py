@@ -56,7 +56,6 @@ class FiledMail:
     message: Message
     reply: Reply  # what its author wrote this time
     author: Address
-    received_at: datetime
     third_party: bool = False
     trust: str = "none"  # message.authentication.Trust: is the author's address proven
     related: tuple[int, ...] = ()

@@ -2,8 +2,9 @@
 
     facts of a period -> Figures in all, by department and by agent
 
-A period is of whole days in one zone. Working time is that of the clocks (`rules.clocks`): a clock that nobody's answer
-stopped, or that came to nothing, is no figure. Median and 90th percentile are of the nearest rank: times that were.
+A period is of whole days in one zone. Working time is that of the clocks (`rules.promises`): a clock that nobody's
+answer stopped, or that came to nothing, is no figure. Median and 90th percentile are of the nearest rank: times that
+were.
 """
 
 import re

@@ -189,7 +189,6 @@ class Writer:
             passed.attached or each.message if passed else each.message,
             filing.reply,
             _customer(filing) if passed else each.author,
-            filing.mail.old_since or filing.mail.stored_at,
             third_party=filing.route.third_party,
             trust="none" if passed else each.authentication.result.value,  # nobody has proven the customer
             related=tuple(one for one in filing.verdict.related if one not in filing.verdict.linked),
