@@ -85,3 +85,12 @@ def upgrade_and_die(url: str, at: str) -> None:
 
     event.listen(database._writer, "before_cursor_execute", die)
     schema.upgrade(database)
+
+
+def upgrade_aloud(url: str) -> None:
+    """Migrate, and say so before each statement and before the commit."""
+    database = Database(url)
+    event.listen(database._writer, "before_cursor_execute", lambda *_: say("statement"))
+    event.listen(database._writer, "commit", lambda _: say("commit"))
+    schema.upgrade(database)
+    say("done")

@@ -10,21 +10,21 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from maild.store import schema
 from maild.store.engine import Database
-from tests import postgresql
+from tests import postgresql, processes
+from tests.database import workers
 from tests.database.old import RELEASED, Rows, lost, restore
 from tests.system.power_cut import mounted, usable
 
 CUTS = int(os.environ.get("CUTS", "4"))
-COPIES = 60  # of each mail: so much that the upgrade takes a while
+COPIES = 40  # of each mail: so much that the upgrade takes a while
+RELEASED_SCHEMA = "0001"
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.parametrize("released", RELEASED, ids=lambda path: path.stem)]
 
@@ -47,11 +47,11 @@ def done(folder: Path, url: str, *words: str) -> str:
     return ran.stdout
 
 
-def whole(url: str, tables: Rows, before: str) -> bool:
-    """Whether the database is the new one; it must be either, with all that was in it."""
+def whole(url: str, tables: Rows) -> bool:
+    """Whether the database is the new one; it must be the old one else, with all that was in it."""
     with Database(url) as database:
         found = schema.revisions(database)
-        assert found.have in (before, found.need)
+        assert found.have in (RELEASED_SCHEMA, found.need)
         assert lost(database, tables) == []
         return found.have == found.need
 
@@ -60,66 +60,82 @@ def repeat(folder: Path, url: str, tables: Rows) -> None:
     """Upgrade once more, which succeeds and leaves a sound database."""
     assert "schema" in done(folder, url, "upgrade")
     assert done(folder, url, "check") == "the database is sound\n"
-    assert whole(url, tables, "")
+    assert whole(url, tables)
 
 
-@contextmanager
-def upgrading(folder: Path, url: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`maild db upgrade`, until it ends or is killed."""
-    process = subprocess.Popen(command(folder, url, "upgrade"), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+class Upgrade:
+    """An upgrade in a process of its own, which is let go on to a certain place."""
+
+    def __init__(self, url: str) -> None:
+        self._process = processes.begin(workers.upgrade_aloud, url)
+
+    def steps(self) -> int:
+        """Let it end; return how many steps it took to the end of its commit."""
+        said, _ = self._process.communicate(timeout=120)
+        assert said.endswith("commit\ndone\n")
+        return len(said.splitlines())
+
+    def go_to(self, step: int) -> None:
+        """Return when it has begun this step, or a little later."""
+        for _ in range(step):
+            processes.line(self._process)
+        threading.Event().wait(random.uniform(0, 0.01))
+
+    def kill(self) -> None:
+        """End it at once."""
+        processes.kill(self._process)
 
 
-def a_while(least_s: float, most_s: float) -> None:
-    """Wait for a time that differs each time."""
-    threading.Event().wait(random.uniform(least_s, most_s))
-
-
-def took_s(folder: Path, url: str) -> float:
-    """Return how long the whole upgrade takes, done and taken back."""
-    begun_s = time.monotonic()
-    done(folder, url, "upgrade", "--dry-run")
-    return time.monotonic() - begun_s
+def places(steps: int) -> Iterator[int]:
+    """Yield where to cut: by turns somewhere, and in the commit."""
+    for cut in range(CUTS):
+        yield random.randrange(1, steps) if cut % 2 else steps - 1
 
 
 def test_killed_at_any_instant_it_leaves_either_database(
-    released: Path, empty_database_url: str, tmp_path: Path
+    released: Path, database_kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    with Database(empty_database_url) as database:
-        tables = restore(database, released, copies=COPIES)
-        before = schema.revisions(database).have or ""
-    whole_s = took_s(tmp_path, empty_database_url)
+    def fresh(name: str) -> str:
+        if database_kind == "sqlite":
+            return f"sqlite:///{tmp_path}/{name}.db"
+        return str(request.getfixturevalue("postgresql_server").create())
 
-    for _ in range(CUTS):
-        with upgrading(tmp_path, empty_database_url):
-            a_while(whole_s / 3, whole_s)
-        if whole(empty_database_url, tables, before):
-            break
+    def old(name: str) -> tuple[str, Rows]:
+        url = fresh(name)
+        with Database(url) as database:
+            return url, restore(database, released, copies=COPIES)
 
-    repeat(tmp_path, empty_database_url, tables)
+    steps = Upgrade(old("whole")[0]).steps()
+
+    for cut, place in enumerate(places(steps)):
+        url, tables = old(f"cut-{cut}")
+        upgrade = Upgrade(url)
+        upgrade.go_to(place)
+        upgrade.kill()
+        whole(url, tables)
+        repeat(tmp_path, url, tables)
 
 
 @pytest.mark.postgresql
 def test_a_server_that_crashes_meanwhile_leaves_either_database(released: Path, tmp_path: Path) -> None:
     with postgresql.server(fsync=True) as server:
-        url = server.create()
-        with Database(url) as database:
-            tables = restore(database, released, copies=COPIES)
-            before = schema.revisions(database).have or ""
-        whole_s = took_s(tmp_path, url)
-        for _ in range(CUTS):
-            with upgrading(tmp_path, url):
-                a_while(whole_s / 3, whole_s)
-                server.kill()
-            server.start()
-            if whole(url, tables, before):
-                break
 
-        repeat(tmp_path, url, tables)
+        def old() -> tuple[str, Rows]:
+            url = server.create()
+            with Database(url) as database:
+                return url, restore(database, released, copies=COPIES)
+
+        steps = Upgrade(old()[0]).steps()
+
+        for place in places(steps):
+            url, tables = old()
+            upgrade = Upgrade(url)
+            upgrade.go_to(place)
+            server.kill()
+            upgrade.kill()
+            server.start()
+            whole(url, tables)
+            repeat(tmp_path, url, tables)
 
 
 def test_a_power_cut_meanwhile_leaves_either_database(released: Path, tmp_path: Path) -> None:
@@ -129,25 +145,20 @@ def test_a_power_cut_meanwhile_leaves_either_database(released: Path, tmp_path: 
     prepared.mkdir()
     with Database(f"sqlite:///{prepared}/maild.db") as database:
         tables = restore(database, released, copies=COPIES // 4)
-        before = schema.revisions(database).have or ""
-    disk_folder, whole_s = tmp_path / "disk", 0.0
-    for cut in range(CUTS + 1):
-        shutil.rmtree(disk_folder, ignore_errors=True)
+    shutil.copytree(prepared, tmp_path / "whole")
+    steps = Upgrade(f"sqlite:///{tmp_path}/whole/maild.db").steps()
+    for cut, place in enumerate(places(steps)):
+        folder = tmp_path / f"cut-{cut}"
         for name in ("seen", "durable"):
-            shutil.copytree(prepared, disk_folder / name)
-        with mounted(disk_folder, seed=cut) as disk:
-            url = f"sqlite:///{disk.at}/maild.db"
-            if not whole_s:  # the first round shows how long it takes here
-                whole_s = took_s(tmp_path, url)
-                continue
-            with upgrading(tmp_path, url):
-                a_while(whole_s / 3, whole_s * 1.1)
-                disk.cut()
-        survived = tmp_path / f"survived-{cut}"
-        shutil.copytree(disk_folder / "durable", survived)
-        with sqlite3.connect(survived / "maild.db") as plain:
+            shutil.copytree(prepared, folder / name)
+        with mounted(folder, seed=cut) as disk:
+            upgrade = Upgrade(f"sqlite:///{disk.at}/maild.db")
+            upgrade.go_to(place)
+            disk.cut()
+            upgrade.kill()
+        with sqlite3.connect(folder / "durable" / "maild.db") as plain:
             assert plain.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         plain.close()
-        url = f"sqlite:///{survived}/maild.db"
-        whole(url, tables, before)
+        url = f"sqlite:///{folder}/durable/maild.db"
+        whole(url, tables)
         repeat(tmp_path, url, tables)
