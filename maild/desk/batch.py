@@ -255,7 +255,15 @@ class Batch:
         follower = self._followers.get(closed_id) or self._living_follower(closed_id)
         if follower is None:
             old = closed.thread
-            opening = Opening(old.subject, old.department, old.requester, old.participants, old.language, closed_id)
+            opening = Opening(
+                old.subject,
+                old.department,
+                old.requester,
+                old.participants,
+                old.language,
+                closed_id,
+                happening.priority,
+            )
             follower = self._card(opening, event.at)
             if not _by_stranger(happening):  # the requester is never sent, nor named, what a stranger wrote
                 tells = (Tell.FOLLOW_UP,)

@@ -38,6 +38,7 @@ class Happening:
     then: tuple[Event, ...] = ()  # what happens behind it, in order: all of it or nothing
     by_agent: bool = False  # an agent asked for it by mail, so he is told what is not done
     faults: tuple[Fault, ...] = ()  # what is wrong with an agent's mail: nothing happens, it goes back to him
+    priority: str = "normal"  # of the ticket that follows, if this one is closed
 
 
 @dataclass(slots=True)

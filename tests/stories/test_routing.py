@@ -88,3 +88,31 @@ def test_an_answer_stays_on_its_ticket_whatever_its_subject(desk: Desk) -> None:
     assert desk.tickets() == [1]
     assert desk.ticket(1).department == "support"
     assert desk.status(1) is Status.OPEN
+
+
+def test_what_follows_a_closed_ticket_is_as_urgent_as_a_new_request(desk: Desk) -> None:
+    for who, urgency in ((ADA, "high"), ("eve@elsewhere.example", "normal")):
+        desk.mail(who, "Hello", proven=True)
+        ticket = desk.tickets()[-1]
+        told = desk.mails_to(ANNA)[-1]
+        desk.mail(ANNA, told.subject, "#priority low\r\n#close\r\n", answers=told)
+        assert desk.status(ticket) is Status.CLOSED
+
+        mail = desk.mail(who, "Re: Hello", answers=desk.mails_to(who)[-1], proven=True)
+
+        follower = desk.tickets()[-1]
+        assert follower != ticket
+        assert desk.ticket(follower).priority == urgency
+        assert ("high, as a new request" in (desk.filed(mail).reason or "")) is (urgency == "high")
+
+
+def test_what_an_agent_passes_on_is_placed_as_if_its_customer_had_sent_it(desk: Desk) -> None:
+    passed = "---------- Forwarded message ---------\r\nFrom: Ada <ada@customer.example>\r\n"
+    passed += (
+        "Date: Sat, Nov 21, 2026 at 10:00 AM\r\nSubject: My router\r\nTo: <anna@acme.example>\r\n\r\nIt smokes.\r\n"
+    )
+    desk.mail(ANNA, "Fwd: My router", passed, proven=True)
+
+    assert desk.ticket(1).requester_id is not None
+    assert desk.ticket(1).priority == "high"
+    assert desk.ticket(1).assignee == BERT

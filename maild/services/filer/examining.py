@@ -26,6 +26,7 @@ from maild.message.reading import Reading
 from maild.message.tokens import Forged, Role
 from maild.people import Person
 from maild.rules import routing
+from maild.rules.levels import PRIORITIES
 from maild.rules.placing import Request
 from maild.rules.routing import Action, Facts, route
 from maild.services.filer import delaying
@@ -40,6 +41,7 @@ from maild.templates.replies import Prepared
 
 log = structlog.get_logger("maild.filer")
 
+_MAY_BEGIN_ANEW: Final = (Action.CUSTOMER, Action.PROBLEM)  # where the ticket that they are for is closed
 _UNREADABLE: Final = b"Subject: Unreadable mail\r\n\r\nThis mail could not be read. It is kept as it came.\r\n"
 
 
@@ -111,10 +113,13 @@ class Examiner:
             there = known.tickets.get(facts.ticket_id or 0)
             filing.joining = joining(self._settings, each, chosen, there.participants if there else ())
             filing.alive = _shows_life(each, facts)
-            if chosen.action is Action.OPEN:
-                self._place(filing)
+            if chosen.action in _MAY_BEGIN_ANEW and there is not None:
+                filing.priority = self._urgency(filing, there)
             filings.append(filing)
         self._commander.read(connection, filings, now)
+        for filing in filings:
+            if filing.route.action is Action.OPEN:
+                self._place(filing)
         guard(connection, filings)
         delaying.delay(filings, now)
         return filings
@@ -201,28 +206,33 @@ class Examiner:
 
     def _place(self, filing: Filing) -> None:
         """Find where a new request goes by the rules of the configuration."""
-        message = filing.reading.message
-        named = [*filing.mail.recipients, *(one.address for one in (*message.to, *message.cc))]
-        place = self._settings.placing.place(
-            Request(
-                filing.department,
-                frozenset(map(normalise, named)),
-                normalise(filing.reading.writer.address),
-                message.subject,
-                message.headers,
-            )
-        )
+        customer = filing.orders.customer or filing.reading.writer
+        place = self._settings.placing.place(_request(filing, normalise(customer.address)))
         filing.place, filing.department = place, place.department
         filing.also_for = () if place.spam else tuple(each for each in filing.also_for if each != place.department)
         filing.notes += place.reasons
         if place.spam:
             filing.route = replace(filing.route, acknowledge=False)
 
+    def _urgency(self, filing: Filing, there: KnownTicket) -> str:
+        """Return the priority that a new request of a ticket's customer would have: his old one may be closed."""
+        placing = self._settings.placing
+        places = [placing.place(_request(filing, customer)) for customer in sorted(there.requester)]
+        return min((place.priority for place in places), key=PRIORITIES.index, default="normal")
+
     def _usual_department(self, mail: Inbound) -> str:
         """Return whose mail it is if no address says so: that of its mailbox, else the first."""
         via, _, name = mail.source.partition(" ")
         boxes = self._settings.mailboxes if via == "imap" else ()
         return next((box.department for box in boxes if box.name == name), self._settings.departments[0].name)
+
+
+def _request(filing: Filing, customer: str) -> Request:
+    """Return what rules look at of a mail of `customer`."""
+    message = filing.reading.message
+    recipients = [*filing.mail.recipients, *(one.address for one in (*message.to, *message.cc))]
+    subject = filing.passed.subject if filing.passed else message.subject
+    return Request(filing.department, frozenset(map(normalise, recipients)), customer, subject, message.headers)
 
 
 def _brings_all(each: Reading, crowds: Mapping[int, KnownTicket], ticket_id: int) -> bool:

@@ -78,6 +78,7 @@ class Filing:
     alive: bool = False  # it shows that its sender's address works
     passed: Passed | None = None  # a customer's mail that an agent passes on
     place: Place | None = None  # where the ticket goes that it opens
+    priority: str = "normal"  # of the ticket that it opens if its own is closed
     signed: Reply | None = None  # an agent's answer with his signature, where his department sends it along
 
 

@@ -89,11 +89,14 @@ class Writer:
                     then=events[1:],
                     by_agent=filing.route.action in (Action.ANSWER, Action.NOTE),
                     faults=filing.orders.faults,
+                    priority=filing.priority,
                 )
             )
             owners.append(filing)
         outcomes = self._desk.handle(connection, happenings, now)
         for filing, outcome in zip(owners, outcomes, strict=True):
+            if filing.ticket != outcome.ticket_id and filing.priority != "normal" and isinstance(filing.ticket, int):
+                filing.notes.append(f"{filing.priority}, as a new request of his would be")
             filing.ticket = outcome.ticket_id
             if outcome.refused:
                 filing.notes.append(f"refused: {outcome.refused}")
