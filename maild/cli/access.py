@@ -41,9 +41,17 @@ def answering_json(command: _Command) -> _Command:
     return click.option("--json", "as_json", is_flag=True, help="Answer as JSON; its keys stay.")(command)
 
 
-def now() -> datetime:
-    """Return the present instant."""
+def wall() -> datetime:
+    """Return what the machine's clock shows."""
     return datetime.now(UTC)
+
+
+def now(database: "Database") -> datetime:
+    """Return the present instant as the desk has it: its daemon may not believe the machine's clock."""
+    from maild.store import schedule
+
+    with database.read() as connection:
+        return schedule.desk_time(connection, wall())
 
 
 def settings_of(config: Path | None) -> "Settings":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from maild.cli import output
-from maild.cli.access import answering_json, configured, database_of, now, settings_of, shown_url
+from maild.cli.access import answering_json, configured, database_of, settings_of, shown_url, wall
 from maild.cli.failures import FAILED, NO_INPUT, Failure
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def backup(config: Path | None, as_json: bool, force: bool, file: Path) -> None:
     settings = settings_of(config)
     with database_of(settings, any_schema=True) as database:
         if file.is_dir():
-            file /= f"maild-{now():%Y%m%dT%H%M%SZ}.{backups.SUFFIX[database.is_sqlite]}"
+            file /= f"maild-{wall():%Y%m%dT%H%M%SZ}.{backups.SUFFIX[database.is_sqlite]}"
         try:
             made = backups.back_up(database, file, _progress, replace=force)
         except backups.BackupError as error:
@@ -70,7 +70,7 @@ def restore(config: Path | None, as_json: bool, force: bool, file: Path) -> None
     settings = settings_of(config)
     with database_of(settings, any_schema=True, create=True) as database:
         try:
-            done = backups.restore(database, file, now(), force=force)
+            done = backups.restore(database, file, wall(), force=force)
         except backups.BackupError as error:
             raise _failure(error) from error
     if as_json:
@@ -104,7 +104,7 @@ def _remember(database: "Database") -> None:
 
     try:
         with database.write() as connection:
-            jobs.note(connection, BACKUP, now())
+            jobs.note(connection, BACKUP, wall())
     except SQLAlchemyError as error:  # the backup is there; of a database that cannot be written to above all
         output.say(f"that it was made could not be noted in the database: {error.__class__.__name__}")
 

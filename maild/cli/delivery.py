@@ -1,6 +1,7 @@
 """`maild delivery`: what leaves, one mail to one recipient each."""
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +31,17 @@ def list_(config: Path | None, as_json: bool, states: tuple[str, ...], ticket: i
     from maild.store.models import DeliveryState
 
     with desk_database(config) as (_, database), database.read() as connection:
+        at = now(database)
         found = deliveries.listed(connection, states=tuple(map(DeliveryState, states)), ticket=ticket, limit=limit)
     if as_json:
         output.envelope("delivery-list", found)
     elif not found:
         output.say("no deliveries")
     else:
-        _print(found)
+        _print(found, at)
 
 
-def _print(found: list[dict[str, Any]]) -> None:
-    at = now()
+def _print(found: list[dict[str, Any]], at: datetime) -> None:
     rows = [
         (
             each["id"],
@@ -85,5 +86,5 @@ def _changed(
     config: Path | None, as_json: bool, ids: tuple[int, ...], word: str, change: Callable[..., list[dict[str, Any]]]
 ) -> int:
     with desk_database(config) as (_, database), database.write() as connection:
-        results = change(connection, list(dict.fromkeys(ids)), now())
+        results = change(connection, list(dict.fromkeys(ids)), now(database))
     return tell_outcomes("delivery", word, results, "state", as_json=as_json)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from maild.cli import output
-from maild.cli.access import answering_json, configured, database_of, now, sqlite_file
+from maild.cli.access import answering_json, configured, database_of, sqlite_file, wall
 from maild.cli.failures import CONFIGURATION, FAILED, OK, Failure
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _patient(config: Path | None, stack: ExitStack, *, offline: bool, quiet: boo
     from maild.store.schema import SchemaError
 
     path = configuration.find(config).absolute()
-    patient = Patient(path, now(), resolver(DNS_S), offline=offline)
+    patient = Patient(path, wall(), resolver(DNS_S), offline=offline)
     if not quiet and sys.stderr.isatty():
         patient.tell = output.say
     try:

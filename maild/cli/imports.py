@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -71,9 +72,10 @@ def _bring(
             raise Failure(f"there is no department {output.printable(name)!r}; there is: {names}", CONFIGURATION)
         rows: list[dict[str, object]] = []
         sound = True
+        at = partial(now, database)
         for path in paths:
             try:
-                brought = bring(database, read(path), department.address, f"import {kind}", now, _progress(path))
+                brought = bring(database, read(path), department.address, f"import {kind}", at, _progress(path))
             except ValueError as error:
                 raise Failure(f"{output.printable(path)}: {error}") from None
             sound = sound and not brought.too_long

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,17 +39,17 @@ def list_(
     from maild.store.models import MailState
 
     with desk_database(config) as (_, database), database.read() as connection:
+        at = now(database)
         found = mails.listed(connection, states=tuple(map(MailState, states)), ticket=ticket, kind=kind, limit=limit)
     if as_json:
         output.envelope("mail-list", found)
     elif not found:
         output.say("no mails")
     else:
-        _print_list(found)
+        _print_list(found, at)
 
 
-def _print_list(found: list[dict[str, Any]]) -> None:
-    at = now()
+def _print_list(found: list[dict[str, Any]], at: datetime) -> None:
     rows = [
         (
             each["id"],
@@ -160,11 +161,11 @@ def _print_text(text: str) -> None:
 @answering_json
 @click.argument("ids", type=click.IntRange(1), metavar="ID...", nargs=-1, required=True)
 def retry(config: Path | None, as_json: bool, ids: tuple[int, ...]) -> int:
-    """File mails again that were set aside, from their stored bytes; the daemon does it within half a minute."""
+    """File mails again that were set aside, from their stored bytes; the daemon does it within seconds."""
     from maild.cli.answers import mails
 
     with desk_database(config) as (_, database), database.write() as connection:
-        results = mails.retry(connection, list(dict.fromkeys(ids)), now())
+        results = mails.retry(connection, list(dict.fromkeys(ids)), now(database))
     return tell_outcomes("mail", "retry", results, "state", as_json=as_json)
 
 
@@ -173,14 +174,14 @@ def retry(config: Path | None, as_json: bool, ids: tuple[int, ...]) -> int:
 @answering_json
 @click.argument("ids", type=click.IntRange(1), metavar="ID...", nargs=-1, required=True)
 def release(config: Path | None, as_json: bool, ids: tuple[int, ...]) -> int:
-    """Let held mails through, as if the proof that they lack had been there; the daemon files them in half a minute.
+    """Let held mails through, as if the proof that they lack had been there; the daemon files them within seconds.
 
     What an agent's held mail says is sent to the customer: look at it first (maild mail show ID).
     """
     from maild.cli.answers import mails
 
     with desk_database(config) as (_, database), database.write() as connection:
-        results = mails.release(connection, list(dict.fromkeys(ids)), now())
+        results = mails.release(connection, list(dict.fromkeys(ids)), now(database))
     return tell_outcomes("mail", "release", results, "state", as_json=as_json)
 
 
@@ -291,7 +292,7 @@ def explain(config: Path | None, as_json: bool, sender: str | None, recipients: 
         raise Failure(f"{printable(file)}: {error.strerror}", NO_INPUT) from None
     settings = settings_of(config)
     with database_of(settings) as database:
-        found = explained.mail(settings, database, raw, envelope_from=sender, recipients=recipients, now=now())
+        found = explained.mail(settings, database, raw, envelope_from=sender, recipients=recipients, now=now(database))
     found = {"file": printable(file), **found}
     if as_json:
         output.envelope("mail-explain", found)

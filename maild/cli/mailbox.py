@@ -4,6 +4,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -190,7 +191,7 @@ def _mailbox(settings: "Settings", name: str) -> "Mailbox":
 def _tokens(database: "Database", settings: "Settings") -> "Tokens":
     from maild.oauth import Tokens
 
-    return Tokens(database, settings, now)
+    return Tokens(database, settings, partial(now, database))
 
 
 def _probe(database: "Database", settings: "Settings", mailbox: "Mailbox") -> "Probe":

@@ -40,7 +40,7 @@ def export(config: Path | None, as_json: bool, address: str, file: Path) -> None
         raise Failure(f"{file} is there already", FAILED)
     with desk_database(config) as (settings, database), database.read() as connection:
         found = _found(connection, settings, address)
-        counts = people_exported.write(connection, found, file, now())
+        counts = people_exported.write(connection, found, file, now(database))
     if as_json:
         output.envelope("person-export", {"file": str(file), **counts})
     else:

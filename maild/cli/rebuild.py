@@ -27,7 +27,7 @@ def rebuild(config: Path | None, as_json: bool, dry_run: bool) -> int:
     with desk_database(config) as (settings, database):
         if not dry_run:
             database.claim_for_daemon("maild db rebuild")
-        at = now()
+        at = now(database)
         reader = rederiver(settings, database, at)
         found = Rebuilding(database, reader, at, _progress, only_look=dry_run).run()
     if sys.stderr.isatty():

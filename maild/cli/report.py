@@ -43,7 +43,7 @@ def command(
             known = ", ".join(each.name for each in settings.departments)
             raise Failure(f"no department {department!r} is configured; there are: {known}")
         try:
-            found = figures.gathered(settings, database, period, department, now())
+            found = figures.gathered(settings, database, period, department, now(database))
         except figures.NoPeriodError:
             raise click.BadParameter(f"{period!r} is no period", param_hint="PERIOD") from None
         if page is not None:

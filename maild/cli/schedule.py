@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from maild.cli import output
-from maild.cli.access import answering_json, configured, desk_database, now
+from maild.cli.access import answering_json, configured, desk_database, now, wall
 
 
 @click.group(name="schedule", short_help="Show, hold and release what time alone does.")
@@ -26,7 +26,7 @@ def show(config: Path | None, as_json: bool) -> None:
     from maild.cli.answers import schedule
 
     with desk_database(config) as (_, database), database.read() as connection:
-        found = schedule.shown(connection, now())
+        found = schedule.shown(connection, now(database))
     if as_json:
         output.envelope("schedule", found)
     else:
@@ -45,7 +45,7 @@ def hold(config: Path | None, as_json: bool) -> None:
     from maild.cli.answers import schedule
 
     with desk_database(config) as (_, database), database.write() as connection:
-        found = schedule.hold(connection, now())
+        found = schedule.hold(connection, now(database))
     _tell(found, "held until: maild schedule release", as_json=as_json)
 
 
@@ -57,7 +57,7 @@ def release(config: Path | None, as_json: bool) -> None:
     from maild.cli.answers import schedule
 
     with desk_database(config) as (_, database), database.write() as connection:
-        found = schedule.release(connection, now())
+        found = schedule.release(connection, now(database), wall())
     _tell(found, "released; the daemon goes on within a minute", as_json=as_json)
 
 

@@ -91,7 +91,7 @@ def _look(config: Path | None) -> tuple[dict[str, Any], "list[Trouble]"]:
     from maild.store import schema, standing
 
     with desk_database(config) as (settings, database):
-        found = standing.standing(database, now())
+        found = standing.standing(database, now(database))
         journal = database.journal
         revision = schema.revisions(database).have
     alarms = troubles.found(found)

@@ -68,6 +68,7 @@ def list_(
         if department is not None and settings.department(department) is None:
             known = ", ".join(each.name for each in settings.departments)
             raise Failure(f"no department {department!r} is configured; there are: {known}")
+        at = now(database)
         with database.read() as connection:
             of: dict[str, Any] = {"department": department, "assignee": assignee, "tags": tags, "limit": limit + 1}
             found = (
@@ -80,7 +81,7 @@ def list_(
     if as_json:
         output.envelope("ticket-list", found)
     else:
-        _print_list(found)
+        _print_list(found, at)
     if more:
         output.say(f"more than {limit} tickets; --limit shows more of them")
 
@@ -94,11 +95,10 @@ def _query(text: str, statuses: Sequence[str]) -> "Query":
     return replace(query, statuses=tuple(statuses) or query.statuses)
 
 
-def _print_list(found: list[dict[str, Any]]) -> None:
+def _print_list(found: list[dict[str, Any]], at: datetime) -> None:
     if not found:
         output.say("no tickets")
         return
-    at = now()
     searched = any("found" in each for each in found)
     rows = [
         (
@@ -127,17 +127,17 @@ def show(config: Path | None, as_json: bool, ticket_id: int) -> None:
     from maild.cli.answers import tickets
 
     with desk_database(config) as (settings, database), database.read() as connection:
-        found = tickets.shown(connection, settings, ticket_id, now())
+        at = now(database)
+        found = tickets.shown(connection, settings, ticket_id, at)
         if found is None:
             raise _unknown(ticket_id, tickets.newest(connection))
     if as_json:
         output.envelope("ticket", found)
     else:
-        _print_ticket(found)
+        _print_ticket(found, at)
 
 
-def _print_ticket(found: dict[str, Any]) -> None:
-    at = now()
+def _print_ticket(found: dict[str, Any], at: datetime) -> None:
     coming = found["next"]
     waits = found["waiting_since"]
     output.line(
@@ -255,7 +255,7 @@ def set_(
 
     wish: Wish = operator.Wish(status, merge_into, postpone_until)
     with desk_database(config) as (settings, database):
-        results = operator.fulfil(settings, database, list(dict.fromkeys(ticket_ids)), wish, now())
+        results = operator.fulfil(settings, database, list(dict.fromkeys(ticket_ids)), wish, now(database))
     return tell_outcomes("ticket", "set", results, "status", as_json=as_json)
 
 

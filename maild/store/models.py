@@ -368,6 +368,7 @@ class ScheduleRow(Base):
     confirmed_at: Mapped[datetime | None]  # the wall clock, when the operator said that it is right
     doubted_since: Mapped[datetime | None]  # since when a daemon does not believe its wall clock
     doubted_wall: Mapped[datetime | None]  # what that showed then
+    doubted_off_s: Mapped[int | None] = mapped_column(BigInteger)  # how far that is ahead of the desk's own time
     doubt_told_at: Mapped[datetime | None]  # when the operator was last told of it
 
 

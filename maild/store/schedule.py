@@ -1,7 +1,7 @@
 """What the schedulers of all nodes know of the time: one row, written seldom."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, func, select, update
@@ -18,6 +18,7 @@ _COLUMNS: Final = (
     ScheduleRow.doubted_since,
     ScheduleRow.doubted_wall,
     ScheduleRow.doubt_told_at,
+    ScheduleRow.doubted_off_s,
 )
 _LOAD: Final = select(*_COLUMNS).where(ScheduleRow.id == _ONE)
 _LAST_STORED: Final = select(MailRow.stored_at).order_by(MailRow.id.desc()).limit(1)
@@ -34,12 +35,22 @@ class Remembered:
     doubted_since: datetime | None = None
     doubted_wall: datetime | None = None
     doubt_told_at: datetime | None = None
+    doubted_off_s: int | None = None
 
 
 def load(connection: Connection) -> Remembered:
     """Return what is remembered; nothing at a desk that never ran."""
     row = connection.execute(_LOAD).one_or_none()
     return Remembered(*row) if row else Remembered()
+
+
+def desk_time(connection: Connection, wall: datetime) -> datetime:
+    """Return what time it is for the daemon of this machine when the wall clock shows `wall`.
+
+    Of several machines on one server each has a clock of its own, so whose is doubted says nothing of this one's.
+    """
+    off_s = load(connection).doubted_off_s if connection.dialect.name == "sqlite" else None
+    return wall - timedelta(seconds=off_s or 0)
 
 
 def note(connection: Connection, **values: Any) -> None:

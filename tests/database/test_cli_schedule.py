@@ -2,7 +2,11 @@
 
 from datetime import timedelta
 
+import pytest
+from sqlalchemy import update
+
 from maild.store import schedule
+from maild.store.models import MailRow, MailState
 from tests.clock import NOON
 from tests.database.commands import Shell
 from tests.stories.driver import ADA, ANNA
@@ -50,3 +54,23 @@ def test_a_desk_that_never_ran_can_be_shown(shell: Shell) -> None:
 
     assert answer.status == 0
     assert "believed" in answer.out
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+def test_commands_go_by_the_desks_own_time_while_the_clock_is_not_believed(shell: Shell) -> None:
+    shell.desk.mail(ADA, "Printer on fire", proven=True)
+    mail = shell.desk.mail(ADA, "Another", proven=True)
+    waiting = shell("ticket", "list").out
+    year = timedelta(days=365)
+    with shell.desk.database.write() as connection:
+        connection.execute(update(MailRow).where(MailRow.id == mail).values(state=MailState.FAILED, due_at=None))
+        schedule.note(connection, doubted_since=NOON, doubted_wall=NOON + year, doubted_off_s=year.total_seconds())
+    shell.desk.clock.advance(year)
+
+    assert shell("ticket", "list").out == waiting
+    assert shell("mail", "retry", mail).status == 0
+    assert shell("schedule", "release").status == 0
+
+    assert shell.desk.filed(mail).due_at == NOON
+    with shell.desk.database.read() as connection:
+        assert schedule.load(connection).confirmed_at == NOON + year, "what is confirmed is the machine's clock"

@@ -15,6 +15,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -180,7 +181,7 @@ def _relay(settings: Settings) -> Iterator[Finding]:
     where = f"{relay.host}:{relay.port}"
     try:
         with desk_or_empty(settings) as database:
-            Relay(relay, settings.maild.hostname, Tokens(database, settings, now)).probe()
+            Relay(relay, settings.maild.hostname, Tokens(database, settings, partial(now, database))).probe()
     except RelayTrouble as trouble:
         yield Finding(FAULT, "relay", str(trouble))
     else:

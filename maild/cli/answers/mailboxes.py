@@ -1,5 +1,7 @@
 """How it goes to read a mailbox, as an operator sees it."""
 
+from functools import partial
+
 from maild.cli.access import now
 from maild.config import Settings
 from maild.config.connections import Mailbox
@@ -11,7 +13,9 @@ from maild.store.engine import Database
 
 def probed(database: Database, settings: Settings, mailbox: Mailbox) -> Probe:
     """Return how all steps of reading a mailbox go, up to the first that fails; nothing is fetched."""
-    return probe(mailbox, Tokens(database, settings, now), known(database, mailbox.name, mailbox.folder))
+    return probe(
+        mailbox, Tokens(database, settings, partial(now, database)), known(database, mailbox.name, mailbox.folder)
+    )
 
 
 def counted(found: Probe) -> str:

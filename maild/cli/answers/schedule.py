@@ -32,12 +32,12 @@ def hold(connection: Connection, now: datetime) -> dict[str, Any]:
     return shown(connection, now)
 
 
-def release(connection: Connection, now: datetime) -> dict[str, Any]:
-    """Let it go on, and say that the machine's clock is right; return how it stands."""
+def release(connection: Connection, now: datetime, wall: datetime) -> dict[str, Any]:
+    """Let it go on, and say that the machine's clock, which shows `wall`, is right; return how it stands."""
     remembered = schedule.load(connection)
     schedule.note(connection, held_at=None, braked_at=None)
     if remembered.doubted_since is not None:
-        schedule.note(connection, confirmed_at=now)
+        schedule.note(connection, confirmed_at=wall)
     return shown(connection, now)
 
 

@@ -100,7 +100,8 @@ class Watch:
             return
         log.error("the clock is not believed", clock=wall, desk=now, settles=doubt.settles)
         with self._database.write() as connection:
-            schedule.note(connection, doubted_since=doubt.since, doubted_wall=wall)
+            off_s = round(doubt.off.total_seconds())
+            schedule.note(connection, doubted_since=doubt.since, doubted_wall=wall, doubted_off_s=off_s)
             if tell:
                 schedule.note(connection, doubt_told_at=now)
                 alert.post(connection, self._settings, "The clock is not believed", _doubtful(doubt, wall, now), now)
@@ -108,7 +109,7 @@ class Watch:
     def _believe_again(self, remembered: Remembered, now: datetime) -> None:
         log.warning("the clock is believed again", clock=now)
         with self._database.write() as connection:
-            over = {"doubted_since": None, "doubted_wall": None, "doubt_told_at": None}
+            over = {"doubted_since": None, "doubted_wall": None, "doubted_off_s": None, "doubt_told_at": None}
             schedule.note(connection, seen_at=now, **over)
             if remembered.doubt_told_at is not None:
                 self._tell_over(connection, now)

@@ -34,6 +34,7 @@ def upgrade() -> None:
         sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("doubted_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("doubted_wall", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("doubted_off_s", sa.BigInteger(), nullable=True),
         sa.Column("doubt_told_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_schedule")),
     )
