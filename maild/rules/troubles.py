@@ -17,6 +17,7 @@ was set aside. A relay that is away for a while is a warning.
     held        for 3 days                  -                     at once
     clock       mail from the future        -                     at once
     backup      the last is 8 days old      -                     at once
+    flood       no more is acknowledged     -                     at once
     time        held, or the clock doubted  -                     (the scheduler tells)
 
 A trouble is over when it has not been seen for QUIET.
@@ -26,6 +27,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
+
+from maild.rules import limits
 
 SLOW: Final = timedelta(minutes=5)  # overdue so long: a look
 STUCK: Final = timedelta(minutes=30)  # overdue so long: nobody works
@@ -42,6 +45,8 @@ BACKUP_OLD: Final = timedelta(days=8)  # a weekly one that failed once
 DISK_LOW_BYTES: Final = 1 << 30
 DISK_FULL_BYTES: Final = 256 << 20
 QUIET: Final = timedelta(minutes=5)
+ALL_AN_HOUR: Final = limits.IN_ALL[0][1]
+UNPROVEN_AN_HOUR: Final = limits.IN_ALL_UNPROVEN[0][1]
 
 AT_ONCE: Final = timedelta(0)
 
@@ -66,7 +71,7 @@ class Trouble(NamedTuple):
 
 NAMES: Final = (
     "daemon", "queue", "filing", "aside", "relay", "waiting", "mailbox", "disk", "database", "held", "clock", "backup",
-    "time",
+    "flood", "time",
 )  # fmt: skip
 
 
@@ -78,6 +83,7 @@ def found(standing: Mapping[str, Any]) -> list[Trouble]:
         *_time(standing),
         *_mails(standing),
         *_leaving(standing),
+        *_flood(standing),
         *_machine(standing),
     ]
     return sorted(each, key=lambda trouble: -trouble.level)
@@ -163,6 +169,19 @@ def _leaving(standing: Mapping[str, Any]) -> Iterator[Trouble]:
             level = Level.CRITICAL if fails > MAILBOX_GONE else Level.WARNING
             text = f"mailbox {each['name']} cannot be fetched: {each['error']}"
             yield Trouble(level, text, f"mailbox {each['name']}", f"maild mailbox test {each['name']}")
+
+
+def _flood(standing: Mapping[str, Any]) -> Iterator[Trouble]:
+    """Tell of the brake on acknowledgements (`rules.limits`): customers are not told that their mails have arrived."""
+    known = standing["acknowledged"]
+    if known["within_hour"] >= ALL_AN_HOUR:
+        text = f"no more mails are acknowledged: {known['within_hour']} within an hour"
+        fix = "maild mail list shows who writes; a [[route]] with spam = true puts it aside; tickets are opened"
+        yield Trouble(Level.WARNING, text, "flood", fix, AT_ONCE)
+    elif known["unproven"] >= UNPROVEN_AN_HOUR:
+        text = f"mails of unproven senders are acknowledged no more: {known['unproven']} within an hour"
+        fix = "prove more senders (authserv_id, or maild[auth]); against a flood a [[route]] with spam = true"
+        yield Trouble(Level.WARNING, text, "flood", fix, AT_ONCE)
 
 
 def _machine(standing: Mapping[str, Any]) -> Iterator[Trouble]:

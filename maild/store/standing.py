@@ -13,8 +13,10 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, func, select, text
 
-from maild.rules.tickets import Status
+from maild.rules import limits
+from maild.rules.tickets import Status, Tell
 from maild.store import queues, schedule
+from maild.store.conversations import UNPROVEN_ACKNOWLEDGEMENT
 from maild.store.engine import Database
 from maild.store.models import (
     DeliveryRow,
@@ -78,12 +80,21 @@ def standing(database: Database, now: datetime, *, counted: bool = True) -> dict
             "integrity": _integrity(connection),
             "backup": {"at": _job(connection, BACKUP).done_at},
             "schedule": _schedule(connection),
+            "acknowledged": _acknowledged(connection, now),
         }
 
 
 def _schedule(connection: Connection) -> dict[str, Any]:
     known = schedule.load(connection)
     return {"seen_at": known.seen_at, "held_at": known.held_at, "doubted_since": known.doubted_since}
+
+
+def _acknowledged(connection: Connection, now: datetime) -> dict[str, int]:
+    """Return how many mails were acknowledged within an hour, in all and to addresses that nothing proves."""
+    count = select(func.count()).where(MailRow.stored_at > now - limits.HOUR)
+    unproven = connection.scalar(count.where(MailRow.purpose == UNPROVEN_ACKNOWLEDGEMENT)) or 0
+    proven = connection.scalar(count.where(MailRow.purpose == Tell.ACKNOWLEDGEMENT.value)) or 0
+    return {"within_hour": proven + unproven, "unproven": unproven}
 
 
 def is_served(database: Database) -> bool | None:

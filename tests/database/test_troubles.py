@@ -181,3 +181,33 @@ def test_an_overdue_job_of_another_kind_is_seen(desk: Desk) -> None:
     minutes(desk, 50)
 
     assert any(each.startswith("Queue job: ") for each in told(desk))
+
+
+@pytest.mark.parametrize(
+    ("purpose", "most", "told_of"),
+    [
+        ("acknowledgement", 300, "No more mails are acknowledged: 300 within an hour"),
+        ("acknowledgement_unproven", 100, "Mails of unproven senders are acknowledged no more: 100 within an hour"),
+    ],
+)
+def test_the_brake_on_acknowledgements_is_told_once(desk: Desk, purpose: str, most: int, told_of: str) -> None:
+    mail_id = desk.mail(ADA, "Printer", proven=True)
+    with desk.database.write() as connection:
+        row = dict(connection.execute(select(MailRow.__table__).where(MailRow.id == mail_id)).mappings().one())
+        del row["id"]
+        there = int(purpose == "acknowledgement")  # Ada's own
+        at = desk.clock() + timedelta(minutes=1)
+        copies = [
+            {**row, "fingerprint": bytes([1, *divmod(each, 256)]), "purpose": purpose} for each in range(most - there)
+        ]
+        connection.execute(insert(MailRow), [{**copy, "stored_at": at} for copy in copies[1:]])
+    minutes(desk, 3)
+    assert told(desk) == []
+
+    with desk.database.write() as connection:
+        connection.execute(insert(MailRow), [{**copies[0], "stored_at": at}])
+    minutes(desk, 30)
+    assert told(desk) == [told_of]
+
+    minutes(desk, 60)
+    assert told(desk) == [f"Over: {told_of}"]
