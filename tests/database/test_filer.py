@@ -12,7 +12,7 @@ from maild.outbox import sharing
 from maild.services import filer as filing
 from maild.services.filer import examining
 from maild.store import queues
-from maild.store.engine import Database
+from maild.store.engine import Database, DatabaseBusyError
 from maild.store.models import MailRow, MailState, RawRow, TicketRow
 from tests.clock import FakeClock
 from tests.stories.driver import ADA, ANNA, BEN, SUPPORT, Desk
@@ -103,6 +103,29 @@ def test_a_poisoned_mail_costs_only_itself_and_is_set_aside_after_three_attempts
     assert row.due_at is None
     assert "3 times" in row.reason
     assert f"maild mail retry {bad}" in row.reason
+
+
+def test_trouble_of_the_database_sets_no_mail_aside(
+    desk: Desk, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written, full = filing.Writer.write, [True]
+
+    def write(self, connection, filings, now):
+        if full:
+            raise DatabaseBusyError("INSERT", None, Exception("database or disk is full"))
+        written(self, connection, filings, now)
+
+    monkeypatch.setattr(filing.Writer, "write", write)
+    mails = [desk.mail(f"c{number}@customer.example", f"Request {number}", work=False) for number in range(3)]
+    for _ in range(60):
+        desk.work()
+        clock.advance(minutes=2)
+    assert states(desk) == {"stored": 3}
+
+    full.clear()
+    desk.work()
+    assert states(desk) == {"filed": 3}
+    assert [desk.filed(each).attempts for each in mails] == [1, 1, 1]
 
 
 def test_a_mail_set_aside_is_filed_when_an_operator_has_it_tried_again(

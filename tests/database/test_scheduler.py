@@ -113,6 +113,19 @@ def test_two_schedulers_do_a_thing_once(database: Database, desk: Desk, clock: F
     assert closings(database) == 5
 
 
+def test_a_ticket_that_changes_meanwhile_holds_up_no_other(database: Database, desk: Desk, clock: FakeClock) -> None:
+    resolve_tickets(database, desk, clock, 3)
+    clock.advance(days=14)
+    ticker = Scheduler(database, desk, clock, SETTINGS)._ticker
+    claimed = queues.claim(database, TicketRow, clock(), scheduler.LEASE, 10)
+    with database.write() as connection:
+        connection.execute(update(TicketRow).where(TicketRow.id == 2).values(due_at=clock() + timedelta(days=1)))
+
+    ticker._tick_or_split([claimed], clock())
+
+    assert closed(database) == 2
+
+
 def test_a_worker_asleep_beyond_its_lease_writes_nothing(database: Database, clock: FakeClock) -> None:
     class Sleepy(Desk):
         def handle(self, connection, happenings, now):

@@ -485,8 +485,8 @@ def test_a_delivery_that_is_cancelled_while_it_is_sent_stays_so_and_the_others_a
     assert [queue.row(each).state for each in deliveries] == [DeliveryState.CANCELLED, DeliveryState.SENT]
 
 
-def test_a_fault_of_the_desk_keeps_nothing_from_being_recorded(
-    queue: Queue, smarthost: Sink, monkeypatch: pytest.MonkeyPatch
+def test_a_failure_that_cannot_be_told_holds_up_nothing(
+    queue: Queue, smarthost: Sink, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     smarthost.on("RCPT", "550 5.1.1 no such user", about="ada@")
     [failed, sent] = queue.post(ADA, BOB)
@@ -494,12 +494,20 @@ def test_a_fault_of_the_desk_keeps_nothing_from_being_recorded(
     def broken(*_: object) -> None:
         raise KeyError(1)
 
-    monkeypatch.setattr(queue.works.desk, "delivery_failed", broken)
-    with pytest.raises(KeyError):
+    with monkeypatch.context() as patched:
+        patched.setattr(queue.works.desk, "delivery_failed", broken)
+        queue.work()
+        [later] = queue.post(BOB, ticket=queue.opened())
         queue.work()
 
-    assert queue.row(sent).state is DeliveryState.SENT
+    assert [queue.row(each).state for each in (sent, later)] == [DeliveryState.SENT] * 2
     assert queue.row(failed).state is DeliveryState.QUEUED
+    assert queue.row(failed).reply == "550 5.1.1 no such user"
+
+    clock.advance(hours=1)
+    queue.work()
+    assert queue.row(failed).state is DeliveryState.FAILED
+    assert len(smarthost.to("anna@acme.example")) == 1
 
 
 def test_many_workers_send_each_mail_once_and_each_conversation_in_order(database: Database, smarthost: Sink) -> None:

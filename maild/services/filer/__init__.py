@@ -39,6 +39,7 @@ from maild.services.filer.writing import Writer
 from maild.store import queues, raw
 from maild.store.engine import Database
 from maild.store.models import MailRow, MailState
+from maild.store.passing import is_collision, is_passing
 from maild.templates.replies import Prepared
 
 __all__ = ["Ask", "Authenticator", "Filer", "Filing", "Inbound", "evidence", "fetch"]
@@ -50,6 +51,7 @@ GROUP_BYTES: Final = 8 << 20
 LEASE: Final = timedelta(minutes=2)  # must exceed the longest time that a group takes
 IDLE_S: Final = 30.0  # the bell makes it prompt, this makes it sure
 SHORTEST_S: Final = 0.05  # what is due and cannot be claimed is in other hands
+PUT_OFF: Final = timedelta(minutes=1)  # of what met a database in trouble
 LOOK_AGAIN: Final = timedelta(seconds=1)  # at a mail that waits for another one
 MOST_BEGUN: Final = 30  # times, of a mail that is there when the process dies; many kills in a row are no fault of it
 MOST_UNFILED: Final = 500  # of mails that others are filing, looked through for the ones that are answered
@@ -142,7 +144,11 @@ class Filer:
                 return
             for mail_id in claim.ids:  # one may have been changed by hand; the others must not wait for their lease
                 self._file_or_split(claim.only([mail_id]))
-        except Exception:
+        except Exception as error:
+            if is_passing(error) and not (len(claim.ids) > 1 and is_collision(error)):
+                self._put_off(claim)
+                log.exception("the database is in trouble, mails wait", mails=len(claim.ids))
+                return
             if len(claim.ids) == 1:
                 again = self._set_back(claim)
                 log.exception("filing failed", mail=claim.ids[0], next_try=again or "never: set aside")
@@ -150,6 +156,12 @@ class Filer:
             log.exception("group failed, its mails are filed one by one", mails=len(claim.ids))
             for mail_id in claim.ids:
                 self._file_or_split(claim.only([mail_id]))
+
+    def _put_off(self, claim: queues.Claim) -> None:
+        """Have mails tried again soon, uncounted: what stood in the way is no fault of theirs."""
+        again = self._now() + PUT_OFF
+        with self._database.write() as connection:
+            _give_back(connection, claim, dict.fromkeys(claim.ids, again))
 
     def _set_back(self, claim: queues.Claim) -> datetime | None:
         """Have a mail that failed tried again later, or set it aside where an operator finds it; return when."""

@@ -113,11 +113,12 @@ class Ticker:
         try:
             self._tick_all(claims, now)
         except queues.LeaseLost:
-            if len(claims) == 1:
-                log.warning("lease lost, another worker has these tickets", tickets=several)
+            if several == 1:
+                log.warning("lease lost, another worker has this ticket", ticket=claims[0].ids[0])
                 return
-            for claim in claims:
-                self._tick_or_split([claim], now)
+            for claim in claims:  # on one something happened meanwhile; the others must not wait for their lease
+                for ticket_id in claim.ids:
+                    self._tick_or_split([claim.only([ticket_id])], now)
         except Exception:
             if several == 1:
                 again = self._set_back(claims[0], now)

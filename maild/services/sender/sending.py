@@ -34,6 +34,7 @@ from maild.services.sender.relay import IDLE_S, Outcome, Relay, RelayTrouble, Re
 from maild.store import queues, raw
 from maild.store.engine import Database
 from maild.store.models import AttemptRow, DeliveryRow, DeliveryState
+from maild.store.passing import is_passing
 
 log = structlog.get_logger("maild.sender")
 
@@ -45,6 +46,7 @@ RECORD_AFTER_S: Final = 0.25
 LONGEST_SLEEP_S: Final = 60.0
 BUSY: Final = timedelta(seconds=1)  # another worker has what is due
 LOOK_AGAIN: Final = timedelta(minutes=1)  # at what waits for another delivery
+UNTOLD_AGAIN: Final = timedelta(hours=1)  # of a failure that could not be told to its author
 TROUBLE: Final = "relay: "  # how the words begin that blame the relay, not the recipient
 _INSERT_ATTEMPT: Final = {  # counted anew after `maild delivery retry`: the older story stays
     "sqlite": sqlite.insert(AttemptRow).on_conflict_do_nothing(),
@@ -217,10 +219,24 @@ class Sender:
             self._write_or_split(claim, [done for done in group if done.result.outcome is not Outcome.FAILED])
             for done in group:
                 if done.result.outcome is Outcome.FAILED:  # each by itself: what the desk does with it may fail
-                    self._write_or_split(claim, [done])
+                    self._write_failed(claim, done)
             worker.unrecorded = [each for each in worker.unrecorded if each[0] is not claim]
             if any(done.result.outcome is Outcome.SENT for done in group):
                 self._hurry_after_trouble()
+
+    def _write_failed(self, claim: queues.Claim, done: Done) -> None:
+        """Record a failure, of which its author is told; where that cannot be done it is tried again later.
+
+        Nothing is sent before all is recorded, so one ticket must not keep the mail of all others here.
+        """
+        try:
+            self._write_or_split(claim, [done])
+        except Exception as error:  # an operator's own templates, for one, may fail on what this ticket says
+            if is_passing(error):
+                raise
+            again_at = self._now() + UNTOLD_AGAIN
+            log.exception("failure not told to the author", delivery=done.letter.id, next_try=again_at)
+            self._write_or_split(claim, [Done(done.letter, Result(Outcome.LATER, done.result.words), again_at)])
 
     def _write_or_split(self, claim: queues.Claim, group: Sequence[Done]) -> None:
         if not group:
