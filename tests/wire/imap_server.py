@@ -62,6 +62,7 @@ class Imap:
     fault: Callable[[int, bytes], str | None] = lambda _number, _piece: None
     answers: dict[str, str] = field(default_factory=dict)  # instead of the usual, by a command's beginning
     rewrite: Callable[[bytes], bytes] = lambda piece: piece  # lies in what is sent
+    lasts: Callable[[], int | None] = lambda: None  # how many bytes a new connection lasts; then it is cut
 
     def __post_init__(self) -> None:
         self.lock = threading.RLock()
@@ -103,6 +104,7 @@ class _Session(socketserver.BaseRequestHandler):
         self.tag = "*"
         self.folder: str | None = None
         self.known = 0
+        self.left = self.imap.lasts()
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.file = self.request.makefile("rb")
         with self.imap.lock:
@@ -129,6 +131,11 @@ class _Session(socketserver.BaseRequestHandler):
             self.imap.pieces += 1
             fault = self.imap.fault(number, piece)
         piece = self.imap.rewrite(piece)
+        if self.left is not None and fault is None:
+            if self.left < len(piece):
+                self.request.sendall(piece[: self.left])
+                raise _Gone
+            self.left -= len(piece)
         match fault:
             case None:
                 self.request.sendall(piece)

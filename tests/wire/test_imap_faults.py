@@ -1,5 +1,6 @@
 """A server that breaks off, hangs, lies and repeats at every step: what it ever showed is in the store exactly once."""
 
+import random
 import re
 import socket
 import threading
@@ -82,6 +83,31 @@ def test_a_fault_at_any_step_loses_and_doubles_nothing(reading: Reading, server:
         assert set(mails) <= server.shown
         place += 1
     assert last > 25
+
+
+@pytest.mark.parametrize("idle", ["IDLE", ""])
+@pytest.mark.parametrize("after", AFTER)
+def test_connections_that_break_after_any_number_of_bytes_lose_and_double_nothing(
+    reading: Reading, server: Imap, after: str, idle: str
+) -> None:
+    server.capabilities = f"IMAP4rev1 MOVE UIDPLUS {idle}"
+    begin_anew(reading, server, after)
+    dice = random.Random(after + idle)
+    server.lasts = lambda: dice.randrange(200, 20_000)
+    reading.worker._hang_up()
+    mails = [mail(body="x" * dice.randrange(2000)) for _ in range(150)]
+    for start in range(0, len(mails), 30):
+        server.add(*mails[start : start + 30])
+        for _ in range(12):
+            reading.clock.advance(seconds=max(1.0, reading.worker.step()))
+    server.lasts = lambda: None
+    reading.worker._hang_up()
+    reading.read()
+
+    assert reading.raws() == dict.fromkeys(mails, 1)
+    assert server.connections > 10
+    if "delete" in after or "move" in after:
+        assert server.inbox == {}
 
 
 @pytest.mark.parametrize("fault", [imap_server.HANG, imap_server.DRIP])

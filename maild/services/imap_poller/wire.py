@@ -153,9 +153,17 @@ def _connect(server: Mailbox, lever: Lever, watchdog: Watchdog, pace: Pace) -> s
             continue
         plain.settimeout(READ_S)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # a path that died shows within IDLE too
+        _keep_alive(plain)
         return plain
     raise trouble or Trouble(Step.RESOLVE, f"{server.host} has no address")
+
+
+def _keep_alive(plain: socket.socket) -> None:
+    """See that a path that died shows within IDLE, too, and that no router forgets one that is silent."""
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 20)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
 
 
 def _resolve(host: str, port: int, wait_s: float) -> list[tuple[Any, ...]]:
