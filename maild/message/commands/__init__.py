@@ -13,17 +13,10 @@ Only the form is judged here, and names against the lists that the caller hands 
 agent may do it, is for others to say.
 """
 
-from maild.message.commands.block import (
-    Block,
-    Circumstances,
-    Command,
-    Value,
-    block_lines,
-    parse,
-    parse_request,
-)
+from maild.message.commands.block import Block, Command, block_lines, parse, parse_request
 from maild.message.commands.faults import Fault, Says, fault
 from maild.message.commands.markup import before, without_block
+from maild.message.commands.values import Circumstances, Value
 from maild.message.commands.when import UnclearTimeError, instant
 from maild.message.commands.words import PRIORITIES, WORDS, Syntax, Word
 

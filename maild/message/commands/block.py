@@ -8,40 +8,24 @@ of them: that is a quotation, and nobody's command). The rest of the text is han
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
 
-from maild.message.address import valid
 from maild.message.commands.faults import Fault, Says, fault
-from maild.message.commands.when import BusinessDays, Unclear, UnclearTimeError, instant
-from maild.message.commands.words import PRIORITIES, WORDS, Syntax, Word, nearest, nearest_word, requested
+from maild.message.commands.values import MOST_VALUE_CHARS, TICKET, Circumstances, Value, ValueFaultError, value_of
+from maild.message.commands.words import WORDS, Syntax, Word, nearest_word, requested
 from maild.message.subject import base_subject
 
 MOST_COMMANDS = 30
-MOST_VALUE_CHARS = 2000
-MOST_TEXT_CHARS = 300
-
-Value = str | datetime | tuple[str, ...] | tuple[int, ...] | None
-
 _SPACES = dict.fromkeys((0xAD, 0x200B, 0x200C, 0x200D, 0x200E, 0x200F, 0x2060, 0xFEFF)) | {
     ord("＃"): "#",
     ord("﹟"): "#",
-}
-_SIGNS = {
-    ord(written): meant
-    for writtens, meant in (("“”„‟«»″＂", '"'), ("‘’‚‛′＇", "'"), ("‐‑‒–—−－", "-"), ("：", ":"), ("，；;", ","))
-    for written in writtens
 }
 _COMMAND = re.compile(r"\\?#([^\W\d_][\w-]*)\s?[.,:=!：，。！]*\s?(.*)", re.DOTALL)
 _SPACED_COMMAND = re.compile(r"\\?# ([^\W\d_][\w-]*)(.*)", re.DOTALL)  # "# note": a phone's keyboard, or a heading
 _NEXT_COMMAND = re.compile(r"\s#([^\W\d_][\w-]*)")
 _NOTE = re.compile(r"\W*note[.,:=!：，。！]*\s*(.*)", re.DOTALL | re.IGNORECASE)
 _QUOTED = re.compile(r"\s{0,3}>\s?")
-_LINK = re.compile(r"[<(\[]\s?(?:mailto|https?|tel):[^<>()\[\]\s]*\s?[>)\]]", re.IGNORECASE)
-_QUOTED_NAME = re.compile(r'"[^"]*"\s*(?=<)')
-_TAG = re.compile(r"[^\W_][\w.-]{0,39}")
-_TICKET = re.compile(r"\[?#?([1-9][0-9]{0,14})\]?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,32 +47,6 @@ class Block:
     commands: tuple[Command, ...] = ()  # as they were said, but the status word last
     rest: str = ""
     faults: tuple[Fault, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Circumstances:
-    """When and by whom the words are said.
-
-    The names map all that an agent, department or prepared text may be called, case-folded, to what it is; an empty
-    mapping leaves names to be judged by the caller.
-    """
-
-    now: datetime
-    zone: tzinfo
-    business_days: BusinessDays
-    agents: Mapping[str, str] = field(default_factory=dict)
-    departments: Mapping[str, str] = field(default_factory=dict)
-    canned: Mapping[str, str] = field(default_factory=dict)
-
-
-class _ValueFaultError(Exception):
-    """A value is wrong; carries the sentence and the value that may have been meant."""
-
-    def __init__(self, sentence: Says, meant: str = "", **values: object) -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
-        self.meant = meant
-        self.values = values
 
 
 def parse(text: str, circumstances: Circumstances) -> Block:
@@ -147,7 +105,7 @@ def parse_request(text: str, circumstances: Circumstances) -> Block:
 
 def _meant(first: str) -> str:
     """Return a request as the table knows it: a number alone is a ticket's, and other words mean the same."""
-    if all(_TICKET.fullmatch(each) for each in first.split()):
+    if all(TICKET.fullmatch(each) for each in first.split()):
         return f"get {first}"
     word, space, rest = first.partition(" ")
     meant = requested(word.lstrip("#"))
@@ -202,8 +160,8 @@ class _Reading:
             self.inline.append(original[1] if original else value)
             value = ""
         try:
-            self.commands.append(Command(word.name, _value(word.syntax, value, self.circumstances)))
-        except _ValueFaultError as wrong:
+            self.commands.append(Command(word.name, value_of(word.syntax, value, self.circumstances)))
+        except ValueFaultError as wrong:
             meant = f"#{word.name} {wrong.meant}" if wrong.meant else word.example
             line = f"#{word.name} {text}"[:80].rstrip()
             self.faults.append(fault(wrong.sentence, meant, line, wrong.values))
@@ -258,157 +216,3 @@ def _cut(word: Word, value: str) -> tuple[str, str]:
         if found[1].lower() in WORDS or word.syntax is not Syntax.TAGS:
             return value[: found.start()], value[found.start() + 1 :]
     return value, ""
-
-
-_QUOTES = frozenset({'""', "''", "“”", "„“", "‘’", "«»"})
-
-
-def _value(syntax: Syntax, text: str, circumstances: Circumstances) -> Value:
-    """Return the value that `text` is.
-
-    Raises:
-        _ValueFaultError: it is none for this syntax.
-    """
-    if len(text) > MOST_VALUE_CHARS:
-        raise _ValueFaultError(Says.TOO_LONG)
-    if syntax not in {Syntax.TEXT, Syntax.MAYBE_TEXT}:
-        text = text.translate(_SIGNS)
-    text = text.strip()
-    if len(text) > 1 and (text[0] + text[-1]) in _QUOTES:
-        text = text[1:-1].strip()
-    return _READERS[syntax](text, circumstances)
-
-
-def _nothing(text: str, _: Circumstances) -> Value:
-    if text:
-        raise _ValueFaultError(Says.TAKES_NOTHING)
-    return None
-
-
-def _when(text: str, circumstances: Circumstances) -> Value:
-    if not text:
-        raise _ValueFaultError(Says.NEEDS_TIME)
-    try:
-        return instant(text, circumstances.now, circumstances.zone, circumstances.business_days)
-    except UnclearTimeError as error:
-        raise _ValueFaultError(_UNCLEAR[error.why], text=text[:40]) from None
-
-
-def _agent(text: str, circumstances: Circumstances) -> Value:
-    if text.casefold() in {"me", "none", "nobody"}:
-        return "me" if text.casefold() == "me" else "none"
-    return _name(_bare(text), circumstances.agents, Says.NEEDS_AGENT, Says.NO_AGENT)
-
-
-_UNCLEAR = {Unclear.NO_TIME: Says.UNCLEAR_TIME, Unclear.PAST: Says.PAST_TIME, Unclear.FAR: Says.FAR_TIME}
-
-
-def _name(text: str, names: Mapping[str, str], needs: Says, wrong: Says) -> str:
-    """Return what the name `text` stands for among `names`."""
-    if not text:
-        raise _ValueFaultError(needs)
-    if not names:
-        return text
-    known = names.get(text.casefold())
-    if known is None:
-        raise _ValueFaultError(wrong, nearest(text, [*names]) or "", text=text[:40])
-    return known
-
-
-def _prepared(text: str, circumstances: Circumstances) -> Value:
-    return _name(text, circumstances.canned, Says.NEEDS_PREPARED, Says.NO_PREPARED)
-
-
-def _priority(text: str, _: Circumstances) -> Value:
-    if text.casefold() not in PRIORITIES:
-        raise _ValueFaultError(Says.NO_PRIORITY, nearest(text, PRIORITIES) or "")
-    return text.casefold()
-
-
-def _tags(text: str, _: Circumstances) -> Value:
-    tags = []
-    for written in text.replace(",", " ").split():
-        sign = "-" if written.startswith("-") else ""
-        tag = written.lstrip("+-#").casefold()
-        if _TAG.fullmatch(tag) is None:
-            raise _ValueFaultError(Says.NO_TAG, text=written[:40])
-        tags.append(sign + tag)
-    if not tags:
-        raise _ValueFaultError(Says.NEEDS_TAG)
-    return tuple(dict.fromkeys(tags))
-
-
-def _bare(text: str) -> str:
-    """Return `text` without links that clients add behind addresses, and with `Name <address>` cut to the address."""
-    text = _QUOTED_NAME.sub("", _LINK.sub(" ", text))
-    name, bracket, behind = text.partition("<")
-    if not bracket or "@" in name:
-        return text.strip()
-    return behind.replace(">", " ", 1).strip()
-
-
-def _addresses(text: str, _: Circumstances) -> Value:
-    addresses = []
-    for part in _QUOTED_NAME.sub("", text).split(","):
-        removed = part.strip().startswith("-")
-        for written in _bare(part.strip().lstrip("+-")).split():
-            address = written.lstrip("+-").strip("'\".")
-            if not valid(address):
-                raise _ValueFaultError(Says.NO_ADDRESS, text=written[:60])
-            addresses.append(f"-{address}" if removed or written.startswith("-") else address)
-    if not addresses:
-        raise _ValueFaultError(Says.NEEDS_ADDRESS)
-    return tuple(dict.fromkeys(addresses))
-
-
-def _address(text: str, circumstances: Circumstances) -> Value:
-    found = _addresses(text, circumstances)
-    if not isinstance(found, tuple) or len(found) != 1 or str(found[0]).startswith("-"):
-        raise _ValueFaultError(Says.ONE_ADDRESS)
-    return str(found[0])
-
-
-def _text(text: str, _: Circumstances) -> Value:
-    if not text:
-        raise _ValueFaultError(Says.NEEDS_TEXT)
-    if len(text) > MOST_TEXT_CHARS:
-        raise _ValueFaultError(Says.LONG_TEXT, most=MOST_TEXT_CHARS)
-    return text
-
-
-def _tickets(text: str, _: Circumstances) -> Value:
-    tickets = []
-    for written in text.replace(",", " ").split():
-        found = _TICKET.fullmatch(written)
-        if found is None:
-            raise _ValueFaultError(Says.NO_TICKET, text=written[:40])
-        tickets.append(int(found[1]))
-    if not tickets:
-        raise _ValueFaultError(Says.NEEDS_TICKET)
-    return tuple(dict.fromkeys(tickets))
-
-
-def _ticket(text: str, circumstances: Circumstances) -> Value:
-    found = _tickets(text, circumstances)
-    if not isinstance(found, tuple) or len(found) != 1:
-        raise _ValueFaultError(Says.ONE_TICKET)
-    return found
-
-
-_READERS: Mapping[Syntax, Callable[[str, Circumstances], Value]] = {
-    Syntax.NOTHING: _nothing,
-    Syntax.WHEN: _when,
-    Syntax.MAYBE_WHEN: lambda text, seen: _when(text, seen) if text else None,
-    Syntax.AGENT: _agent,
-    Syntax.DEPARTMENT: lambda text, seen: _name(text, seen.departments, Says.NEEDS_DEPARTMENT, Says.NO_DEPARTMENT),
-    Syntax.CANNED: _prepared,
-    Syntax.PRIORITY: _priority,
-    Syntax.TAGS: _tags,
-    Syntax.ADDRESSES: _addresses,
-    Syntax.ADDRESS: _address,
-    Syntax.TEXT: _text,
-    Syntax.MAYBE_TEXT: lambda text, _: text or None,
-    Syntax.TICKET: _ticket,
-    Syntax.TICKETS: _tickets,
-    Syntax.MAYBE_TICKET: lambda text, seen: _ticket(text, seen) if text else None,
-}

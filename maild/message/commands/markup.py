@@ -3,7 +3,8 @@
 from html import escape
 
 from maild.message import html, outline
-from maild.message.commands.block import Circumstances, block_lines
+from maild.message.commands.block import block_lines
+from maild.message.commands.values import Circumstances
 
 
 def before(markup: str, text: str) -> str:
