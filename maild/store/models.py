@@ -81,9 +81,7 @@ class MailRow(Due, Base):
 
     ticket_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id", ondelete="CASCADE"))
     kind: Mapped[str | None] = mapped_column(String(16))  # message.classify.Kind
-    purpose: Mapped[str | None] = mapped_column(
-        String(24)
-    )  # of ours: acknowledgement, answer ...; of theirs: note, answer ...
+    purpose: Mapped[str | None] = mapped_column(String(24))  # ours: acknowledgement, answer ...; theirs: note ...
     reason: Mapped[str | None] = mapped_column(Text)  # why it is where it is, for an operator to read
     message_id: Mapped[MessageId | None]
     references: Mapped[list[str] | None]  # In-Reply-To and References, newest first

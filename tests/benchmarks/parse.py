@@ -20,7 +20,7 @@ from maild.message.classify import classify
 from maild.message.parse import Message, parse
 from maild.message.reply import new_text
 from tests.unit.hostile import MAILS
-from tests.unit.test_parse_hostile import read_all
+from tests.unit.reading import read_all
 
 ROUNDS = 7
 GOALS = {"4 KB": 0.25, "40 KB": 0.25, "5 MB": 0.05}

@@ -59,3 +59,10 @@ def write_config(folder: Path, database_url: str) -> Path:
     path = folder / "config.toml"
     path.write_text(CONFIG.replace("[maild]", f'[maild]\ndatabase = "{database_url}"\nhostname = "desk.example"', 1))
     return path
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    """Call `maild WORDS` in this process; return its status, what it said and what it said of errors."""
+    status = cli.main(list(words))
+    said = capsys.readouterr()
+    return status, said.out, said.err

@@ -14,7 +14,7 @@ from maild.store import agents
 from maild.store.engine import Database
 from maild.store.models import AgentRow, DutyRow, TicketRow
 from tests.clock import NOON, FakeClock
-from tests.database.test_desk import NoMail
+from tests.database.desks import NoMail
 
 AGENTS = tuple(f"agent{number}@acme.example" for number in range(3))
 SETTINGS = config.parse(

@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, text, update
 
-from maild.cli import main
 from maild.store import schema
 from maild.store.engine import Database
 from maild.store.models import DeliveryRow, MailRow, RawRow, TicketRow
-from tests.database.commands import Shell, write_config
+from tests.database.commands import Shell, run, write_config
 from tests.stories.driver import ADA
 
 READERS = (
@@ -22,12 +21,6 @@ READERS = (
     ("delivery", "list"),
     ("delivery", "cancel", "1"),
 )
-
-
-def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    status = main(list(words))
-    said = capsys.readouterr()
-    return status, said.out, said.err
 
 
 def test_upgrade_makes_a_database_and_says_so(

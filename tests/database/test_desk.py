@@ -3,12 +3,9 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Connection, func, select
+from sqlalchemy import func, select
 
-from maild import config, people
-from maild.desk import Desk, Happening, Opening
-from maild.message.address import Address
-from maild.outbox import Withheld
+from maild.desk import Desk, Happening
 from maild.rules.events import (
     AgentWrote,
     Close,
@@ -25,34 +22,12 @@ from maild.rules.tickets import Status
 from maild.store.engine import Database
 from maild.store.models import AddressRow, HistoryRow, MailRow, ParticipantRow, TicketRow
 from tests.clock import FakeClock
-
-SETTINGS = config.parse("""
-[smtp]
-listen = "127.0.0.1:0"
-[[department]]
-name = "support"
-address = "support@acme.example"
-[[agent]]
-name = "Anna"
-address = "anna@acme.example"
-""")
-
-
-class NoMail:
-    """Stands for the outbox: what is told to whom is the stories' affair."""
-
-    def post(self, *_: object) -> list[Withheld]:
-        return []
+from tests.database.desks import SETTINGS, NoMail, opening
 
 
 @pytest.fixture
 def desk() -> Desk:
     return Desk(SETTINGS, NoMail())
-
-
-def opening(connection: Connection, clock: FakeClock, name: str = "ada") -> Opening:
-    found = people.enrol(connection, [Address(name.title(), f"{name}@customer.example")], clock())
-    return Opening("Printer on fire", "support", found[f"{name}@customer.example"])
 
 
 def open_ticket(database: Database, desk: Desk, clock: FakeClock) -> int:

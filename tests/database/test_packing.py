@@ -11,7 +11,7 @@ from maild.store import raw
 from maild.store.engine import Database
 from maild.store.models import JobRow, MailRow, RawRow
 from tests.clock import FakeClock
-from tests.database.test_raw import MAIL, kept_bytes, store
+from tests.database.mails import MAIL, kept_bytes, store
 from tests.stories.driver import CONFIG
 
 SETTINGS = parse(CONFIG)

@@ -6,33 +6,20 @@ import os
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import insert, select, update
 
-from maild import inbox
 from maild.cli.answers import soundness
 from maild.store import raw
 from maild.store.engine import Database
 from maild.store.models import RawRow
 from tests.clock import FakeClock
-
-MAIL = b"Subject: Printer\r\n\r\n" + b"The printer on the second floor is on fire again.\r\n" * 40
-
-
-def store(database: Database, clock: FakeClock, content: bytes) -> int:
-    with database.write() as connection:
-        incoming = inbox.Incoming("ada@customer.example", ("support@acme.example",), "test", content)
-        return inbox.store(connection, [incoming], clock())[0].mail_id
+from tests.database.mails import MAIL, kept_bytes, store
 
 
 def pack_all(database: Database, clock: FakeClock) -> None:
     with database.write() as connection:
         found = raw.unpacked(connection, raw.Place(0, 0), clock(), 100 << 20, 100)
         raw.replace(connection, [(place, raw.pack(piece)) for place, piece in found.items()])
-
-
-def kept_bytes(database: Database, mail_id: int) -> int:
-    with database.read() as connection:
-        return connection.scalar(select(func.sum(func.length(RawRow.content))).where(RawRow.mail_id == mail_id))
 
 
 @given(st.binary(max_size=2000))

@@ -15,7 +15,7 @@ from maild.store import queues
 from maild.store.engine import Database
 from maild.store.models import HistoryRow, TicketRow
 from tests.clock import FakeClock
-from tests.database.test_desk import SETTINGS, NoMail, opening
+from tests.database.desks import SETTINGS, NoMail, opening
 
 
 @pytest.fixture

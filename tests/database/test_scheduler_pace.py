@@ -15,7 +15,7 @@ from maild.store import queues, schedule
 from maild.store.engine import Database
 from maild.store.models import DeliveryRow, Direction, HistoryRow, MailRow, MailState, TicketRow
 from tests.clock import NOON, FakeClock
-from tests.database.test_desk import NoMail, opening
+from tests.database.desks import NoMail, opening
 
 SETTINGS = config.parse("""
 [maild]

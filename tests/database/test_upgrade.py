@@ -15,9 +15,8 @@ from maild.store.engine import Database
 from maild.store.models import MailRow
 from maild.works import rederiver
 from tests.clock import FakeClock
-from tests.database.commands import write_config
+from tests.database.commands import run, write_config
 from tests.database.old import RELEASED, content, lost, restore
-from tests.database.test_cli_database import run
 from tests.stories.driver import ADA, ANNA, BEN, Desk
 
 

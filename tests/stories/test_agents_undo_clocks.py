@@ -10,7 +10,7 @@ from maild.store.engine import Database
 from maild.store.models import ClockRow
 from tests.clock import FakeClock
 from tests.stories.driver import ADA, ANNA, BEN, BERT, Desk, Received
-from tests.stories.test_promises import MONDAY, PROMISES, TALLINN
+from tests.stories.promises import MONDAY, PROMISES, TALLINN
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What is promised to customers, and who hears of it when it is late: from mail to mail."""
 
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -10,35 +9,10 @@ from maild.rules.tickets import Status
 from maild.store.engine import Database
 from maild.store.models import ClockRow
 from tests.clock import FakeClock
-from tests.stories.driver import ADA, ANNA, BEN, BERT, CONFIG, Desk, Received
+from tests.stories.driver import ADA, ANNA, BEN, BERT, Desk, Received
+from tests.stories.promises import MONDAY, PROMISES
 
 CARLA = "carla@acme.example"
-TALLINN = ZoneInfo("Europe/Tallinn")
-MONDAY = datetime(2026, 11, 23, 9, tzinfo=TALLINN)
-PROMISES = (
-    CONFIG.replace('name = "support"', 'name = "support"\nsla = "standard"\nlead = "carla@acme.example"', 1)
-    + """
-[[agent]]
-name = "Carla"
-address = "carla@acme.example"
-departments = ["sales"]
-
-[sla.standard]
-calendar = "office"
-first_response = { normal = "4h", urgent = "1h" }
-next_response = { normal = "2h" }
-resolution = { normal = "5bd" }
-
-[sla.gold]
-domains = ["vip.example"]
-calendar = "office"
-first_response = { normal = "1h" }
-
-[calendar.office]
-timezone = "Europe/Tallinn"
-holidays = "EE"
-"""
-)
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from sqlalchemy import select
 from maild.store import raw
 from maild.store.models import Direction, MailRow
 from tests.postgresql import programs
+from tests.system.customers import Customer
 from tests.system.daemon import DaemonProcess
-from tests.system.test_kill import Customer
 
 CLIENTS = 3
 BACKUPS = 3

@@ -1,19 +1,16 @@
 """The commands as processes: what they load, how they end, what they say to pipes and terminals."""
 
-import fcntl
 import json
 import os
-import pty
-import struct
 import subprocess
 import sys
-import termios
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from maild.store.locks import WRITE_LOCKS
+from tests.system.commands import on_terminal, run
 from tests.unit import hostile
 
 HEAVY = ("sqlalchemy", "pydantic", "alembic", "rich", "jinja2", "aiosmtpd", "structlog", "asyncio")
@@ -62,21 +59,6 @@ Content-Disposition: attachment; filename="log.txt"
 fire
 --b--
 """
-
-
-def run(
-    *words: object, given: bytes | None = None, env: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[bytes]:
-    """Run `maild WORDS` as a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "maild", *map(str, words)],
-        input=given,
-        stdin=subprocess.DEVNULL if given is None else None,
-        capture_output=True,
-        check=False,
-        timeout=60,
-        env={**os.environ, "MAILD_CONFIG": "/nowhere/config.toml", **(env or {})},
-    )
 
 
 def loaded_by(*words: object) -> set[str]:
@@ -256,30 +238,6 @@ def test_all_faults_of_a_configuration_are_told_at_once(tmp_path: Path) -> None:
         (4, "smtp.listen"),
         (5, "department[1].address"),
     ]
-
-
-def on_terminal(columns: int, *words: object, env: dict[str, str] | None = None) -> str:
-    """Return what `maild WORDS` shows on a terminal so wide."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    environment = {**os.environ, "TERM": "xterm", **(env or {})}
-    environment.pop("COLUMNS", None)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "maild", *map(str, words)], stdin=slave, stdout=slave, stderr=slave, env=environment
-    )
-    os.close(slave)
-    said = b""
-    while True:
-        try:
-            piece = os.read(master, 65536)
-        except OSError:  # the other end is closed
-            break
-        if not piece:
-            break
-        said += piece
-    os.close(master)
-    assert process.wait(20) == 0
-    return said.decode().replace("\r\n", "\n")
 
 
 def test_help_fits_a_terminal_of_80_columns() -> None:

@@ -16,8 +16,8 @@ from maild.store import agents
 from maild.store.models import DeliveryRow
 from tests.database.commands import HOSTILE, OBEYED
 from tests.parts import free_port
+from tests.system.commands import on_terminal
 from tests.system.daemon import DaemonProcess
-from tests.system.test_commands import on_terminal
 from tests.wire.sink import sink
 
 RAW = f"From: {HOSTILE} <ada@customer.example>\r\nTo: support@acme.example\r\nSubject: {HOSTILE} and more of it\r\n\r\n"

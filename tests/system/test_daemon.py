@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from maild.store.models import MailRow
 from tests.system.daemon import DaemonProcess
+from tests.system.systemd import NotifySocket
 
 
 @pytest.fixture
@@ -21,26 +22,6 @@ def daemon(sqlite_url: str, tmp_path: Path):
     daemon = DaemonProcess(tmp_path, sqlite_url)
     yield daemon
     daemon.close()
-
-
-class NotifySocket:
-    """Stands for systemd."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "notify"
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(str(self.path))
-        self._socket.settimeout(30)
-
-    def until(self, word: str) -> list[str]:
-        """Return what was told up to the message with `word`."""
-        told: list[str] = []
-        while not any(word in each for each in told):
-            told.append(self._socket.recv(4096).decode())
-        return told
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 def send(port: int, subject: str = "Hello") -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.machine import Machine
 from tests.parts import die_with_parent, free_port, missing
-from tests.system.test_daemon import NotifySocket
+from tests.system.systemd import NotifySocket
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 BUILD_S = 400

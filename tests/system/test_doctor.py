@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.system.commands import run
 from tests.system.daemon import DaemonProcess
-from tests.system.test_commands import run
 from tests.wire.sink import Sink, sink
 
 

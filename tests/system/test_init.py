@@ -14,7 +14,7 @@ from maild import config as configuration
 from maild.cli import init
 from tests.dovecot import Dovecot
 from tests.parts import free_port
-from tests.system.test_commands import run
+from tests.system.commands import run
 from tests.wire.sink import sink
 
 SMALL = ("--address", "support@acme.example", "--agent", "Anna=anna@acme.example", "--offline")

@@ -1,7 +1,6 @@
 """`kill -9` at random instants under load: what was answered 250 is there, once, on the ticket where it belongs."""
 
 import random
-import smtplib
 import socket
 import threading
 import time
@@ -12,56 +11,11 @@ import pytest
 from sqlalchemy import func, select
 
 from maild.store.models import Direction, HistoryRow, MailRow, MailState, TicketRow
+from tests.system.customers import Customer
 from tests.system.daemon import DaemonProcess
 
 ROUNDS = 20
 CLIENTS = 6
-THREAD = 4  # mails of one conversation: the first opens a ticket, the others answer it
-
-
-class Customer(threading.Thread):
-    """Sends numbered mails, each again and again until it is answered 250."""
-
-    def __init__(self, number: int, port: int, done: threading.Event) -> None:
-        super().__init__(daemon=True)
-        self.name = f"c{number}"
-        self._port = port
-        self._done = done
-        self._retry = threading.Event()
-        self.acknowledged: list[str] = []
-        self.refused: list[str] = []
-
-    def run(self) -> None:
-        count = 0
-        while not self._done.is_set():
-            self._send(count)
-            count += 1
-
-    def _send(self, count: int) -> None:
-        thread, place = divmod(count, THREAD)
-        name = f"{self.name}-{thread}-{place}"
-        first = f"<{self.name}-{thread}-0@client.example>"
-        answers = f"In-Reply-To: {first}\r\nReferences: {first}\r\n" if place else ""
-        # A sender for each conversation: many mails of one address in a short time would be grouped, as they must.
-        sender = f"{self.name}-{thread}@client.example"
-        mail = (
-            f"From: {sender}\r\nTo: support@acme.example\r\nSubject: {name}\r\nDate: Mon, 2 Mar 2026 12:00:00 +0000\r\n"
-            f"Message-ID: <{name}@client.example>\r\n{answers}\r\n{name}\r\n" + "x" * random.randrange(4000) + "\r\n"
-        )
-        while True:  # even when all is done: a mail that was tried ends once
-            try:
-                with smtplib.SMTP("127.0.0.1", self._port, timeout=20) as smtp:
-                    smtp.sendmail(sender, ["support@acme.example"], mail)
-            except smtplib.SMTPResponseException as error:
-                if error.smtp_code >= 500:
-                    self.refused.append(f"{name}: {error.smtp_code} {error.smtp_error!r}")
-                    return
-            except (OSError, smtplib.SMTPException):
-                pass
-            else:
-                self.acknowledged.append(name)
-                return
-            self._retry.wait(0.02)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])

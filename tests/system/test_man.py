@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from maild import cli
 from maild.config import Settings
 from tests.parts import missing
-from tests.system.test_commands import on_terminal, run
+from tests.system.commands import on_terminal, run
 
 NOUNS = cli.cli.list_commands(click.Context(cli.cli))
 PAGES = ["maild", *(f"maild-{noun}" for noun in NOUNS), "maild.toml"]

@@ -13,7 +13,7 @@ import pytest
 
 from tests.parts import free_port, missing
 from tests.system.daemon import DaemonProcess
-from tests.system.test_daemon import NotifySocket
+from tests.system.systemd import NotifySocket
 from tests.wire.sink import sink
 
 SYSTEMD = Path(__file__).resolve().parents[2] / "systemd"

@@ -16,7 +16,7 @@ import pytest
 
 from maild.store.engine import Database
 from tests.database.commands import write_config
-from tests.system.test_commands import run
+from tests.system.commands import run
 
 
 def begin(config: Path, *words: str, stdout: int) -> "subprocess.Popen[bytes]":

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.system.test_commands import run
+from tests.system.commands import run
 
 SMALL = """
 [maild]

@@ -1,5 +1,6 @@
 """Small mails for the tests of what a mail says."""
 
+from maild.message.html import clean
 from maild.message.parse import Message, parse
 
 
@@ -43,3 +44,16 @@ def report(parts: str, **headers: str) -> Message:
     } | headers
     given["from"] = given.pop("from_")
     return mail(parts, given.pop("subject", "Undelivered Mail Returned to Sender"), answers="", **given)
+
+
+def read_all(raw: bytes) -> Message:
+    """Ask for everything that a mail can be asked for."""
+    message = parse(raw)
+    _ = (message.message_id, message.in_reply_to, message.references, message.sender, message.date, message.subject)
+    _ = (message.froms, message.to, message.cc, message.reply_to, message.thread_index, message.content_language)
+    _ = (message.text, message.html_only, message.defects, clean(message.html))
+    for part in message.parts.walk():
+        _ = (part.name, part.content_id, part.disposition)
+    for attachment in message.attachments:
+        _ = (attachment.size_bytes, attachment.sha256)
+    return message

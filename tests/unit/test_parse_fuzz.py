@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maild.message.parse import Message
-from tests.unit.test_parse_hostile import read_all
+from tests.unit.reading import read_all
 
 CORPUS = Path(__file__).parent.parent / "corpus" / "parse"
 MAILS = [path.read_bytes() for path in sorted(CORPUS.glob("*.eml"))]

@@ -6,24 +6,11 @@ from collections.abc import Callable
 import pytest
 
 from maild.message import address_list, headers, mime
-from maild.message.html import clean
-from maild.message.parse import ATTACHMENTS, Message, parse
+from maild.message.parse import ATTACHMENTS, parse
 from tests.unit.hostile import MAILS, SMALL
+from tests.unit.reading import read_all
 
 SIZE = 50_000  # a quadratic reader needs a second for it
-
-
-def read_all(raw: bytes) -> Message:
-    """Ask for everything that a mail can be asked for."""
-    message = parse(raw)
-    _ = (message.message_id, message.in_reply_to, message.references, message.sender, message.date, message.subject)
-    _ = (message.froms, message.to, message.cc, message.reply_to, message.thread_index, message.content_language)
-    _ = (message.text, message.html_only, message.defects, clean(message.html))
-    for part in message.parts.walk():
-        _ = (part.name, part.content_id, part.disposition)
-    for attachment in message.attachments:
-        _ = (attachment.size_bytes, attachment.sha256)
-    return message
 
 
 def cost_s(work: Callable[[], object]) -> float:
