@@ -229,11 +229,13 @@ class Daemon:
         log.info("ready", pid=os.getpid())
         beat_s = systemd.watchdog_interval_s() or STATUS_S
         while not self._stopping:
-            if select.select([asleep], [], [], beat_s)[0]:
+            if told := bool(select.select([asleep], [], [], beat_s)[0]):
                 asleep.recv(64)  # a byte a signal; more than that are read at the next turn
             if self._reloading:
                 self._reloading = False
                 self._reload()
+            if told:  # whether all is well takes seconds to ask on a busy machine, and a stop is waited for
+                continue
             if self.healthy():
                 systemd.notify("WATCHDOG=1", self._status())
             else:
@@ -297,11 +299,11 @@ class Daemon:
             loop.stop()
         self.works.sender.stop()
         if self.listener is not None:
-            self.listener.stop(GRACE_S)
-        polled = self._poller.stop(GRACE_S / 2)
-        self._inbox.stop(GRACE_S)
+            self.listener.stop(_left_s(deadline))
+        polled = self._poller.stop(_left_s(deadline) / 2)
+        self._inbox.stop(_left_s(deadline))
         for loop in self._loops:
-            loop.join(max(0.1, deadline - time.monotonic()))
+            loop.join(_left_s(deadline))
         self.works.sender.close()
         clean = polled and not any(loop.is_alive() for loop in self._loops)
         if clean:
@@ -327,6 +329,11 @@ class Daemon:
         failing = [loop.name for loop in self._loops if loop.failing] + self._poller.failing()
         where = "{}:{}".format(*self.listener.address) if self.listener else "no listener"
         return f"STATUS=serving on {where}" + (f"; failing: {', '.join(failing)}" if failing else "")
+
+
+def _left_s(deadline: float) -> float:
+    """Return how long may be waited for what comes next: all that a stop waits for ends about then."""
+    return max(0.1, deadline - time.monotonic())
 
 
 def serve(path: Path, tell: Callable[[str], None], facts: Facts = dict[tuple[str, str], int]) -> int:

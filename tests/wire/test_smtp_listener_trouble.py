@@ -6,6 +6,7 @@ import ssl
 import struct
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -239,6 +240,18 @@ def test_a_client_that_does_not_finish_its_mail_is_cut(intake: Intake) -> None:
 
         assert client.closed()
     wait_for(intake, 0)
+
+
+def test_a_stop_ends_in_time_whatever_holds_the_database(intake: Intake) -> None:
+    with intake.client() as client, intake.database.write():
+        client.envelope()
+        client.send(MAIL + b".\r\n")
+        begun_s = time.monotonic()
+
+        assert not intake.listener.stop(0.5)
+
+        assert time.monotonic() - begun_s < 4  # the writer waits for longer
+        assert client.closed()
 
 
 def test_a_mail_that_waits_for_its_commit_at_the_stop_is_answered(intake: Intake) -> None:

@@ -36,6 +36,7 @@ __all__ = ["Limits", "Logins", "SmtpListener", "tls_context"]
 
 log = structlog.get_logger(__name__)
 
+CUT_S: Final = 2.0  # for what is cut off at a stop to notice it
 BACKLOG: Final = 256  # connections that the system keeps for us while the loop is busy
 
 
@@ -126,7 +127,12 @@ class SmtpListener:
         """
         if not self._thread.is_alive():
             return True
-        clean = asyncio.run_coroutine_threadsafe(self._close(grace_s), self._loop).result()
+        closing = asyncio.run_coroutine_threadsafe(self._close(grace_s), self._loop)
+        try:
+            clean = closing.result(grace_s + CUT_S)
+        except TimeoutError:  # its thread is held up: a socket that does not close, a machine that does not come to it
+            closing.cancel()
+            clean = False
         self._end_loop()
         return clean
 
@@ -150,7 +156,7 @@ class SmtpListener:
 
     def _end_loop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        self._thread.join(CUT_S)
 
     def _session(self) -> Session:
         return Session(self._reception, self._loop)
@@ -180,5 +186,6 @@ class SmtpListener:
         for session in list(sessions):
             log.warning("session cut at the stop", peer=session.peer)
             session.abort()
-        await asyncio.gather(*running, return_exceptions=True)
+        if running:
+            await asyncio.wait(running, timeout=CUT_S / 2)  # one may wait for the database
         return clean
