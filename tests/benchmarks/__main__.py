@@ -7,6 +7,7 @@
     start        time to serve, and what an idle daemon costs
     search       by the index of words, against comparing texts; what the index costs a mail
     scheduler    a look and a tick, with few tickets and with many
+    packing      what is left of a mail's bytes and what that costs, against zlib
 
 Each name is a module with options of its own: `python -m tests.benchmarks.processing --help`. A machine that does
 other things disturbs figures, hardly ratios: what is compared runs in turn. A few minutes in all.
@@ -19,7 +20,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.benchmarks import imap, intake, memory, processing, scheduler, search, start
+from tests.benchmarks import imap, intake, memory, packing, processing, scheduler, search, start
 from tests.benchmarks.figures import Figure, table
 
 SHORT_INTAKE = ((4_096, 1, 200), (4_096, 10, 600), (4_096, 100, 900), (40_960, 10, 200))
@@ -40,6 +41,7 @@ BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
     "start": lambda: start.measure(rounds=3, idle_s=5.0),
     "search": lambda: search.measure(sizes=(20_000,)),
     "scheduler": lambda: scheduler.measure(sizes=(1_000, 20_000)),
+    "packing": packing.measure,
 }
 
 
