@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import click
 import pytest
 
 from maild import cli
+from maild.rules import limits
 from maild.rules.routing import Action
 from maild.rules.tickets import Status
+from maild.services import filer
 from maild.services.filer.commanding import AVAILABLE
 from maild.services.filer.requests import ANSWERED
+from maild.services.smtp_listener import Limits
 from maild.store.models import DeliveryState, MailState
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,6 +114,43 @@ def test_every_command_that_the_product_tells_to_type_exists_with_its_options() 
                     command = verb
             named.add(" ".join(words))
     assert len(named) > 30
+
+
+def layers(text: str) -> list[set[str]]:
+    return [set(re.findall(r"\w+", layer)) for layer in text.split(">")]
+
+
+def test_the_layers_are_those_that_are_checked() -> None:
+    [contract, *_] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    page = (ROOT / "docs" / "develop.md").read_text()
+    [block] = re.findall(r"^```\n(__main__ >.*?)^```", page, re.MULTILINE | re.DOTALL)
+
+    assert layers(block) == [set(re.findall(r"\w+", layer)) for layer in contract["layers"]]
+
+
+def test_limits_are_told_as_they_are() -> None:
+    page = (ROOT / "docs" / "operate.md").read_text()
+    known = Limits()
+    told = [
+        f"{known.size_bytes >> 20} MiB, {known.recipients} recipients, {known.received} `Received` headers",
+        f"{known.connections_per_address} connections, {known.new_per_minute} new ones a minute",
+        f"{known.mails} mails and {known.errors} errors a session",
+        f"| {known.connections} connections",
+        f"{known.command_s / 60:.0f} minutes for a command, {known.session_s / 60:.0f} for a session",
+        f"in DATA {known.data_rate_bytes_s:.0f} bytes a second",
+        "{} in 10 minutes, {} in an hour, {} in a day".format(*(most for _, most in limits.PER_TICKET)),
+        "{} in an hour, {} in a day; ".format(*(most for _, most in limits.PER_ADDRESS)),
+        f"{limits.PER_UNPROVEN_ADDRESS[0][1]} in a day if nothing proves it",
+        f"{limits.IN_ALL[0][1]} in an hour, of which {limits.IN_ALL_UNPROVEN[0][1]} to unproven addresses",
+        f"{limits.PER_UNPROVEN_DOMAIN[0][1]} in a day to an unproven domain",
+        f"once in {limits.RATED_AGAIN.days} days",
+    ]
+    assert [each for each in told if each not in page] == []
+    assert f"at most {limits.TO_AGENT[0][1]} mails an hour on one ticket" in page
+
+
+def test_the_flow_counts_as_the_filer_does() -> None:
+    assert f"died of it {filer.MOST_BEGUN} times" in (ROOT / "docs" / "flow.md").read_text()
 
 
 def test_the_flow_names_every_state() -> None:
