@@ -203,3 +203,22 @@ def test_a_customer_whose_address_is_forged_is_not_written_to(sqlite_database: D
 
 def test_a_bound_of_the_checks_lies_below_the_lease() -> None:
     assert filer.LEASE.total_seconds() >= 3 * authenticating.GROUP_S
+
+
+@pytest.mark.parametrize(
+    "written",
+    [f"<{ANNA}> <eve@evil.example>", f"Anna: {ANNA};", f"<@evil.example:{ANNA}>", "=?utf-8?q?anna=40acme.example?="],
+)
+def test_a_from_that_others_read_otherwise_is_no_agents(
+    sqlite_database: Database, clock: FakeClock, written: str
+) -> None:
+    desk = Desk(sqlite_database, clock)
+    desk.mail(ADA, "Printer on fire", proven=True)
+    [told] = desk.mails_to(ANNA)
+    desk.mails_to(ADA)
+    checked = f"Authentication-Results: {MX}; dmarc=pass header.from=evil.example\r\n"  # of whom it found in there
+    raw = f"{checked}From: {written}\r\nTo: {told.reply_to}\r\nSubject: Re\r\n\r\nPay to this account.\r\n"
+    mail_id = desk.deliver(raw.encode(), "eve@evil.example", told.reply_to)
+
+    assert desk.filed(mail_id).state is MailState.HELD
+    assert desk.mails_to(ADA) == []

@@ -16,7 +16,7 @@ from maild import people
 from maild.config import Settings
 from maild.inbox import held
 from maild.inbox.held import Kept
-from maild.message import reading, reply
+from maild.message import authorship, reading, reply
 from maild.message.address import normalise
 from maild.message.authentication import Trust
 from maild.message.classify import Kind
@@ -154,6 +154,7 @@ class Examiner:
         if ticket_id is None:
             ticket_id = next((habits.by_delivery[one] for one in failed if one in habits.by_delivery), None)
         holder = habits.people.get(normalise(each.author.address))
+        agent = self._settings.agent_of(each.author.address) is not None
         taking_part = habits.known.tickets.get(ticket_id or 0)
         # Who forges a name must not get his mails onto the tickets of its owner, nor draw the owner's onto his: least
         # of all onto one in which he takes part himself, since he would get the answer.
@@ -173,11 +174,11 @@ class Examiner:
             # Of two authors neither is known to have written it.
             token_is_senders=holder is not None
             and holder.address_id == verdict.address_id
-            and len(each.message.froms) == 1,
+            and (authorship.is_plain(each.message) if agent else len(each.message.froms) == 1),
             third_party=verdict.third_party,
             takes_part=taking_part is not None and each.sender in taking_part.participants,
             requester=taking_part is not None and each.sender in taking_part.requester,
-            agent=self._settings.agent_of(each.author.address) is not None,
+            agent=agent,
             trust=each.authentication.result.value,
             own_list=self._is_own_list(each),
             bounced_delivery=bool(failed),
@@ -188,7 +189,7 @@ class Examiner:
             checked=self._settings.maild.check_senders or self._settings.maild.authserv_id is not None,
             released_by=mail.released_by or "",
             desk=bool(desks := _desks(each)),
-            desk_is_senders=holder is not None and holder.address_id in desks,
+            desk_is_senders=holder is not None and holder.address_id in desks and authorship.is_plain(each.message),
             release=_release(each, holder, habits.kept),
             rejects=each.rejects,
         )
@@ -269,6 +270,8 @@ def _release(each: Reading, holder: Person | None, kept: Mapping[int, Kept]) -> 
     asked = kept.get(mail_id)
     if asked is None or holder is None or holder.address_id != address_id or asked.sender != each.sender:
         return f"mail {mail_id} is not his"
+    if not authorship.is_plain(each.message):
+        return "its From can be read in two ways"
     if asked.state is not MailState.HELD:
         return f"mail {mail_id} is not held (any more)"
     if asked.trust == "fail" and not each.rejects:  # whoever forged it gains nothing if it is put away
