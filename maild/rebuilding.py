@@ -178,7 +178,7 @@ class Rebuilding:
                 continue
             ours = mail["direction"] is Direction.OUT
             if (mail["purpose"] == ANSWER) if ours else (mail["purpose"] != Action.ANSWER):
-                yield search.Said(mail["id"], mail["subject"], mail["text"])
+                yield search.Said(mail["id"], mail["subject"], search.with_note(mail["text"], mail["noted"]))
 
     def _tickets(self, after: int) -> None:
         with self._database.read() as connection:

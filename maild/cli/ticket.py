@@ -173,6 +173,10 @@ def _print_ticket(found: dict[str, Any], at: datetime) -> None:
         kind = each["purpose"] or each["kind"] or each["state"]
         output.line()
         output.line(printable(f"{arrow} mail {each['mail']}  {output.moment(each['at'])} UTC  {kind}  {who}"))
+        if each["noted"]:
+            output.line(printable(f"   {each['passed_by']} noted:"))
+        for text in output.printable_lines(each["noted"]) if each["noted"] else ():
+            output.line(f"   | {text}".rstrip())
         for text in output.printable_lines(each["text"]) if each["text"] else ():
             output.line(f"   {text}".rstrip())
 

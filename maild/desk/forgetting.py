@@ -157,6 +157,7 @@ def anonymise(connection: Connection, found: Found) -> None:
         "from_name": None,
         "subject": SUBJECT,
         "text": None,
+        "noted": None,
         "evidence": None,
         "size_bytes": len(_STUB),
     }
@@ -239,7 +240,7 @@ def _strike_out_of_mail(connection: Connection, mail_id: int, normals: Sequence[
     connection.execute(delete(RawRow).where(RawRow.mail_id == mail_id))
     raw.write(connection, [(mail_id, struck)])
     row = connection.execute(
-        select(MailRow.recipients, MailRow.subject, MailRow.text).where(MailRow.id == mail_id)
+        select(MailRow.recipients, MailRow.subject, MailRow.text, MailRow.noted).where(MailRow.id == mail_id)
     ).one()
     written = re.compile("|".join(map(re.escape, (*normals, *names))), re.IGNORECASE)
     columns = {
@@ -247,6 +248,7 @@ def _strike_out_of_mail(connection: Connection, mail_id: int, normals: Sequence[
         "recipients": [each for each in row.recipients if normalise(each) not in normals],
         "subject": row.subject and written.sub(STRUCK, row.subject),
         "text": row.text and written.sub(STRUCK, row.text),
+        "noted": row.noted and written.sub(STRUCK, row.noted),
     }
     connection.execute(update(MailRow).where(MailRow.id == mail_id).values(**columns))
 

@@ -6,6 +6,7 @@ author says so of himself. A person who asks how to set one up, or writes "out o
 """
 
 import re
+from collections.abc import Collection
 from typing import Final
 
 from maild.message.parse import Message
@@ -88,6 +89,57 @@ def marked(message: Message) -> bool:
         return True
     text = message.text[: _TEXT_CHARACTERS + 1]
     return len(text) <= _TEXT_CHARACTERS and _SPOKEN.search(text) is not None and _ABSENT_WORDS.search(text) is not None
+
+
+def said(text: str, names: Collection[str] = ()) -> bool:
+    """Tell whether a text reads like its author's note that he is away, with no mark and no subject to go by.
+
+    Many a person writes that he is out tomorrow: this is a ground for a question, and only where nothing is quoted and
+    the time fits. Whoever is named in it, of `names`, is written to by a person.
+    """
+    text = text[: _TEXT_CHARACTERS + 1]
+    if not text.strip() or len(text) > _TEXT_CHARACTERS:
+        return False
+    words = set(_WORD.findall(text.casefold()))
+    if any(part in words for name in names for part in _WORD.findall(name.casefold())):
+        return False
+    return any(_of_himself(sentence) for sentence in _SENTENCE_END.split(text))
+
+
+def _of_himself(sentence: str) -> bool:
+    """Tell whether its author says in a sentence that he, or his office, is away."""
+    sentence = " ".join(sentence.split())
+    if _CLOSED.search(sentence):
+        return True
+    return any(
+        away.start() < spoken.end() or not _ANOTHER.search(sentence, spoken.end(), away.start())
+        for spoken in _SPOKEN.finditer(sentence)
+        if not (spoken.start() and spoken[0].casefold().endswith("the office"))  # "Mr Weber is out of the office"
+        for away in _AWAY.finditer(sentence)
+    )
+
+
+_WORD: Final = re.compile(r"[^\W\d_]{3,}")
+_SENTENCE_END: Final = re.compile(r"(?<=[^\W\d_]{3})[.!?](?=\s)|[。！？]|\n\s*\n")
+_AWAY: Final = re.compile(
+    rf"(?<!\w)(?:{_ABSENT}|not in the office|not at work|not available|unavailable|away|annual leave|parental leave|"
+    "maternity leave|sick leave|limited access|im urlaub|in urlaub|nicht im büro|nicht im hause|außer haus|"
+    "nicht erreichbar|nicht zu erreichen|elternzeit|dienstreise|en déplacement|indisponible|fuera|fora|ferie|vacanza|"
+    r"vacanze|vakantie|verlof|semester|ferien|lomalla|urlopie|dovolené|dovolenke|szabadságon|izinde|eemal)(?!\w)",
+    re.IGNORECASE,
+)
+_CLOSED: Final = re.compile(
+    r"(?<!\w)(?:our (?:office|offices|company) (?:is|are|will be) closed|we are closed|unser (?:büro|betrieb) ist "
+    r".{0,60}geschlossen|wir haben .{0,60}betriebsferien|nos bureaux (?:sont|seront) fermés)(?!\w)",
+    re.IGNORECASE,
+)
+# Between "I am" and "away": the sentence has come to somebody else.
+_ANOTHER: Final = re.compile(
+    r"[;:,] ?(?:but|and|while|however|as|since|because|aber|und|doch|da|weil|mais|et|pero|porque|ma|maar|en|men|och|"
+    r"my|our|your|the|he|she|mein|meine|unser|unsere|ihr|ihre|der|die|das|herr|frau|mr|mrs)(?!\w)|"
+    r"(?<!\w)(?:colleague|technician|kollege|kollegin|techniker|he is|she is|they are)(?!\w)",
+    re.IGNORECASE,
+)
 
 
 def _answers(message: Message) -> bool:

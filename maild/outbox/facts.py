@@ -1,7 +1,7 @@
 """What mails to agents say of a ticket: its state, what was promised, what was said before, what can be done."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -125,21 +125,21 @@ def newest(said: Sequence[Said]) -> tuple[str, list[Said]]:
     """Return what the customer wrote last, and all else that was said: nothing is told twice in one mail."""
     last = next((each for each in said if each.with_customer and each.direction is Direction.IN), None)
     text = (last.text or "" if last else "")[:OLDER_CHARACTERS]
-    return text, [each for each in said if each is not last]
+    return text, [replace(each, text=None) if each is last else each for each in said]
 
 
 def _older(settings: Settings, said: Sequence[Said]) -> list[pieces.Said]:
     """Return what was said before: the customer's words, our answers as they left, and notes."""
-    shown = [each for each in said if each.text and (each.purpose in _SPOKEN[each.direction])]
-    return [
-        pieces.Said(
-            Who(_name(settings, each), each.from_address or ""),
-            each.at,
-            (each.text or "")[:OLDER_CHARACTERS],
-            note=each.purpose == "note",
-        )
-        for each in shown[:OLDER]
-    ]
+    told: list[pieces.Said] = []
+    for each in said:
+        if each.noted and each.passed_by:  # what an agent wrote above a mail that he passed on
+            agent = settings.agent_of(each.passed_by)
+            who = Who(agent.name if agent else "", each.passed_by)
+            told.append(pieces.Said(who, each.at, each.noted[:OLDER_CHARACTERS], note=True))
+        if each.text and each.purpose in _SPOKEN[each.direction]:
+            who = Who(_name(settings, each), each.from_address or "")
+            told.append(pieces.Said(who, each.at, each.text[:OLDER_CHARACTERS], note=each.purpose == "note"))
+    return told[:OLDER]
 
 
 def _name(settings: Settings, mail: Said) -> str:

@@ -40,7 +40,7 @@ class Question:
     subject: str
     text: str
     at: datetime
-    reason: str
+    absent: bool = False  # it reads like a note that he is away
     ticket_id: int | None = None
 
 
@@ -101,7 +101,8 @@ class Questions:
             author=Who(question.agent.name, question.agent.address),
             at=question.at,
             text=question.text[:SHOWN],
-            reasons=(question.reason,),
+            absent=question.absent,
+            both=self._settings.maild.agent_trust == "both",
             ticket_id=question.ticket_id,
             release=release_address(self._keys, *whose),
             reject=release_address(self._keys, *whose, reject=True),

@@ -63,6 +63,9 @@ class FiledMail:
     also_for: tuple[str, ...] = ()  # further departments to whom it was addressed: one ticket, all are told
     block: str = ""  # the words on top of an agent's mail, which `reply` has no more
     signed: Reply | None = None  # what customers get instead of `reply`: with the agent's signature
+    brought_by: str = ""  # the agent who passed it on, or made a ticket of it, normalised
+    noted: str = ""  # what he wrote above it, for agents alone
+    split_from: int | None = None  # the ticket that it was on
     named: frozenset[str] = frozenset()  # to whom it went by its own To and Cc, normalised
 
     @property

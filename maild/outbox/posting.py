@@ -153,7 +153,8 @@ class Outbox:
             told.append(lead)
         if escalated := self._escalated_to(post, told):
             told = escalated if post.tell is Tell.ESCALATED else [each for each in told if each not in escalated]
-        return [agent for agent in dict.fromkeys(told) if normalise(agent.address) != normalise(author)]
+        knows = {normalise(author), post.about.brought_by if isinstance(post.about, FiledMail) else ""}
+        return [agent for agent in dict.fromkeys(told) if normalise(agent.address) not in knows]
 
     def _escalated_to(self, post: Post, owners: Sequence[Agent]) -> list[Agent]:
         """Return who is told of the rules that acted: whom they name, and the owners whom they chose."""

@@ -101,12 +101,14 @@ class Words:
         about, post = letter.post.about, letter.post
         if not isinstance(about, FiledMail):
             raise TypeError("a notification needs the mail that it is about")
+        brought_by = self.facts.settings.agent_of(about.brought_by) if about.brought_by else None
         return mails.Notification(
             **common,
             **self.facts.of(letter, said, now),
             author=_who(about.author),
             role=_role(about, post.thread),
-            proof=_PROOFS.get(about.trust, "unproven"),
+            # Who passed it on vouches for it; who wrote it cannot be proven by his mail.
+            proof="proven" if about.brought_by and not about.split_from else _PROOFS.get(about.trust, "unproven"),
             at=about.message.date or now,
             text=about.reply.text,
             html=about.reply.html,
@@ -114,6 +116,9 @@ class Words:
             opened=post.before.waiting_since is None and post.before.answered_at is None,
             follows_id=post.thread.follows_id,
             related=about.related,
+            brought_by=brought_by.name if brought_by else "",
+            noted=about.noted,
+            split_from=about.split_from,
         )
 
     def _waiting(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:

@@ -57,6 +57,8 @@ _LATEST: Final = (
         MailRow.stored_at,
         MailRow.source,
         MailRow.id,
+        MailRow.passed_by,
+        MailRow.noted,
     )
     .join(_RANKED, _RANKED.c.id == MailRow.id)
     .where(_RANKED.c.rank <= LATEST)
@@ -107,6 +109,8 @@ class Said:
     at: datetime
     source: str
     id: int
+    passed_by: str | None  # the agent who passed it on
+    noted: str | None  # and what he wrote above it
 
     @property
     def with_customer(self) -> bool:

@@ -91,6 +91,8 @@ class MailRow(Due, Base):
     subject: Mapped[str | None] = mapped_column(String(998))
     sent_at: Mapped[datetime | None]  # the mail's Date
     text: Mapped[str | None] = mapped_column(Text)  # the new text, without quotes and signature
+    passed_by: Mapped[Email | None]  # the agent who passed a customer's mail on
+    noted: Mapped[str | None] = mapped_column(Text)  # what he wrote above it, for agents alone
     evidence: Mapped[dict[str, Any] | None]  # what matching and trust found, with reasons
     released_by: Mapped[Email | None]  # who let a held mail through: the agent whose name it bears, or "operator"
     filed_at: Mapped[datetime | None]  # when it was looked at last: what was stored earlier may be filed later

@@ -121,6 +121,11 @@ def index(connection: Connection, mails: Iterable[Said]) -> None:
     connection.execute(_INSERT[dialect], rows)
 
 
+def with_note(said: str | None, noted: str | None) -> str | None:
+    """Return what is found of a mail: what it says, and what an agent who passed it on wrote above it."""
+    return f"{said or ''}\n{noted}" if noted else said
+
+
 def note(connection: Connection, ids: Iterable[int], now: datetime) -> None:
     """Have mails found by what they say, soon; minus the id of a ticket means its subject."""
     rows = [{"said_id": each, "since": now} for each in ids]
@@ -143,9 +148,9 @@ def catch_up(connection: Connection) -> int:
         return 0
     said: dict[int, Said] = {}
     # Locked: what somebody is just having forgotten must not be written from what it said before.
-    mails = select(MailRow.id, MailRow.subject, func.substr(MailRow.text, 1, MOST_CHARS).label("text"))
+    mails = select(MailRow.id, MailRow.subject, func.substr(MailRow.text, 1, MOST_CHARS).label("text"), MailRow.noted)
     for row in connection.execute(mails.where(_among(MailRow.id, waiting, 1)).with_for_update(read=True)):
-        said[row.id] = Said(row.id, row.subject, row.text)
+        said[row.id] = Said(row.id, row.subject, with_note(row.text, row.noted))
     tickets = select(TicketRow.id, TicketRow.subject).where(_among(TicketRow.id, waiting, -1))
     for row in connection.execute(tickets.with_for_update(read=True)):
         said[-row.id] = Said(-row.id, row.subject)

@@ -75,7 +75,7 @@ __all__ = [
 ]
 
 LINE_LIMIT: Final = 400  # characters of a value that is one line; `compose` cuts subjects there too
-_LONG: Final = frozenset({"text", "html", "words"})  # values that keep their lines
+_LONG: Final = frozenset({"text", "html", "words", "noted"})  # values that keep their lines
 _SUFFIXES: Final = (".txt", ".html")
 # Known to every template besides the fields of its mail, and besides what Jinja2 itself gives.
 _GLOBALS: Final = frozenset(

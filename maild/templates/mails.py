@@ -1,8 +1,8 @@
 """What each template is told: one dataclass per mail, plain values only.
 
 `outbox` builds them, `Templates.render` turns them into words. All strings are other people's or ours alike: before a
-template sees them, every one but those named `text`, `html` and `words` is made one line without control characters
-(`message.compose.clean`), so a name cannot pretend to be a line of the mail around it.
+template sees them, every one but those named `text`, `html`, `words` and `noted` is made one line without control
+characters (`message.compose.clean`), so a name cannot pretend to be a line of the mail around it.
 
 An address in a field of its own (`solved`, `note`, ...) is a signed reply address that becomes a `mailto:` action; ""
 leaves the action out. `reference` is the signed token of the body's last line; "" leaves the line out.
@@ -125,6 +125,9 @@ class Notification(ToAgent):
     opened: bool = False  # the mail began the ticket
     follows_id: int | None = None  # the closed ticket that this one follows
     related: tuple[int, ...] = ()  # tickets that the mail may belong to, by a subject that proves nothing
+    brought_by: str = ""  # name of the agent who passed it on, or made a ticket of its own of it
+    noted: str = ""  # what he wrote above it, among agents
+    split_from: int | None = None  # the ticket that it was on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,13 +342,14 @@ class Undelivered(ToAgent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held(_Mail):
-    """A mail in an agent's name was not acted on, since nothing proves that he wrote it."""
+    """A mail in an agent's name was not acted on: nothing proves that he wrote it, or his program may have."""
 
     purpose: ClassVar = Purpose.HELD
     author: Who
     at: datetime
     text: str
-    reasons: tuple[str, ...]
+    absent: bool = False  # it reads like a note that he is away
+    both: bool = False  # it has some proof that he wrote it, and the desk asks for more
     ticket_id: int | None = None
     release: str = ""  # address that releases it
     reject: str = ""  # address that puts it away

@@ -218,6 +218,10 @@ def _to_agents() -> Iterator[Mail]:
         opened=True,
         related=(17, 977),
     )
+    passed: dict[str, Any] = {**_FULL, "author": _ADA, "role": "customer", "proof": "proven", "at": _AT, "text": _TEXT}
+    yield Notification(**passed, brought_by="Bert")
+    yield Notification(**passed, brought_by="Bert", noted="She is new.\n\nBert")
+    yield Notification(**passed, brought_by="Bert", split_from=977)
     stranger = Who("", "charles@elsewhere.example")
     yield Notification(**_FULL, author=stranger, role="third-party", proof="failed", at=_AT, text=_TEXT)
     yield Notification(**_FULL, author=stranger, role="participant", proof="proven", at=_AT, text="")
@@ -274,12 +278,13 @@ def _to_agents() -> Iterator[Mail]:
         author=_ANNA,
         at=_AT,
         text=_ANSWER,
-        reasons=("The address of the sender is an agent's, but nothing proves that the agent wrote it.",),
         ticket_id=1042,
         release=_REPLY,
         reject=_REPLY,
     )
-    yield Held(**_BARE, author=_ANNA, at=_AT, text="", reasons=())
+    yield Held(**_FRAME, author=_ANNA, at=_AT, text=_ANSWER, both=True, release=_REPLY, reject=_REPLY)
+    yield Held(**_FRAME, author=_ANNA, at=_AT, text=_ANSWER, absent=True, ticket_id=7, release=_REPLY, reject=_REPLY)
+    yield Held(**_BARE, author=_ANNA, at=_AT, text="")
     faults = (Fault("#reslove", "There is no such word.", "#resolve"), Fault("#postpone soon", "When is that?"))
     yield Returned(**_FRAME, faults=faults, text="#reslove\n\nThank you!", ticket_id=1042)
     yield Returned(**_BARE, faults=faults[:1], text="")

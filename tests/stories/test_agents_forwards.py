@@ -116,7 +116,8 @@ def is_adas_ticket(desk: Desk) -> None:
     assert "Ada Lovelace <ada@customer.example> wrote:" in told.text
     said = told.text.partition("wrote:")[2]
     assert said.lstrip("> \n").startswith("The printer burns.")
-    assert f"[{ANNA}: Bert, she is new.]" in told.text  # without rule, nor what the telephone signs with
+    # A note of Anna's, without rule, nor what the telephone signs with
+    assert "Anna passed this message on, and noted internally:\n\nBert, she is new.\n\n" in told.text
     done = next(each for each in desk.mails_to(ANNA) if "Done:" in each.text)
     assert "New ticket for: ada@customer.example" in done.text
 

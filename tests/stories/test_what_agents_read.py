@@ -238,3 +238,90 @@ def test_everything_that_happens_has_words_of_its_own(name: str) -> None:
     shown = next(each for each in samples() if isinstance(each, Shown))
 
     assert f" {name}\n" not in TEMPLATES.render(replace(shown, why=(change,)), "en").text
+
+
+# What agents pass on, and what they split off
+
+TURNS = CONFIG.replace('title = "Acme Support"', 'title = "Acme Support"\nassign = "round-robin"')
+FORWARD = """She knows me.
+Do not mention the discount.
+
+---------- Forwarded message ---------
+From: Ada Lovelace <ada@customer.example>
+Date: Mon, 2 Mar 2026, 10:00
+Subject: Printer on fire
+To: Anna <anna@acme.example>
+
+The printer burns.
+"""
+
+
+@pytest.mark.parametrize("config", [CONFIG, TURNS])
+def test_who_passes_a_mail_on_gets_one_mail_of_it_and_can_answer_that(
+    database: Database, clock: FakeClock, config: str
+) -> None:
+    desk = Desk(database, clock, config)
+    desk.mail(ANNA, "Fwd: Printer on fire", FORWARD.replace("\n", "\r\n"), proven=True)
+
+    [done] = desk.mails_to(ANNA)
+    assert "New ticket for: ada@customer.example" in done.text
+    assert "A reply to this message answers the customer." in done.text
+    answer(desk, done, "Pull the plug.\r\n")
+    assert "Pull the plug." in desk.mails_to(ADA)[0].text
+
+
+def test_what_stands_above_a_mail_that_is_passed_on_is_a_note_to_colleagues(desk: Desk) -> None:
+    desk.mail(ANNA, "Fwd: Printer on fire", FORWARD.replace("\n", "\r\n"), proven=True)
+
+    [told] = desk.mails_to(BERT)
+    assert "Anna passed this message on, and noted internally:" in told.text
+    assert "She knows me.\nDo not mention the discount.\n" in told.text
+    assert "nothing proves" not in told.text
+    address, _ = told.click("help")
+    desk.mail(BERT, "get 1", "\r\n", to=address)
+    got = desk.mails_to(BERT)[0].text
+    assert "Anna noted internally:\n> She knows me.\n> Do not mention the discount." in got
+    assert "Ada Lovelace wrote:\n> The printer burns.\n" in got
+    answer(desk, told, "#assign anna\r\n")
+    assert "Do not mention the discount." in desk.mails_to(ANNA)[-1].text
+    address, _ = told.click("help")
+    desk.mail(BERT, "search discount", "\r\n", to=address)
+    desk.mail(BERT, "#note", "\r\n", to=address)
+
+
+def split(desk: Desk) -> None:
+    """Ada writes a second matter on ticket 1, and Anna makes a ticket of its own of it."""
+    desk.mail(f"Ada <{ADA}>", "Printer on fire", proven=True)
+    [first] = desk.mails_to(ANNA)
+    answer(desk, first, "Pull the plug.\r\n")
+    [got] = desk.mails_to(ADA)[1:]
+    desk.clock.advance(hours=1)
+    desk.mail(f"Ada <{ADA}>", got.subject, "And the coffee is cold.\r\n", answers=got)
+    [second] = desk.mails_to(ANNA)
+    desk.mails_to(BERT)
+    answer(desk, second, "#split Cold coffee\r\n")
+
+
+def test_a_ticket_that_was_split_off_is_given_to_somebody_who_is_told(database: Database, clock: FakeClock) -> None:
+    desk = Desk(database, clock, TURNS)
+    split(desk)
+
+    assert desk.ticket(2).assignee == BERT
+    [told] = desk.mails_to(BERT)
+    assert "Anna made a ticket of its own of this message, which came on #1." in told.text
+    assert "And the coffee is cold." in told.text
+    assert not any("wrote:\n\nAnd the coffee" in each.text for each in desk.mails_to(ANNA))
+    assert desk.mails_to(ADA) == []
+
+
+def test_of_a_ticket_that_was_split_off_all_are_told_and_also_that_it_is_gone(desk: Desk) -> None:
+    split(desk)
+
+    assert desk.ticket(2).assignee is None
+    [told] = desk.mails_to(BERT)
+    assert told.subject == "[#2] Cold coffee"
+    undo = next(each for each in desk.mails_to(ANNA) if "Take it back" in each.text)
+    address, body = undo.click("#undo")
+    desk.mail(ANNA, "", f"{body}\r\n", to=address)
+    [gone] = desk.mails_to(BERT)
+    assert "Anna took it back." in gone.text

@@ -230,6 +230,8 @@ def _messages(connection: Connection, ticket_id: int) -> list[dict[str, Any]]:
             MailRow.sent_at,
             MailRow.size_bytes,
             MailRow.text,
+            MailRow.passed_by,
+            MailRow.noted,
         )
         .where(MailRow.ticket_id == ticket_id)
         .order_by(MailRow.id)
@@ -248,6 +250,8 @@ def _messages(connection: Connection, ticket_id: int) -> list[dict[str, Any]]:
             "date": row.sent_at,
             "size": row.size_bytes,
             "text": row.text or "",
+            "passed_by": row.passed_by,
+            "noted": row.noted or "",
         }
         for row in rows
     ]

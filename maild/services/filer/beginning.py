@@ -5,7 +5,7 @@
 
 Only a mail by which an agent has proven himself gets here (`rules.routing`). Whose mail is passed on is read for
 certain or not at all; else the agent is asked, and nothing has happened. He says it himself with `#requester` above it.
-What he wrote above the mail is for colleagues.
+What he wrote above the mail is for colleagues, and no part of what the customer said.
 """
 
 from collections.abc import Iterator
@@ -68,7 +68,7 @@ class Beginner:
             filing.route = replace(filing.route, reason=f"{filing.route.reason}, to a customer")
         elif passed is not None:
             filing.passed = replace(passed, author=orders.customer)
-            filing.reply = filing.reply.rest(_told(passed, filing.reading.author.name or filing.reading.sender), "")
+            filing.reply = filing.reply.rest(passed.text, "")
             filing.route = replace(filing.route, reason=f"{filing.route.reason}, who passes on a customer's")
 
     def _orders(self, filing: Filing, block: Block, passed: Passed | None, now: datetime) -> Orders:
@@ -116,8 +116,3 @@ class Beginner:
         return (
             self._settings.agent_of(address) is not None or self._settings.department_of(normalise(address)) is not None
         )
-
-
-def _told(passed: Passed, agent: str) -> str:
-    """Return what the customer wrote and, below it, what the agent did."""
-    return "\n\n".join(part for part in (passed.text, f"[{agent}: {passed.comment}]" if passed.comment else "") if part)

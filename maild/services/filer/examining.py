@@ -31,6 +31,7 @@ from maild.rules.placing import Request
 from maild.rules.routing import Action, Facts, route
 from maild.services.filer import delaying
 from maild.services.filer.commanding import Commander
+from maild.services.filer.doubting import doubt
 from maild.services.filer.filing import Filing, Inbound
 from maild.services.filer.guarding import guard
 from maild.services.filer.joining import joining, named
@@ -112,11 +113,12 @@ class Examiner:
             filing = Filing(mail, each, verdict, chosen, new, first, tuple(others), failed, ticket)
             there = known.tickets.get(facts.ticket_id or 0)
             filing.joining = joining(self._settings, each, chosen, there.participants if there else ())
-            filing.alive = _shows_life(each, facts)
+            filing.alive, filing.by_agent = _shows_life(each, facts), facts.agent and facts.kind == "human"
             if chosen.action in _MAY_BEGIN_ANEW and there is not None:
                 filing.priority = self._urgency(filing, there)
             filings.append(filing)
         self._commander.read(connection, filings, now)
+        doubt(connection, filings)
         for filing in filings:
             if filing.route.action is Action.OPEN:
                 self._place(filing)

@@ -79,6 +79,8 @@ class Filing:
     passed: Passed | None = None  # a customer's mail that an agent passes on
     place: Place | None = None  # where the ticket goes that it opens
     priority: str = "normal"  # of the ticket that it opens if its own is closed
+    by_agent: bool = False  # From is an agent's address
+    absent: bool = False  # an agent's, held since it reads like a note that he is away
     signed: Reply | None = None  # an agent's answer with his signature, where his department sends it along
 
 

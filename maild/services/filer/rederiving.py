@@ -36,6 +36,8 @@ DERIVED: Final = (
     "subject",
     "sent_at",
     "text",
+    "passed_by",
+    "noted",
 )
 DERIVED_OF_OURS: Final = ("message_id", "references")
 _SPEAKING: Final = (Action.ANSWER, Action.NOTE)

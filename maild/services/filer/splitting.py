@@ -1,11 +1,12 @@
 """A mail that is about something else becomes a ticket of its own: `#split`, on top of a reply to what told of it.
 
 The mail moves with its text and its files; who wrote it is the customer of the new ticket, and is not told: nothing has
-changed for him. The old ticket becomes what it was before that mail, unless something else has changed it since: where
-somebody wrote behind it he still waits, from his own mail on. Both name each other.
+changed for him. The agents are told, or one of them is given it, as of any new ticket. The old ticket becomes what it
+was before that mail, unless something else has changed it since: where somebody wrote behind it he still waits, from
+his own mail on. Both name each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -14,11 +15,16 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from maild import people
 from maild.desk import Desk, Happening, Opening, undoing
+from maild.message import reply
 from maild.message.address import Address
+from maild.message.parse import parse
+from maild.message.shorten import shorten
+from maild.outbox import FiledMail
 from maild.rules.events import CustomerWrote, Earlier, Relate, TakeBack
 from maild.rules.refusals import No, Refused
 from maild.rules.routing import Action
 from maild.services.filer.filing import Filing
+from maild.store import raw
 from maild.store.models import Direction, HistoryRow, MailRow, TicketRow
 
 _HEARD: Final = (Action.OPEN, Action.CUSTOMER, Action.PROBLEM)
@@ -40,8 +46,9 @@ def split(desk: Desk, connection: Connection, filing: Filing, agent: str, title:
     subject = title or mail.subject or ""
     opening = Opening(subject[:500], old.department, person, (), old.language, None, old.priority)
     mine = filing.mail.id
-    wrote = CustomerWrote(mail.stored_at, acknowledge=False, notify=False)
-    [opened] = desk.handle(connection, [Happening(opening, wrote, agent, mail_id=mine)], now)
+    wrote = CustomerWrote(mail.stored_at, acknowledge=False)
+    about = _told(connection, mail, author, old_id, agent)
+    [opened] = desk.handle(connection, [Happening(opening, wrote, agent, about, mail_id=mine)], now)
     new_id = opened.ticket_id
     connection.execute(update(MailRow).where(MailRow.id == mail.id).values(ticket_id=new_id))
     _record(connection, mail.id, old_id, new_id, mine, agent, now)
@@ -50,6 +57,18 @@ def split(desk: Desk, connection: Connection, filing: Filing, agent: str, title:
         desk.handle(connection, [back], now)
     desk.handle(connection, [Happening(old_id, Relate(now, frozenset({new_id})), agent, mail_id=mine)], now)
     return new_id
+
+
+def _told(connection: Connection, mail: Any, author: Address, old_id: int, agent: str) -> FiledMail:
+    """Return the customer's mail as the agents are told of it who have the new ticket: all but the one who made it."""
+
+    def whole() -> Iterator[bytes]:
+        return raw.pieces(connection, mail.id)
+
+    message = parse(shorten(whole))
+    said = reply.new_text(message).rest(mail.text or "", "")
+    trust = str((mail.evidence or {}).get("trust", "none"))
+    return FiledMail(mail.id, message, said, author, mail.stored_at, trust=trust, brought_by=agent, split_from=old_id)
 
 
 def _answered(connection: Connection, filing: Filing, ticket_id: int) -> Any:
@@ -69,9 +88,15 @@ def _answered(connection: Connection, filing: Filing, ticket_id: int) -> Any:
     about = next((told[each] for each in named if each in told), None)
     heard = (MailRow.ticket_id == ticket_id, MailRow.direction == Direction.IN, MailRow.purpose.in_(_HEARD))
     mail = connection.execute(
-        select(MailRow.id, MailRow.from_address, MailRow.from_name, MailRow.subject, MailRow.stored_at).where(
-            *heard, MailRow.id == about
-        )
+        select(
+            MailRow.id,
+            MailRow.from_address,
+            MailRow.from_name,
+            MailRow.subject,
+            MailRow.stored_at,
+            MailRow.text,
+            MailRow.evidence,
+        ).where(*heard, MailRow.id == about)
     ).one_or_none()
     if mail is None:
         raise Refused(No.NOTHING_TO_SPLIT)

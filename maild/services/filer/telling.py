@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, or_, select
 
 from maild.desk import Deed, Desk, undoing
 from maild.message.address import normalise
@@ -103,10 +103,13 @@ def tell_taken_back(
     ticket_id = deeds[0].ticket_id
     told = tuple(shown(deeds))
     desk.tell(connection, ticket_id, Tell.TRANSCRIPT, Done(agent, mail_id, told, taken_back=True), now)
+    gone = {each.ticket_id for each in deeds if each.field == "status" and each.new is None}
+    given = and_(undoing.caused(mail_id, [each.ticket_id for each in deeds]), MailRow.purpose == Tell.HANDED_OVER)
+    opened = and_(MailRow.ticket_id.in_(gone), MailRow.purpose == Tell.NOTIFICATION)
     handed = connection.execute(
         select(DeliveryRow.recipient, DeliveryRow.ticket_id)
         .join(MailRow, MailRow.id == DeliveryRow.mail_id)
-        .where(undoing.caused(mail_id, [each.ticket_id for each in deeds]), MailRow.purpose == Tell.HANDED_OVER)
+        .where(or_(given, opened))
         .distinct()
     ).all()
     for row in handed:

@@ -151,7 +151,7 @@ class Writer:
             each.message.subject,
             filing.reply.text,
             each.message.date or filing.mail.stored_at,
-            filing.route.reason,
+            filing.absent,
             filing.ticket if isinstance(filing.ticket, int) else None,
         )
 
@@ -200,6 +200,8 @@ class Writer:
             named=named(each),
             also_for=filing.also_for,
             signed=filing.signed,
+            brought_by=each.sender if passed else "",
+            noted=passed.comment if passed else "",
         )
 
     def _columns(self, filing: Filing, now: datetime) -> dict[str, Any]:
@@ -232,6 +234,8 @@ def columns_read(filing: Filing) -> dict[str, Any]:
         "subject": _stored(message.subject, 998),
         "sent_at": message.date,
         "text": _stored(filing.reply.text, TEXT_KEPT),
+        "passed_by": each.sender[:320] if filing.passed else None,
+        "noted": _stored(filing.passed.comment, TEXT_KEPT) if filing.passed else None,
         **(_of_passed(filing.passed) if filing.passed else {}),
     }
 
