@@ -102,6 +102,8 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("mark", sa.String(length=80), nullable=True))
 
     with op.batch_alter_table("mail", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("passed_by", sa.String(length=320), nullable=True))
+        batch_op.add_column(sa.Column("noted", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("filed_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("guarded_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("about_id", sa.Integer(), nullable=True))
