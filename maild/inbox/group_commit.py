@@ -177,13 +177,15 @@ class GroupCommit:
 
     def _refuse(self, waiting: "_Waiting", error: Exception) -> None:
         waiting.mail.close()
-        log.error(
-            "mail not stored",
-            sender=waiting.mail.envelope_from,
-            source=waiting.mail.source,
-            reason=_reason(error),
-            exc_info=None if isinstance(error, DBAPIError) else error,  # the database's own trouble needs no frames
-        )
+        known = isinstance(error, DBAPIError)  # the database's own trouble needs no frames
+        if not (known and waiting.mail.source.startswith("imap ")):  # who fetched a whole batch says it once
+            log.error(
+                "mail not stored",
+                sender=waiting.mail.envelope_from,
+                source=waiting.mail.source,
+                reason=_reason(error),
+                exc_info=None if known else error,
+            )
         waiting.future.set_exception(error)
 
 

@@ -1,5 +1,7 @@
 """The disk is full: senders are asked to try again, nothing is lost, and mail goes on when there is room, by itself."""
 
+import os
+import re
 import resource
 import smtplib
 import subprocess
@@ -14,11 +16,24 @@ from sqlalchemy import select
 from maild.store import raw
 from maild.store.models import Direction, MailRow
 from tests.system.daemon import DaemonProcess
+from tests.wire.imap_server import Imap, serving
 
 LIMIT = 4 << 20
 TEXT = "The printer is on fire. " * 2000  # 48 KB
 MOST_MAILS = 200
 RECOVERY_S = 10.0
+SUBJECT = re.compile(rb"\nSubject: mail-(\d+)\r\n")
+
+MAILBOX = """
+[[mailbox]]
+name = "box"
+host = "127.0.0.1"
+port = {port}
+security = "none"
+user = "u"
+password = "secret"
+after = "delete"
+"""
 
 Room = Callable[[], None]
 
@@ -29,8 +44,15 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(tmp_path / "small")], check=False, capture_output=True)
 
 
+@pytest.fixture
+def provider() -> Iterator[Imap]:
+    """A mailbox at a provider."""
+    with serving(Imap()) as running:
+        yield running
+
+
 @pytest.fixture(params=["a small disk", "a limit for files"])
-def full(request: pytest.FixtureRequest, folder: Path) -> Iterator[tuple[DaemonProcess, Room]]:
+def full(request: pytest.FixtureRequest, folder: Path, provider: Imap) -> Iterator[tuple[DaemonProcess, Room]]:
     """A daemon on a disk that is full soon, and what makes room."""
     small = folder / "small"
     small.mkdir()
@@ -42,7 +64,7 @@ def full(request: pytest.FixtureRequest, folder: Path) -> Iterator[tuple[DaemonP
             pytest.skip(
                 "not run: a small disk cannot be mounted here, which takes root; a limit for files stands for it"
             )
-    daemon = DaemonProcess(folder, f"sqlite:///{small}/maild.db")
+    daemon = DaemonProcess(folder, f"sqlite:///{small}/maild.db", more=MAILBOX.format(port=provider.port))
     daemon.start()
 
     def make_room() -> None:
@@ -98,8 +120,31 @@ def test_a_full_disk_turns_senders_away_for_now_and_loses_nothing(full: tuple[Da
     assert stored(daemon) == sorted(number for number, code in answers.items() if code == 250)
 
 
+@pytest.mark.timeout(200)
+def test_a_full_disk_lets_mail_wait_in_its_mailbox(full: tuple[DaemonProcess, Room], provider: Imap) -> None:
+    daemon, make_room = full
+    assert daemon.wait_for("first contact")
+    numbers = range(MOST_MAILS)
+    for number in numbers:
+        head = f"From: c{number}@client.example\r\nTo: support@acme.example\r\nSubject: mail-{number}\r\n"
+        provider.add(f"{head}\r\n{os.urandom(24_000).hex()}\r\n".encode())
+    assert daemon.wait_for("storing mail")
+    with provider.lock:
+        waiting = {int(SUBJECT.search(each.raw)[1]) for each in provider.inbox.values()}
+
+    assert waiting, "the disk never was full"
+    assert daemon.process.poll() is None
+    assert set(stored(daemon)) >= set(numbers) - waiting, "deleted before it was stored"
+
+    make_room()
+    with provider.changed:
+        assert provider.changed.wait_for(lambda: not provider.inbox, 90), "no mail is fetched though there is room"
+    assert daemon.stop() == 0
+    assert stored(daemon) == list(numbers)
+
+
 def stored(daemon: DaemonProcess) -> list[int]:
     with daemon.database() as database, database.read() as connection:
         ids = connection.scalars(select(MailRow.id).where(MailRow.direction == Direction.IN)).all()
         found = raw.of(connection, ids).values()
-    return sorted(int(each.partition(b"\nSubject: mail-")[2].partition(b"\r\n")[0]) for each in found)
+    return sorted(int(SUBJECT.search(each)[1]) for each in found)

@@ -368,6 +368,7 @@ class _Session(socketserver.BaseRequestHandler):
                 if uid in self.mails and "\\Deleted" in self.mails[uid].flags:
                     del self.mails[uid]
                     self.known -= 1
+            self.imap.changed.notify_all()
         self.done()
 
     def do_logout(self, _arguments: str) -> None:

@@ -17,12 +17,13 @@ from typing import BinaryIO, Final, cast
 import structlog
 
 from maild.config.connections import Mailbox
-from maild.inbox import Incoming, QueueFullError, Spooled, StoppedError, Stored
+from maild.inbox import Incoming, QueueFullError, Spooled, StoppedError, Stored, is_full
 from maild.message.identity import Fingerprint
 from maild.message.parse import parse
 from maild.services.imap_poller.connection import Connection, Seen
 from maild.services.imap_poller.progress import State
 from maild.services.imap_poller.trouble import Step, Trouble, words_of
+from maild.store.passing import is_passing
 
 log = structlog.get_logger("maild.imap")
 
@@ -175,8 +176,9 @@ class Fetcher:
                 error = why
         if error is None:
             return
-        if not batch.stored or len(futures) < len(mails):
-            raise Trouble(Step.STORE, words_of(error)) from error
+        if not batch.stored or len(futures) < len(mails) or is_passing(error):  # no mail is at fault
+            fix = "make room on the disk of the database" if is_full(error) else "see maild status"
+            raise Trouble(Step.STORE, words_of(getattr(error, "orig", error)), fix) from error
         refused = [uid for uid in mails if uid not in set(batch.stored)]
         log.error("mails not stored, they are fetched again", uids=refused[:20], why=words_of(error))
         batch.missed += refused
