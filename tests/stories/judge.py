@@ -68,6 +68,9 @@ class Judge:
         life.happened_at = at
         final = after.status in (Status.CLOSED, Status.MERGED)
         assert (after.due_at is None) is final, (life, event)
+        if after.status is Status.ANSWERED and after.due_at is not None:
+            # What is shown as the next step is when it happens: nothing is put off once more when that comes.
+            assert self._office[after.department].is_open(after.due_at), ("due out of hours", life, after.due_at)
         if isinstance(event, Tick):
             self._of_time(life, at, before, decision, policy)
         self._of_waiting(life, event, before, decision)
