@@ -115,9 +115,7 @@ def _learn_names(connection: Connection, wanted: dict[str, Address], found: dict
         if mailbox.name and not person.name:
             name = _stored(mailbox.name)
             connection.execute(update(PersonRow).where(PersonRow.id == person.id).values(name=name))
-            found[normal] = Person(
-                person.id, person.address_id, person.address, normal, name, person.language, person.suppressed_until
-            )
+            found[normal] = replace(person, name=name)
 
 
 def _respell(connection: Connection, wanted: dict[str, Address], found: dict[str, Person]) -> None:

@@ -22,28 +22,19 @@ from maild.desk.forgetting import REMOVED
 from maild.desk.rows import put_right
 from maild.message.address import Address
 from maild.rules.routing import Action
+from maild.rules.tickets import Tell
 from maild.services.filer.rederiving import Rederiver, derived_of_ours
 from maild.store import jobs, raw, search
 from maild.store.engine import Database
-from maild.store.models import (
-    AddressRow,
-    Direction,
-    HistoryRow,
-    JobRow,
-    MailRow,
-    MailState,
-    ParticipantRow,
-    TicketRow,
-)
+from maild.store.models import AddressRow, Direction, HistoryRow, JobRow, MailRow, MailState, ParticipantRow, TicketRow
 
 JOB: Final = "rebuild"
 GROUP: Final = 100  # mails or tickets
 GROUP_BYTES: Final = 8 << 20
 READ_STATES: Final = (MailState.FILED, MailState.NOTED, MailState.HELD, MailState.DELAYED, MailState.OUT)
 SHOWN: Final = 100  # of what was different
-ANSWER: Final = "answer"
 
-Tell = Callable[[str, float], None]  # what is done, and which share of it
+Progress = Callable[[str, float], None]  # what is done, and which share of it
 
 
 @dataclass(slots=True)
@@ -76,7 +67,7 @@ class Rebuilding:
     """Rebuilds a database."""
 
     def __init__(
-        self, database: Database, rederiver: Rederiver, now: datetime, tell: Tell, *, only_look: bool = False
+        self, database: Database, rederiver: Rederiver, now: datetime, tell: Progress, *, only_look: bool = False
     ) -> None:
         self._database = database
         self._rederiver = rederiver
@@ -177,7 +168,7 @@ class Rebuilding:
             if mail["ticket_id"] is None:
                 continue
             ours = mail["direction"] is Direction.OUT
-            if (mail["purpose"] == ANSWER) if ours else (mail["purpose"] != Action.ANSWER):
+            if (mail["purpose"] == Tell.ANSWER) if ours else (mail["purpose"] != Action.ANSWER):
                 yield search.Said(mail["id"], mail["subject"], search.with_note(mail["text"], mail["noted"]))
 
     def _tickets(self, after: int) -> None:

@@ -16,6 +16,7 @@ from tests import dovecot, postgresql
 from tests.clock import FakeClock
 from tests.parts import missing
 
+pytest.register_assert_rewrite("tests.unit.laws")  # which say what was broken, and by which values
 hypothesis.settings.register_profile("maild", deadline=None)  # a busy machine is no fault
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "maild")

@@ -44,7 +44,6 @@ from maild.store.columns import (
 
 __all__ = ["Base", "DeliveryState", "Direction", "MailState", "UtcDateTime"]  # of `columns`; and each table below
 
-
 # Ids are in signed addresses that live for years, so no id is ever given twice, not even after a purge.
 _NEVER_REUSED: dict[str, Any] = {"sqlite_autoincrement": True}
 
