@@ -121,6 +121,28 @@ def _stripped(html: str) -> str:
     return "\n".join(line for text in texts if (line := " ".join(text.split())))
 
 
+def _as_outlook_shows(html: str) -> str:
+    """Return `html` with what Outlook's style sheet says of its paragraphs said by themselves: no room between them.
+
+    The style sheet goes, and without it each line of a letter would stand by itself.
+    """
+    return _OUTLOOKS.sub(_close, html) if "Mso" in html else html
+
+
+def _close(found: re.Match[str]) -> str:
+    given = found[0]
+    if _STYLE.search(given):
+        return _STYLE.sub(lambda match: f"{match[0]}margin:0;", given, count=1)
+    return f'{given[:-1].rstrip("/")} style="margin:0">'
+
+
+_OUTLOOKS: Final = re.compile(
+    r"<p(?=\s)(?=[^<>]{0,300}?\sclass=[\"']?(?:MsoNormal|MsoPlainText|MsoNoSpacing)(?![\w-]))[^<>]{1,900}>",
+    re.IGNORECASE,
+)
+_STYLE: Final = re.compile(r"\sstyle=[\"']", re.IGNORECASE)
+
+
 def clean(html: str, remote_images: bool = False) -> str:
     """Return `html` as it may be shown and passed on.
 
@@ -144,7 +166,7 @@ def clean(html: str, remote_images: bool = False) -> str:
         return value
 
     cleaned = nh3.clean(
-        html,
+        _as_outlook_shows(html),
         tags=set(_TAGS),
         clean_content_tags=set(_DROPPED_WHOLE),
         attributes={tag: set(names) for tag, names in _ATTRIBUTES.items()},

@@ -166,6 +166,25 @@ def test_a_slip_of_the_pen_is_told_as_it_was_written(desk: Desk, told: Received)
     assert '"serach" is no word that I know. Did you mean help search?' in ask(desk, told, "help serach").text
 
 
+def test_what_a_reply_asks_for_is_told_by_its_text_and_not_by_our_subject(desk: Desk, told: Received) -> None:
+    helped = ask(desk, told, "mine")
+    desk.mail(ANNA, f"Re: {helped.subject}", "serach printer\r\n", answers=helped)
+
+    [got] = desk.mails_to(ANNA)
+    assert '"serach" is no request that I understand.' in got.text
+
+
+def test_what_comes_back_is_written_anew_as_a_reply_to_it(desk: Desk, told: Received) -> None:
+    answer(desk, told, "#prioriti high\r\n\r\nPull the plug.\r\n")
+    [back] = desk.mails_to(ANNA)
+    assert "as a reply to this message" in back.text
+
+    answer(desk, back, "#priority high\r\n\r\nPull the plug.\r\n")
+
+    assert "Pull the plug." in desk.mails_to(ADA)[0].text
+    assert desk.ticket(1).priority == "high"
+
+
 @pytest.mark.parametrize("asked", ["next", "take 1", "get 1"])
 def test_a_ticket_to_be_answered_comes_with_its_mails(desk: Desk, told: Received, asked: str) -> None:
     got = ask(desk, told, asked)
@@ -310,6 +329,7 @@ def test_a_ticket_that_was_split_off_is_given_to_somebody_who_is_told(database: 
     [told] = desk.mails_to(BERT)
     assert "Anna made a ticket of its own of this message, which came on #1." in told.text
     assert "And the coffee is cold." in told.text
+    assert "CAUTION" not in told.text
     assert not any("wrote:\n\nAnd the coffee" in each.text for each in desk.mails_to(ANNA))
     assert desk.mails_to(ADA) == []
 

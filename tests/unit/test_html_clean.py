@@ -299,3 +299,22 @@ def test_an_ordinary_newsletter_is_tame() -> None:
 
 def test_nothing_stays_nothing() -> None:
     assert clean(" \n") == ""
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ('<p class="MsoNormal">One</p>', '<p style="margin:0">One</p>'),
+        ("<p class=MsoNormal>One</p>", '<p style="margin:0">One</p>'),
+        ("<p class=MsoPlainText align=left>One</p>", '<p align="left" style="margin:0">One</p>'),
+        (
+            "<p class=MsoNormal style='margin-bottom:12.0pt'>One</p>",
+            '<p style="margin:0;margin-bottom:12.0pt">One</p>',
+        ),
+        ("<p class=MsoListParagraph>One</p>", "<p>One</p>"),
+        ('<p class="MsoNormalTable">One</p>', "<p>One</p>"),
+        ("<p>MsoNormal</p>", "<p>MsoNormal</p>"),
+    ],
+)
+def test_lines_that_outlook_shows_close_together_stay_so_without_its_style_sheet(written: str, shown: str) -> None:
+    assert clean(written) == shown

@@ -89,7 +89,9 @@ class Requests:
         self._replies.write(asking.connection, asking.agent, message, {"subject": request, **answer}, asking.now)
 
     def _return(self, asking: _Asking, faults: Sequence[Fault]) -> None:
-        written = asking.filing.reading.message.subject or next(iter(asking.filing.reply.text.splitlines()), "")
+        message, lines = asking.filing.reading.message, asking.filing.reply.text.splitlines()
+        first = next((line for line in lines if line.strip()), "")
+        written = (first if message.in_reply_to else "") or message.subject or first
         shown = [replace(each, suggestion=each.suggestion.lstrip("#")) for each in faults]
         told = tuple(words.told(each, written[:80]) for each in shown)
         self._reply(asking, written[:80], faults=told)
@@ -343,7 +345,10 @@ def _block(filing: Filing, circumstances: Circumstances) -> Block:
     by_text = commands.parse_request(filing.reply.text, circumstances)
     if by_subject.commands:
         return by_subject
-    return by_text if by_text.commands or not by_subject.faults else by_subject
+    if by_text.commands or not by_subject.faults:
+        return by_text
+    replies = bool(filing.reading.message.in_reply_to) and by_text.faults  # its subject is ours, not his
+    return by_text if replies else by_subject
 
 
 def _tickets(command: Command) -> tuple[int, ...]:

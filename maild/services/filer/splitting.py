@@ -68,7 +68,7 @@ def _told(connection: Connection, mail: Any, author: Address, old_id: int, agent
     message = parse(shorten(whole))
     said = reply.new_text(message).rest(mail.text or "", "")
     trust = str((mail.evidence or {}).get("trust", "none"))
-    return FiledMail(mail.id, message, said, author, mail.stored_at, trust=trust, brought_by=agent, split_from=old_id)
+    return FiledMail(mail.id, message, said, author, trust=trust, brought_by=agent, split_from=old_id)
 
 
 def _answered(connection: Connection, filing: Filing, ticket_id: int) -> Any:
