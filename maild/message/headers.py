@@ -89,37 +89,46 @@ def read(raw: bytes, start: int = 0, end: int | None = None) -> Section:
     found = _END.search(raw, start, end)
     stop = found.start() + 1 if found else end
     body_at = found.end() if found else end
+    cut = stop - start > SECTION_BYTES
+    fields, defects, ends_at = _fields(raw, start, start + SECTION_BYTES if cut else stop)
+    if cut:
+        defects.insert(0, "headers-cut")
+    if ends_at is not None:
+        defects.append("headers-unended")
+        body_at = ends_at
+    return Section(Headers(fields, tuple(dict.fromkeys(defects))), body_at)
+
+
+def _fields(raw: bytes, start: int, stop: int) -> tuple[list[tuple[str, bytes]], list[str], int | None]:
+    """Return the fields of a section, what is wrong with it, and where lines begin behind the last that are no fields.
+
+    There the body began without an empty line.
+    """
     fields: list[tuple[str, bytes]] = []
     defects: list[str] = []
-    if stop - start > SECTION_BYTES:
-        defects.append("headers-cut")
-        stop = start + SECTION_BYTES
-    junk_at = -1  # where lines began that are no fields
-    junk: list[bytes] = []
+    junk_at = None
+    junk: list[bytes] = []  # lines that are no fields
     for match in _LINE.finditer(raw, start, stop):
         name, value, line = match.groups()
         if name is None:
             if not line.strip():
                 continue
-            if junk_at < 0:
+            if junk_at is None:
                 junk_at = match.start()
                 if fields and _BLANK_FOLD.search(fields[-1][1]):
                     break  # the empty line was one of spaces: the body has begun
             junk.append(line)
             continue
-        if junk_at >= 0:
+        if junk_at is not None:
             if not _KNOWN.match(name.lower()):
                 break
             defects.append("headers-junk-line")
             if fields and fields[-1][0] in _LISTS:  # a fold without its space, among addresses or ids
                 fields[-1] = (fields[-1][0], b"\n ".join([fields[-1][1], *(one for one in junk if b"@" in one)]))
-            junk_at = -1
+            junk_at = None
             junk.clear()
         fields.append((name.decode("ascii").lower(), value[:VALUE_BYTES]))
-    if junk_at >= 0 and stop - start <= SECTION_BYTES:
-        defects.append("headers-unended")  # lines behind the last field: the body began without an empty line
-        body_at = junk_at
-    return Section(Headers(fields, tuple(dict.fromkeys(defects))), body_at)
+    return fields, defects, junk_at
 
 
 _LISTS: Final = frozenset({"from", "to", "cc", "reply-to", "in-reply-to", "references"})

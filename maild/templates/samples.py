@@ -130,7 +130,12 @@ _BARE: Final[dict[str, Any]] = {**_FRAME, "reference": ""}
 def samples() -> Iterator[Mail]:
     """Yield mails of every kind that between them go through every branch of the packed templates."""
     yield from _to_customers()
-    yield from _to_agents()
+    yield from _notifications()
+    yield from _waiting()
+    yield from _of_agents()
+    yield from _at_the_desk()
+    yield from _figures()
+    yield from _troubles()
     yield from _of_time()
 
 
@@ -202,7 +207,7 @@ def _to_customers() -> Iterator[Mail]:
     yield FollowUp(**_BARE)
 
 
-def _to_agents() -> Iterator[Mail]:
+def _notifications() -> Iterator[Mail]:
     files = (Listed("photo.jpg", 2_411_000), Listed("log.txt", 812))
     yield Notification(
         **_FULL, author=_ADA, role="customer", proof="proven", at=_AT, text=_TEXT, attachments=files, follows_id=977
@@ -229,6 +234,9 @@ def _to_agents() -> Iterator[Mail]:
         **_FULL, author=_ANNA, role="agent", proof="proven", at=_AT, text="Same batch again.", internal=True
     )
     yield Notification(**_FULL, author=_ANNA, role="agent", proof="proven", at=_AT, text=_ANSWER)
+
+
+def _waiting() -> Iterator[Mail]:
     for status in ("new", "open", "answered", "postponed", "resolved", "closed", "spam", "deleted", "merged"):
         yield Waiting(**{**_TICKET, "status": status}, waiting_since=_AT, now=_AT + timedelta(hours=5))
     for step in ("tell agents", "give back", "escalate"):
@@ -242,6 +250,9 @@ def _to_agents() -> Iterator[Mail]:
     yield Breached(**_TICKET, promises=(Promise("resolution", _AT, late=True),), waiting_since=None, now=_AT)
     yield Waiting(**_FULL, waiting_since=_AT, now=_AT + timedelta(days=2), text=_TEXT)
     yield Waiting(**_TICKET, waiting_since=_AT, now=_AT + timedelta(days=2), left_by="Anna Berg")
+
+
+def _of_agents() -> Iterator[Mail]:
     yield HandedOver(**_FULL, by="Anna Berg", yours=True, noted="You know the lady.", text=_TEXT)
     yield HandedOver(**_TICKET, by="Anna Berg", yours=False)
     yield HandedOver(**_TICKET, by="", yours=True)
@@ -265,8 +276,9 @@ def _to_agents() -> Iterator[Mail]:
     yield Transcript(**_TICKET, deeds=deeds, taken_back=True, by="Anna Berg")
     yield Transcript(**_FULL, deeds=(), undo="u17", until=until, leaves_at=_AT, text=_ANSWER)
     yield Transcript(**_TICKET, deeds=(), text=_ANSWER)
-    yield from _at_the_desk()
-    yield from _figures()
+
+
+def _troubles() -> Iterator[Mail]:
     yield Undelivered(
         **_FULL,
         failures=(Failure("ada@customer.example", "550 5.1.1 <ada@customer.example>: Recipient address rejected"),),
