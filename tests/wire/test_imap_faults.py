@@ -13,6 +13,7 @@ import pytest
 from maild.config import parse
 from maild.inbox import GroupCommit
 from maild.services.imap_poller import Connection, Poller, Watchdog, fetching
+from maild.services.imap_poller.trouble import Trouble
 from maild.services.imap_poller.wire import Pace
 from maild.store.engine import Database
 from tests.clock import FakeClock
@@ -285,6 +286,17 @@ def test_a_server_that_throttles_is_left_alone_for_as_long_as_it_asks(
     reading.read(steps=12)
     assert reading.raws() == dict.fromkeys(mails, 1)
     reading.close()
+
+
+@pytest.mark.parametrize("security", ["none", "starttls"])
+def test_a_server_that_waits_for_tls_is_told_from_one_that_is_silent(server: Imap, security: str) -> None:
+    server.fault = lambda _number, _piece: imap_server.HANG
+    settings = settings_for("127.0.0.1", server.port, "support", security=security)
+    connection = Connection(settings.mailboxes[0], Watchdog(), HASTE)
+    with pytest.raises(Trouble, match="says nothing within 1 s") as caught:
+        connection.open()
+
+    assert 'use security = "tls"' in caught.value.fix
 
 
 def test_the_operator_is_told_at_once_of_a_long_pause(

@@ -279,7 +279,7 @@ def test_a_relay_that_is_going_down_means_later(smarthost: Sink, connect: Callab
 def test_nobody_there_is_trouble_and_no_mails_fault() -> None:
     port = free_port()
 
-    with pytest.raises(RelayTrouble, match=rf"localhost:{port}: ConnectionRefusedError"):
+    with pytest.raises(RelayTrouble, match=rf"localhost:{port}: Connection refused"):
         Relay(RelaySettings.model_validate({"host": "localhost", "port": port}), "x").send("", [ADA], RAW)
 
 
@@ -358,7 +358,7 @@ def test_a_certificate_that_proves_nothing_is_trouble(
     smarthost.tls, _ = certificate(tmp_path)
     smarthost.tls_at_once = security == "tls"
 
-    with pytest.raises(RelayTrouble, match="CERTIFICATE_VERIFY_FAILED"):
+    with pytest.raises(RelayTrouble, match="its certificate cannot be trusted"):
         connect(security=security).send("", [ADA], RAW)
     assert smarthost.mails == []
 

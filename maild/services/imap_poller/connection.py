@@ -80,12 +80,15 @@ class Connection:
         server = self._server
         connected = dial(server, self._lever, self._watchdog, self._pace)
         try:
-            with self._watchdog.within(self._pace.operation_s, self._lever):
+            with self._watchdog.within(self._pace.connect_s, self._lever):
                 self._client = Client(connected, server)
         except Exception as error:  # whatever the library makes of what a server says
             connected.close()
-            fix = 'on port 993 use security = "tls"' if server.security != "tls" and server.port == 993 else ""
-            raise Trouble(Step.GREET, words_of(error), fix) from error
+            late = self._lever.pulled
+            words = f"the server says nothing within {self._pace.connect_s:.0f} s" if late else words_of(error)
+            # who waits for TLS to begin says nothing first, or ends it
+            fix = 'it may begin with TLS here: use security = "tls"' if server.security != "tls" else ""
+            raise Trouble(Step.GREET, words, fix) from error
         if server.security == "starttls":
             self._start_tls(self._client)
 

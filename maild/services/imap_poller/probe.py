@@ -2,15 +2,18 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
+from typing import Final
 
 from maild.config.connections import Mailbox
 from maild.oauth import Tokens
+from maild.services.imap_poller import advice
 from maild.services.imap_poller.connection import Connection
 from maild.services.imap_poller.login import log_in
 from maild.services.imap_poller.progress import State
 from maild.services.imap_poller.trouble import Step, Trouble
 from maild.services.imap_poller.wire import Pace, Watchdog
 
+FOLDERS_TOLD: Final = 20
 _OPENING = (Step.RESOLVE, Step.CONNECT, Step.ENCRYPT, Step.GREET)
 
 
@@ -74,12 +77,14 @@ def list_folders(mailbox: Mailbox, tokens: Tokens, pace: Pace | None = None) -> 
 
 
 def _count(found: Probe, connection: Connection, mailbox: Mailbox, state: State | None) -> None:
-    opened = connection.open_folder(mailbox.folder, to_write=False)
+    opened = connection.open_folder(mailbox.folder, to_write=mailbox.after != "keep")  # which must be allowed, too
     found.mails = opened.mails
     _note(found, [Step.FOLDER], f"{mailbox.folder}, mails: {opened.mails}")
     if mailbox.after == "move" and mailbox.move_to not in found.folders:
-        words = f"there is no folder {mailbox.move_to} to move mails to; folders are: {', '.join(found.folders)}"
-        found.findings.append(Finding(Step.AFTER, ok=False, words=words, fix="create it, or change move_to"))
+        wanted = mailbox.move_to or ""
+        words = f"there is no folder {wanted} to move mails to; folders are: {', '.join(found.folders[:FOLDERS_TOLD])}"
+        fix = f"create it, or change move_to; {advice.of_folder(wanted, found.folders, mailbox.name)}"
+        found.findings.append(Finding(Step.AFTER, ok=False, words=words, fix=fix))
     if state is not None and state.uid_validity == opened.uid_validity:
         found.taken = len(connection.uids_after(state.last_uid, opened.mails))
     elif mailbox.start == "now":

@@ -11,6 +11,7 @@ from maild.services.imap_poller import advice
 
 WORDS_LIMIT: Final = 400  # characters of a server's answer that are kept
 
+_PLACE: Final = re.compile(r" \(_ssl\.c:\d+\)")  # in the library's source
 _BYTES: Final = re.compile(r"""\bb(['"])(.*?)\1""", re.DOTALL)
 
 
@@ -52,7 +53,7 @@ def words_of(error: BaseException) -> str:
     text = _BYTES.sub(r"\2", str(error))
     if isinstance(error, OSError) and error.strerror and not isinstance(error, ssl.SSLError):
         text = error.strerror
-    return clean(text, WORDS_LIMIT) or type(error).__name__
+    return clean(_PLACE.sub("", text), WORDS_LIMIT) or type(error).__name__
 
 
 def unresolved(host: str, error: OSError) -> Trouble:
@@ -77,6 +78,8 @@ def unencrypted(host: str, port: int, error: Exception) -> Trouble:
         fix = "name the authority that signed it in tls_ca_file; if it expired, the server's operator must renew it"
         if "ostname" in why or "IP address" in why:
             fix = "set host to the name that the certificate is for"
+        elif why == "self-signed certificate":
+            fix = "name the certificate's file in tls_ca_file, if the server is yours; a provider's is signed by others"
         return Trouble(Step.ENCRYPT, f"{host}:{port}: its certificate cannot be trusted: {clean(why, 200)}", fix)
     fix = ""
     if isinstance(error, ssl.SSLError) and error.reason in {"WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL"}:

@@ -325,6 +325,15 @@ def _words(code: int, words: bytes) -> str:
 
 
 def _reason(error: BaseException) -> str:
+    """Return why the relay could not be spoken to, in words for operators."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return clean(f"its certificate cannot be trusted: {error.verify_message}", WORDS_LIMIT)
+    if isinstance(error, ssl.SSLError) and error.reason in {"WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL"}:
+        return 'it does not begin with TLS here: "tls" is usual on port 465, "starttls" on 587 and 25'
+    if isinstance(error, TimeoutError):
+        return clean(str(error), WORDS_LIMIT) or "no answer"
+    if isinstance(error, OSError) and error.strerror and not isinstance(error, ssl.SSLError | smtplib.SMTPException):
+        return clean(error.strerror, WORDS_LIMIT)
     return clean(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__, WORDS_LIMIT)
 
 
