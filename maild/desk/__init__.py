@@ -19,7 +19,7 @@ from sqlalchemy import Connection, select, update
 
 from maild import people
 from maild.config import Settings
-from maild.desk import undoing
+from maild.desk import measuring, undoing
 from maild.desk.assigning import Rota
 from maild.desk.batch import Batch
 from maild.desk.happenings import MAILD, Happening, Opening, Outcome
@@ -104,6 +104,7 @@ class Desk:
 
         They are then due, and the next tick says when they really are.
         """
+        measuring.measure(connection, self.policy, now)
         if jobs.differs(connection, "promises", self._settings.promises, now):
             count = make_due(connection, promises.RUNNING, now)
             log.info("promises changed", tickets=count)

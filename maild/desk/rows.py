@@ -291,7 +291,7 @@ def last_answers(connection: Connection, ticket_ids: Iterable[int]) -> dict[int,
 
 
 def put_right(connection: Connection, ticket_ids: Sequence[int], values: Mapping[str, Any]) -> None:
-    """Write what tickets must be although nothing happens to them: they are rebuilt, or somebody is forgotten."""
+    """Write what tickets must be although nothing happens to them: rebuilt, measured late, or somebody is forgotten."""
     connection.execute(update(TicketRow).where(TicketRow.id.in_(ticket_ids)).values(**values))
 
 

@@ -17,7 +17,7 @@ level, priority and department are those of now. What a resolution clock used be
 Nothing here reads a clock or decides what happens; all instants are aware UTC.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -164,6 +164,19 @@ def _as_if_never(before: Ticket, after: Ticket, policy: Policy) -> Ticket:
     if began and int(_calendar(policy).between(began, before.since).total_seconds()) == before.resolving_s:
         return replace(after, resolving_since=began, resolving_s=0)  # it had never stood still: exact to the instant
     return replace(after, resolving_since=before.since)
+
+
+def measured(statuses: Iterable[tuple[datetime, Status]], policy: Policy) -> tuple[datetime | None, int]:
+    """Return since when the resolution clock runs of a ticket with these changes, and for how long it ran before."""
+    since: datetime | None = None
+    used = timedelta()
+    for at, status in statuses:
+        if status in RUNNING and since is None:
+            since = at
+        elif status not in RUNNING and since is not None:
+            used += max(_calendar(policy).between(since, at), timedelta())
+            since = None
+    return since, int(used.total_seconds())
 
 
 def finished(before: Ticket, after: Ticket, event: Event, policy: Policy) -> Iterator[Finished]:

@@ -1,18 +1,20 @@
 """A database of every released version is brought to the schema of today with all that is in it, or not at all."""
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic import command
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from maild.rebuilding import Rebuilding
+from maild.rules import promises
 from maild.rules.tickets import Status
 from maild.store import raw, schema
 from maild.store.engine import Database
-from maild.store.models import MailRow
+from maild.store.models import MailRow, TicketRow
 from maild.works import rederiver
 from tests.clock import FakeClock
 from tests.database.commands import run, write_config
@@ -57,6 +59,45 @@ def test_the_desk_goes_on_as_if_nothing_had_been(old: tuple[Database, dict[str, 
         database, rederiver(desk.settings, database, clock()), clock(), lambda *_: None, only_look=True
     ).run()
     assert [(each.table, each.id, each.columns) for each in found.first] == []
+
+
+def test_the_resolution_of_living_tickets_is_measured_from_their_history(
+    old: tuple[Database, dict[str, Any]], clock: FakeClock
+) -> None:
+    database, tables = old
+    schema.upgrade(database)
+    changes: dict[int, list[tuple[datetime, Status]]] = {}
+    for row in tables["history"]:
+        if row["field"] == "status":
+            changes.setdefault(row["ticket_id"], []).append((row["at"], Status(row["new"])))
+
+    desk = Desk(database, clock)
+    with database.write() as connection:
+        desk.works.desk.review(connection, clock())
+
+    living = [each for each in desk.tickets() if desk.status(each) in promises.BEFORE_DONE]
+    assert living
+    for number in living:
+        ticket, ran, since = desk.ticket(number), timedelta(), None
+        for at, status in changes[number]:
+            if status in promises.RUNNING:
+                since = since or at
+            elif since is not None:
+                ran, since = ran + (at - since), None
+        assert ticket.resolving_since == since
+        assert ticket.resolving_s == int(ran.total_seconds())
+
+
+def test_a_ticket_is_measured_once(old: tuple[Database, dict[str, Any]], clock: FakeClock) -> None:
+    database, _ = old
+    schema.upgrade(database)
+    desk = Desk(database, clock)
+    with database.write() as connection:
+        desk.works.desk.review(connection, clock())
+        connection.execute(update(TicketRow).values(resolving_since=None, resolving_s=0))
+        desk.works.desk.review(connection, clock())
+
+    assert all(desk.ticket(each).resolving_since is None for each in desk.tickets())
 
 
 def _agents_address(database: Database, ticket: int) -> str:

@@ -343,3 +343,23 @@ def test_the_example_of_the_manual() -> None:
     assert due(again, Kind.NEXT_RESPONSE, policy) == at(WED, "11:00")
     assert due(again, Kind.RESOLUTION, policy) == at(TUE, "13:30") + week
     assert decide(again, Tick(at(WED, "11:00")), policy).tells == (Tell.BREACHED,)
+
+
+def test_what_the_history_of_statuses_comes_to_is_what_the_clock_ran() -> None:
+    """Tickets of versions that had no clock get theirs from their history."""
+    ticket = opened(at(MON, "10:00"))
+    statuses = [(at(MON, "10:00"), ticket.status)]
+    events = (
+        CustomerWrote(at(MON, "10:00")),
+        AgentWrote(at(MON, "14:30"), ANNA),
+        CustomerWrote(at(TUE, "7:00")),
+        Postpone(at(TUE, "9:30"), at(WED, "9:00")),
+        Tick(at(WED, "9:00")),
+        Resolve(at(WED, "11:00")),
+        CustomerWrote(at(THU, "8:00")),
+    )
+    for event in events:
+        ticket = decide(ticket, event, POLICY).after
+        statuses.append((event.at, ticket.status))
+
+        assert promises.measured(statuses, POLICY) == (ticket.resolving_since, ticket.resolving_s)
