@@ -22,8 +22,9 @@ from maild.config import Settings
 from maild.desk import measuring, undoing
 from maild.desk.assigning import Rota
 from maild.desk.batch import Batch
+from maild.desk.foresight import Foresight
 from maild.desk.happenings import MAILD, Happening, Opening, Outcome
-from maild.desk.rows import last_answers, load, make_due, purge, record_withheld, reminded, write
+from maild.desk.rows import last_answers, load, make_due, number, purge, record_withheld, reminded, write
 from maild.desk.undoing import Deed
 from maild.message import bounce
 from maild.message.address import normalise
@@ -36,7 +37,7 @@ from maild.rules.tickets import Tell
 from maild.store import jobs
 from maild.store.models import DeliveryRow, DeliveryState, MailRow
 
-__all__ = ["MAILD", "Deed", "Desk", "Happening", "Opening", "Outcome"]
+__all__ = ["MAILD", "Deed", "Desk", "Foresight", "Happening", "Opening", "Outcome"]
 
 log = structlog.get_logger("maild.desk")
 
@@ -55,21 +56,44 @@ class Desk:
         found = self._settings.department(department) or self._settings.departments[0]
         return self._settings.policy_of(found, requester)
 
-    def handle(self, connection: Connection, happenings: Sequence[Happening], now: datetime) -> list[Outcome]:
+    def prepare(self, connection: Connection, happenings: Sequence[Happening], now: datetime) -> Foresight:
+        """Return what can be known of `happenings`, by each of which a ticket is opened; nothing is written.
+
+        Each has a number that was reserved for it, and everybody in it is written down.
+        """
+        foresight = Foresight()
+        rota = Rota(self._settings, connection, lock=False)
+        batch = Batch(connection, self.policy, (), rota, foresight.decide)
+        for happening in happenings:
+            batch.happen(happening)
+        for card in batch.cards():
+            number(card)
+        foresight.letters = self._outbox.prepare(connection, batch.posts, now)
+        return foresight
+
+    def handle(
+        self,
+        connection: Connection,
+        happenings: Sequence[Happening],
+        now: datetime,
+        foresight: Foresight | None = None,
+    ) -> list[Outcome]:
         """Let `happenings` happen in order, and return what became of each.
 
-        An event that the rules refuse writes nothing and is told in its outcome; the others go on.
+        An event that the rules refuse writes nothing and is told in its outcome; the others go on. What is in
+        `foresight` is not worked out anew.
 
         Raises:
             KeyError: there is no such ticket.
         """
+        foresight = foresight or Foresight()
         rota = Rota(self._settings, connection)
         tickets = [each.ticket for each in happenings if isinstance(each.ticket, int)]
-        batch = Batch(connection, self.policy, tickets, rota)
+        batch = Batch(connection, self.policy, tickets, rota, foresight.decide)
         ended = [batch.happen(happening) for happening in happenings]
         write(connection, batch.cards(), now)
         rota.write()
-        withheld = self._outbox.post(connection, batch.posts, now)
+        withheld = self._outbox.post(connection, batch.posts, now, foresight.letters)
         record_withheld(connection, withheld, now)
         self._return_answers(connection, withheld, now)
         purge(connection, [card.thread.ticket_id for card in batch.cards() if card.purge])

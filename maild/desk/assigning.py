@@ -21,7 +21,9 @@ from maild.store.agents import Turn
 class Rota:
     """Gives tickets, as the departments of the configuration say."""
 
-    def __init__(self, settings: Settings, connection: Connection) -> None:
+    def __init__(self, settings: Settings, connection: Connection, *, lock: bool = True) -> None:
+        """Give tickets in the transaction of `connection`; without `lock` only say who is likely to get them."""
+        self._lock = lock
         self._settings = settings
         self._connection = connection
         self._candidates: dict[str, list[Candidate]] | None = None  # by department
@@ -56,7 +58,7 @@ class Rota:
         assigning = [each for each in self._settings.departments if Mode(each.assign) is not Mode.NONE]
         here = {each.name: self._settings.agents_of(each.name) for each in assigning}
         duties = {(name, normalise(agent.address)) for name, several in here.items() for agent in several}
-        turns = agents.turns(self._connection, duties)
+        turns = agents.turns(self._connection, duties, lock=self._lock)
         waiting = agents.waiting(self._connection, {agent for _, agent in duties})
         away = agents.away(self._connection, at)
         return {

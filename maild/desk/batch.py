@@ -38,6 +38,7 @@ from maild.rules.ticket import decide, rescheduled
 from maild.rules.tickets import Decision, Status, Tell, Ticket, opened
 from maild.store.models import TicketRow
 
+Decide = Callable[[Ticket, Event, Policy], Decision]
 PolicyOf = Callable[[str, str], Policy]  # of a department, for a requester
 _OF_THREAD: Final = ("subject", "department", "requester", "participants")
 _GOES_ON: Final = (  # from an alias to its ticket
@@ -65,8 +66,11 @@ class _Step:
 class Batch:
     """The deciding of one batch: cards change and posts gather, nothing is written."""
 
-    def __init__(self, connection: Connection, policy: PolicyOf, ticket_ids: Sequence[int], rota: Rota) -> None:
+    def __init__(
+        self, connection: Connection, policy: PolicyOf, ticket_ids: Sequence[int], rota: Rota, decide: Decide = decide
+    ) -> None:
         """Read the tickets of `ticket_ids`; `policy` is that of a department for a requester, `rota` gives tickets."""
+        self._decision = decide
         self._connection = connection
         self._rota = rota
         self._policy = policy
@@ -125,7 +129,7 @@ class Batch:
             department = event.department if isinstance(event, MoveTo) else state.department
             requester = event.address if isinstance(event, SetRequester) else state.requester
             policy = self._policy(department, requester)
-            decision = decide(state, event, policy)
+            decision = self._decision(state, event, policy)
             if isinstance(event, Tick) and decision.after.department != state.department:
                 policy = self._policy(decision.after.department, requester)
                 decision = replace(decision, after=rescheduled(decision.after, policy))

@@ -24,6 +24,7 @@ class Opening:
     follows_id: int | None = None
     priority: str = "normal"
     assignee: str | None = None  # normalised
+    number: int | None = None  # that was reserved for it
 
 
 @dataclass(frozen=True, slots=True)

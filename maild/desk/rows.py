@@ -52,6 +52,7 @@ _JOINED: Final = select(ParticipantRow.ticket_id, ParticipantRow.address_id, Par
     ParticipantRow.ticket_id.in_(bindparam("ids", expanding=True))
 )
 _INSERT: Final = insert(TicketRow).returning(TicketRow.id, sort_by_parameter_order=True)
+_INSERT_NUMBERED: Final = insert(TicketRow)
 _UPDATE: Final = update(TicketRow).where(TicketRow.id == bindparam("ticket_id")).values(attempts=0)
 _INSERT_HISTORY: Final = insert(HistoryRow)
 _INSERT_CLOCK: Final = insert(ClockRow)
@@ -236,20 +237,35 @@ def _columns(card: Card) -> dict[str, Any]:
 
 
 def _insert(connection: Connection, fresh: Sequence[Card]) -> None:
-    rows = [
-        {
-            **_columns(card),
-            "language": card.opening.language,
-            "created_at": card.opened_at or card.state.since,
-            "follows_id": card.opening.follows_id,
-        }
-        for card in fresh
-        if card.opening is not None
-    ]
-    ids = connection.scalars(_INSERT, rows).all()
-    for card, ticket_id in zip(fresh, ids, strict=True):
-        for thread in (card.thread, *card.threads):
-            thread.ticket_id = ticket_id
+    numbered = [card for card in fresh if card.opening and card.opening.number is not None]
+    others = [card for card in fresh if card.opening and card.opening.number is None]
+    if numbered:
+        connection.execute(
+            _INSERT_NUMBERED, [{**_new_columns(card), "id": card.opening.number} for card in numbered if card.opening]
+        )
+        for card in numbered:
+            number(card)
+    if others:
+        ids = connection.scalars(_INSERT, [_new_columns(card) for card in others]).all()
+        for card, ticket_id in zip(others, ids, strict=True):
+            number(card, ticket_id)
+
+
+def _new_columns(card: Card) -> dict[str, Any]:
+    opening = card.opening
+    return {
+        **_columns(card),
+        "language": opening.language if opening else None,
+        "created_at": card.opened_at or card.state.since,
+        "follows_id": opening.follows_id if opening else None,
+    }
+
+
+def number(card: Card, ticket_id: int | None = None) -> None:
+    """Give a ticket its number, or the one that was reserved for it."""
+    own = ticket_id or (card.opening.number if card.opening else None) or 0
+    for thread in (card.thread, *card.threads):
+        thread.ticket_id = own
 
 
 def record_withheld(connection: Connection, withheld: Sequence[Withheld], now: datetime) -> None:

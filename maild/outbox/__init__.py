@@ -13,6 +13,19 @@ A public answer is one mail with true To and Cc and one Message-ID; each recipie
 """
 
 from maild.outbox.letters import About, Asked, Collision, Done, FiledMail, Post, Thread, Undelivered, Withheld
+from maild.outbox.made import Letters
 from maild.outbox.posting import Outbox
 
-__all__ = ["About", "Asked", "Collision", "Done", "FiledMail", "Outbox", "Post", "Thread", "Undelivered", "Withheld"]
+__all__ = [
+    "About",
+    "Asked",
+    "Collision",
+    "Done",
+    "FiledMail",
+    "Letters",
+    "Outbox",
+    "Post",
+    "Thread",
+    "Undelivered",
+    "Withheld",
+]

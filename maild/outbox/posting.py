@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ from maild.outbox.letters import (
     Undelivered,
     Withheld,
 )
+from maild.outbox.made import Letters
 from maild.outbox.sharing import Sharing
 from maild.outbox.words import Words
 from maild.people import Person
@@ -65,16 +66,50 @@ class Outbox:
         self._words = Words(Facts(settings, self._signed), self._release, self._undo)
         self._gathering = Gathering(settings, templates, keys, self._words)
 
-    def post(self, connection: Connection, posts: Sequence[Post], now: datetime) -> list[Withheld]:
+    def post(
+        self, connection: Connection, posts: Sequence[Post], now: datetime, made: Letters | None = None
+    ) -> list[Withheld]:
         """Write the mails of `posts`, in order; return those that may not be sent.
 
-        On return each mail is as durable as the transaction of `connection`.
+        On return each mail is as durable as the transaction of `connection`. What is among `made` is not made anew.
         """
-        absent = self._absent(connection, now) if posts else frozenset()
-        letters = [letter for post in posts for letter in self._letters(post, absent)]
+        letters = self._addressed(connection, posts, now)
         if not letters:
             return []
-        self._enrol_agents(connection, letters, now)
+        self._enrol_agents(letters, people.enrol(connection, _agents(letters), now))
+        kept, withheld = self._permitted(connection, letters, now)
+        alone, together = gathering.part(kept)
+        self._write(connection, alone, now, made or Letters())
+        for each in together:
+            self._gathering.write(connection, each, now)
+        return withheld
+
+    def prepare(self, connection: Connection, posts: Sequence[Post], now: datetime) -> Letters:
+        """Return the mails of `posts` as they will be if nothing comes between; nothing is written.
+
+        All are about tickets that are about to be opened, and have the numbers that are reserved for them.
+        """
+        made = Letters(now)
+        letters = self._addressed(connection, posts, now)
+        known = people.known(connection, (each.address for each in _agents(letters)))
+        if any(normalise(each.address) not in known for each in _agents(letters)):
+            return made  # an agent is written to for the first time
+        self._enrol_agents(letters, known)
+        sharing = Sharing(self._templates)
+        for letter in self._permitted(connection, letters, now)[0] if letters else ():
+            self._make(letter, (), now, sharing)
+            if not made.keep(letter):
+                break
+        return made
+
+    def _addressed(self, connection: Connection, posts: Sequence[Post], now: datetime) -> list[Letter]:
+        absent = self._absent(connection, now) if posts else frozenset()
+        return [letter for post in posts for letter in self._letters(post, absent)]
+
+    def _permitted(
+        self, connection: Connection, letters: Sequence[Letter], now: datetime
+    ) -> tuple[list[Letter], list[Withheld]]:
+        """Return the letters that may be sent, and those that may not."""
         counts = Counts(connection, letters, now)
         kept: list[Letter] = []
         withheld: list[Withheld] = []
@@ -98,11 +133,7 @@ class Outbox:
             )
             if silence is not None:
                 post.thread.silenced_until = silence
-        alone, together = gathering.part(kept)
-        self._write(connection, alone, now)
-        for each in together:
-            self._gathering.write(connection, each, now)
-        return withheld
+        return kept, withheld
 
     def _unreachable(self, letter: Letter) -> Refusal | None:
         """Return why nobody would read `letter`, None if its recipient has an address that can be written to."""
@@ -163,9 +194,7 @@ class Outbox:
         named = [agent for each in rules for address in each.tell if (agent := self._settings.agent_of(address))]
         return [*(owners if any(each.move_to or each.assign for each in rules) else ()), *named]
 
-    def _enrol_agents(self, connection: Connection, letters: Sequence[Letter], now: datetime) -> None:
-        told = [Address(letter.agent.name, letter.agent.address) for letter in letters if letter.agent]
-        enrolled = people.enrol(connection, told, now) if told else {}
+    def _enrol_agents(self, letters: Sequence[Letter], enrolled: Mapping[str, Person]) -> None:
         for letter in letters:
             if letter.agent:
                 letter.to = (enrolled[normalise(letter.agent.address)],)
@@ -182,7 +211,7 @@ class Outbox:
     def _undo(self, letter: Letter, mail_id: int) -> str:
         return undo_token(self._keys, Undo(mail_id, letter.post.thread.ticket_id, letter.to[0].address_id))
 
-    def _write(self, connection: Connection, letters: Sequence[Letter], now: datetime) -> None:
+    def _write(self, connection: Connection, letters: Sequence[Letter], now: datetime, ready: Letters) -> None:
         if not letters:
             return
         said = conversations.latest(connection, {letter.post.thread.ticket_id for letter in letters})
@@ -190,9 +219,13 @@ class Outbox:
         made: list[Letter] = []
         waiting_bytes = 0
         for letter in letters:
-            self._make(letter, said.get(letter.post.thread.ticket_id, ()), now, sharing)
-            made.append(letter)
-            waiting_bytes += len(letter.raw)
+            before = said.get(letter.post.thread.ticket_id, ())
+            one = None if before else ready.take(letter, now)
+            if one is None:
+                one = letter
+                self._make(one, before, now, sharing)
+            made.append(one)
+            waiting_bytes += len(one.raw)
             if waiting_bytes >= WAITING_BYTES:  # a file for twenty agents is not in memory twenty times
                 self._insert(connection, made, now)
                 made, waiting_bytes = [], 0
@@ -260,6 +293,10 @@ class Outbox:
         if heard is None or heard.message_id is None:
             return ()
         return _thread((*reversed(heard.references), heard.message_id))
+
+
+def _agents(letters: Sequence[Letter]) -> list[Address]:
+    return [Address(letter.agent.name, letter.agent.address) for letter in letters if letter.agent]
 
 
 def _thread(ids: Sequence[str]) -> tuple[str, ...]:

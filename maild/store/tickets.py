@@ -7,7 +7,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, func, select
+from sqlalchemy import Connection, and_, bindparam, func, select, text
 
 from maild.rules.routing import Action
 from maild.rules.tickets import Status
@@ -55,6 +55,25 @@ _OPENED_SINCE: Final = (
     .where(AddressRow.normal.in_(bindparam("senders", expanding=True)), TicketRow.created_at > bindparam("since"))
     .order_by(TicketRow.id)
 )
+
+
+_RESERVE: Final = {
+    "sqlite": text("UPDATE sqlite_sequence SET seq = seq + :count WHERE name = 'ticket' RETURNING seq"),
+    "postgresql": text("SELECT nextval(pg_get_serial_sequence('ticket', 'id')) FROM generate_series(1, :count)"),
+}
+_FIRST: Final = text("INSERT INTO sqlite_sequence (name, seq) VALUES ('ticket', :count)")  # nothing has had a number
+
+
+def reserve(connection: Connection, count: int) -> list[int]:
+    """Return as many numbers of tickets, which nobody else gets from now on."""
+    dialect = connection.dialect.name
+    numbers = list(connection.scalars(_RESERVE[dialect], {"count": count}))
+    if dialect != "sqlite":
+        return sorted(numbers)
+    if not numbers:
+        connection.execute(_FIRST, {"count": count})
+    last = numbers[0] if numbers else count
+    return list(range(last - count + 1, last + 1))
 
 
 class Opened(NamedTuple):

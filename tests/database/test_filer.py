@@ -35,10 +35,10 @@ def poison(monkeypatch: pytest.MonkeyPatch, word: str) -> None:
     """Let writing fail for every group that holds a mail with `word` in its subject."""
     written = filing.Writer.write
 
-    def write(self, connection, filings, now):
+    def write(self, connection, filings, now, foresight=None):
         if any(word in each.reading.message.subject for each in filings):
             raise RuntimeError("poison")
-        written(self, connection, filings, now)
+        written(self, connection, filings, now, foresight)
 
     monkeypatch.setattr(filing.Writer, "write", write)
 
@@ -288,10 +288,10 @@ def test_a_mail_that_kills_the_process_is_begun_alone_and_set_aside_in_the_end(
 ) -> None:
     written = filing.Writer.write
 
-    def write(self, connection, filings, now):
+    def write(self, connection, filings, now, foresight=None):
         if any("KILLER" in each.reading.message.subject for each in filings):
             raise KeyboardInterrupt  # nothing is tidied up, as by a kill
-        written(self, connection, filings, now)
+        written(self, connection, filings, now, foresight)
 
     monkeypatch.setattr(filing.Writer, "write", write)
     killer = desk.mail(BEN, "KILLER", work=False)

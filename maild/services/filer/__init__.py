@@ -186,12 +186,13 @@ class Filer:
             elsewhere = _unfiled(connection, claim.ids) if any(each.clues.message_ids for each in readings) else {}
             filings, later = _independent(self.examine(connection, mails, readings, now))
         filings, waiting = _in_order(filings, elsewhere, now)
+        foresight = self._writer.prepare(self._database, filings, now)
         with self._database.write() as connection:
             _give_back(connection, claim, waiting)
             if filings:
                 queues.hold(connection, claim.only([filing.mail.id for filing in filings]))
                 guard_again(connection, filings)
-                self._writer.write(connection, filings, now)
+                self._writer.write(connection, filings, now, foresight)
         for filing in filings:
             log.info(
                 filing.route.action.value,

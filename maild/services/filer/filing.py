@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import bindparam, select
 
-from maild.desk import Opening
+from maild.desk import Happening, Opening
 from maild.message.address import Address
 from maild.message.commands import Command, Fault
 from maild.message.forwarded import Passed
@@ -82,6 +82,7 @@ class Filing:
     by_agent: bool = False  # From is an agent's address
     absent: bool = False  # an agent's, held since it reads like a note that he is away
     signed: Reply | None = None  # an agent's answer with his signature, where his department sends it along
+    happening: Happening | None = None  # what it does to the ticket that it opens, once that is prepared
 
 
 _FETCH: Final = (

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, insert, update
 
 from maild import people
 from maild.config import Settings
-from maild.desk import Desk, Happening, Opening
+from maild.desk import Desk, Foresight, Happening, Opening
 from maild.inbox import held
 from maild.message import language
 from maild.message.address import Address, normalise
@@ -40,11 +40,13 @@ from maild.services.filer.filing import Filing, evidence
 from maild.services.filer.joining import named
 from maild.services.filer.requests import Requests
 from maild.services.filer.telling import transcribe
-from maild.store import conversations, search
+from maild.store import conversations, search, tickets
+from maild.store.engine import Database
 from maild.store.models import HistoryRow, MailRow, MailState
 
 log = structlog.get_logger("maild.filer")
 
+PREPARED_FROM: Final = 4  # tickets in a group: a further transaction costs as much as making the letters of one
 TEXT_KEPT: Final = 64_000  # characters of the new text that are kept beside the bytes
 _UPDATE: Final = update(MailRow).where(MailRow.id == bindparam("mail_id"))
 _STATES: Final = {
@@ -69,31 +71,63 @@ class Writer:
         self._requests = requests
         self._languages = tuple(languages)
 
-    def write(self, connection: Connection, filings: Sequence[Filing], now: datetime) -> None:
-        """Write `filings`; each is told the ticket on which it ended."""
+    def prepare(self, database: Database, filings: Sequence[Filing], now: datetime) -> Foresight | None:
+        """Do what can be done before `filings` are written, where many open tickets; None where few do.
+
+        Most of the work of a new ticket is its letters, and they bear its number. So the numbers are reserved, and who
+        writes is written down, in a short transaction of their own; what is not used of it is a gap in the numbers.
+        """
+        opening = [filing for filing in filings if filing.route.action is Action.OPEN]
+        if len(opening) < PREPARED_FROM:
+            return None
+        with database.write() as connection:
+            self._begin(connection, filings, now)
+            numbers = tickets.reserve(connection, len(opening))
+        happenings = []
+        for filing, number in zip(opening, numbers, strict=True):
+            if isinstance(filing.ticket, Opening):
+                filing.ticket.number = number
+            filing.happening = self._happening(filing, now)
+            if filing.happening is not None:
+                happenings.append(filing.happening)
+        with database.read() as connection:
+            return self._desk.prepare(connection, happenings, now)
+
+    def _begin(self, connection: Connection, filings: Sequence[Filing], now: datetime) -> None:
         people.trust_again(connection, {each.reading.sender for each in filings if each.alive})
         self._enrol(connection, filings, now)
+
+    def _happening(self, filing: Filing, now: datetime) -> Happening | None:
+        """Return what a mail does to its ticket, None if it does nothing."""
+        events = _events(filing, now, acknowledge=self._acknowledges(filing))
+        if not events or filing.ticket is None:
+            return None
+        return Happening(
+            filing.ticket,
+            events[0],
+            filing.reading.sender,
+            self._filed(filing),
+            filing.mail.id,
+            then=events[1:],
+            by_agent=filing.route.action in (Action.ANSWER, Action.NOTE),
+            faults=filing.orders.faults,
+            priority=filing.priority,
+        )
+
+    def write(
+        self, connection: Connection, filings: Sequence[Filing], now: datetime, foresight: Foresight | None = None
+    ) -> None:
+        """Write `filings`, by what was prepared; each is told the ticket on which it ended."""
+        if foresight is None:
+            self._begin(connection, filings, now)
         delaying.foresee(self._desk, connection, filings)
         happenings, owners = [], []
         for filing in filings:
-            events = _events(filing, now, acknowledge=self._acknowledges(filing))
-            if not events or filing.ticket is None:
-                continue
-            happenings.append(
-                Happening(
-                    filing.ticket,
-                    events[0],
-                    filing.reading.sender,
-                    self._filed(filing),
-                    filing.mail.id,
-                    then=events[1:],
-                    by_agent=filing.route.action in (Action.ANSWER, Action.NOTE),
-                    faults=filing.orders.faults,
-                    priority=filing.priority,
-                )
-            )
-            owners.append(filing)
-        outcomes = self._desk.handle(connection, happenings, now)
+            happening = filing.happening or self._happening(filing, now)
+            if happening is not None:
+                happenings.append(happening)
+                owners.append(filing)
+        outcomes = self._desk.handle(connection, happenings, now, foresight)
         for filing, outcome in zip(owners, outcomes, strict=True):
             if filing.ticket != outcome.ticket_id and filing.priority != "normal" and isinstance(filing.ticket, int):
                 filing.notes.append(f"{filing.priority}, as a new request of his would be")

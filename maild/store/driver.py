@@ -1,0 +1,70 @@
+"""Many rows, given to the database's driver itself, with the conversions of the models' own types.
+
+SQLAlchemy prepares each row of an `executemany` anew, which costs as much as writing it. A statement here is made once;
+what its values become for the driver can be reckoned before the transaction that holds others up (`Many.ready`).
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+from sqlalchemy import Connection, Dialect
+from sqlalchemy.exc import DBAPIError
+
+from maild.store.models import Base
+
+Ready = list[object]  # the values of a row, as the driver takes them
+
+
+class Many:
+    """A statement that is executed for many rows of a table."""
+
+    def __init__(self, sql: str, row: type[Base], columns: Sequence[str]) -> None:
+        """Make it of `sql`, in which `?` stands for the values of `columns` in turn."""
+        self._sql: Final = {"qmark": sql, "format": sql.replace("?", "%s"), "pyformat": sql.replace("?", "%s")}
+        self._types: Final[tuple[Any, ...]] = tuple(row.__table__.c[name].type for name in columns)
+        self._columns: Final = tuple(columns)
+        self._conversions: Final = lru_cache(maxsize=8)(self._converters)
+
+    def _converters(self, dialect: Dialect) -> tuple[tuple[str, Callable[[Any], object] | None], ...]:
+        processors = (each.dialect_impl(dialect).bind_processor(dialect) for each in self._types)
+        return tuple(zip(self._columns, processors, strict=True))
+
+    def ready(self, dialect: Dialect, row: Mapping[str, object]) -> Ready:
+        """Return the values of a row as the driver takes them."""
+        return [row[name] if convert is None else convert(row[name]) for name, convert in self._conversions(dialect)]
+
+    def execute(self, connection: Connection, rows: Iterable[Mapping[str, object]]) -> None:
+        """Execute it for `rows`, in the transaction of `connection`."""
+        self.execute_ready(connection, [self.ready(connection.dialect, row) for row in rows])
+
+    def execute_ready(self, connection: Connection, rows: Sequence[Ready]) -> None:
+        """Execute it for rows that are ready.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError: the database refuses one.
+        """
+        if not rows:
+            return
+        cursor = connection.connection.cursor()
+        sql = self._sql[connection.dialect.paramstyle]
+        try:
+            cursor.executemany(sql, rows)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise DBAPIError(sql, None, error) from error
+        finally:
+            cursor.close()
+
+
+def insert(row: type[Base], *columns: str) -> Many:
+    """Return what inserts rows with these columns."""
+    names = ", ".join(f'"{name}"' for name in columns)
+    values = ", ".join("?" for _ in columns)
+    return Many(f"INSERT INTO {row.__tablename__} ({names}) VALUES ({values})", row, columns)  # noqa: S608 - constants
+
+
+def update(row: type[Base], key: str, *columns: str) -> Many:
+    """Return what sets these columns of the row whose `key` is the last value."""
+    values = ", ".join(f'"{name}" = ?' for name in columns)
+    sql = f'UPDATE {row.__tablename__} SET {values} WHERE "{key}" = ?'  # noqa: S608 - constants
+    return Many(sql, row, (*columns, key))
