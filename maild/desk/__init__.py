@@ -22,15 +22,16 @@ from maild.config import Settings
 from maild.desk import measuring, undoing
 from maild.desk.assigning import Rota
 from maild.desk.batch import Batch
-from maild.desk.foresight import Foresight
+from maild.desk.foresight import Decided, Foresight, is_certain
 from maild.desk.happenings import MAILD, Happening, Opening, Outcome
-from maild.desk.rows import last_answers, load, make_due, number, purge, record_withheld, reminded, write
+from maild.desk.rows import last_answers, load, make_due, make_ready, number, purge, record_withheld, reminded, write
 from maild.desk.undoing import Deed
 from maild.message import bounce
 from maild.message.address import normalise
 from maild.message.commands import Fault
 from maild.outbox import About, FiledMail, Outbox, Post, Undelivered, Withheld
 from maild.rules import promises
+from maild.rules.assignment import Mode
 from maild.rules.events import DeliveryFailed
 from maild.rules.policy import Policy
 from maild.rules.tickets import Tell
@@ -62,14 +63,22 @@ class Desk:
         Each has a number that was reserved for it, and everybody in it is written down.
         """
         foresight = Foresight()
-        rota = Rota(self._settings, connection, lock=False)
-        batch = Batch(connection, self.policy, (), rota, foresight.decide)
+        batch = Batch(connection, self.policy, (), Rota(self._settings, connection, lock=False))
         for happening in happenings:
-            batch.happen(happening)
+            begin = len(batch.posts)
+            card, faults = batch.happen(happening)
+            if not faults and is_certain(happening) and not self._gives_by_turn(card.state.department):
+                foresight.decided[id(happening)] = Decided(happening, card, tuple(batch.posts[begin:]))
         for card in batch.cards():
             number(card)
+        for each in foresight.decided.values():
+            make_ready(connection, each.card)
         foresight.letters = self._outbox.prepare(connection, batch.posts, now)
         return foresight
+
+    def _gives_by_turn(self, name: str) -> bool:
+        department = self._settings.department(name)
+        return department is not None and Mode(department.assign) is not Mode.NONE
 
     def handle(
         self,
@@ -89,7 +98,7 @@ class Desk:
         foresight = foresight or Foresight()
         rota = Rota(self._settings, connection)
         tickets = [each.ticket for each in happenings if isinstance(each.ticket, int)]
-        batch = Batch(connection, self.policy, tickets, rota, foresight.decide)
+        batch = Batch(connection, self.policy, tickets, rota, foresight.decided)
         ended = [batch.happen(happening) for happening in happenings]
         write(connection, batch.cards(), now)
         rota.write()

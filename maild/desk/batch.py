@@ -1,6 +1,6 @@
 """The deciding of one batch, in memory: tickets change and mails to be told gather, nothing is written."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 
 from maild import people
 from maild.desk.assigning import Rota
+from maild.desk.foresight import Decided
 from maild.desk.happenings import MAILD, Happening, Opening
 from maild.desk.rows import Card, changes, load
 from maild.message.commands import Fault
@@ -38,8 +39,8 @@ from maild.rules.ticket import decide, rescheduled
 from maild.rules.tickets import Decision, Status, Tell, Ticket, opened
 from maild.store.models import TicketRow
 
-Decide = Callable[[Ticket, Event, Policy], Decision]
 PolicyOf = Callable[[str, str], Policy]  # of a department, for a requester
+_NOTHING: Final[Mapping[int, Decided]] = {}
 _OF_THREAD: Final = ("subject", "department", "requester", "participants")
 _GOES_ON: Final = (  # from an alias to its ticket
     CustomerWrote,
@@ -67,10 +68,15 @@ class Batch:
     """The deciding of one batch: cards change and posts gather, nothing is written."""
 
     def __init__(
-        self, connection: Connection, policy: PolicyOf, ticket_ids: Sequence[int], rota: Rota, decide: Decide = decide
+        self,
+        connection: Connection,
+        policy: PolicyOf,
+        ticket_ids: Sequence[int],
+        rota: Rota,
+        decided: Mapping[int, Decided] = _NOTHING,
     ) -> None:
         """Read the tickets of `ticket_ids`; `policy` is that of a department for a requester, `rota` gives tickets."""
-        self._decision = decide
+        self._decided = decided
         self._connection = connection
         self._rota = rota
         self._policy = policy
@@ -85,6 +91,10 @@ class Batch:
 
     def happen(self, happening: Happening) -> tuple[Card, tuple[Fault, ...]]:
         """Decide on one happening; return the ticket on which it ended and why it was refused, if it was."""
+        if foreseen := self._decided.get(id(happening)):
+            self._opened[id(happening.ticket)] = foreseen.card
+            self.posts += foreseen.posts
+            return foreseen.card, ()
         card = self._card(happening.ticket, happening.event.at)
         if isinstance(happening.event, _GOES_ON):
             card = self._living(card)
@@ -129,7 +139,7 @@ class Batch:
             department = event.department if isinstance(event, MoveTo) else state.department
             requester = event.address if isinstance(event, SetRequester) else state.requester
             policy = self._policy(department, requester)
-            decision = self._decision(state, event, policy)
+            decision = decide(state, event, policy)
             if isinstance(event, Tick) and decision.after.department != state.department:
                 policy = self._policy(decision.after.department, requester)
                 decision = replace(decision, after=rescheduled(decision.after, policy))
@@ -214,6 +224,7 @@ class Batch:
 
     def _change(self, card: Card, decision: Decision, happening: Happening) -> None:
         after = decision.after
+        card.ready = None
         card.changes += changes(card, after, happening)
         card.finished += decision.finished
         before, card.state, card.recorded = card.state, after, after

@@ -1,18 +1,28 @@
 """What can be known before a transaction, so that as little as possible is left to do while it holds others up.
 
-What happens to a ticket that does not exist yet depends on nothing that others could change: on the event, the policy
-and the ticket as it is opened. So it is decided, and its letters are made, before the transaction; within it everything
-goes its usual way, and only where the very same is asked again the answer is at hand. What came otherwise, since the
-limits of mail are reached or another agent has the turn, is worked out there, as if nothing had been foreseen.
+What happens to a ticket that a mail opens depends on nothing that others could change: on the event, the policy and the
+ticket as it is opened. So it is decided, its letters are made and its rows are ready before the transaction that writes
+them. Where it may come otherwise, since the ticket goes to an agent by turn, it is decided once more within it. Whether
+a letter may leave is always asked there; one that was made is taken if it is made of the very same.
 """
 
 from dataclasses import dataclass, field
 
-from maild.outbox import Letters
-from maild.rules.events import Event
-from maild.rules.policy import Policy
-from maild.rules.ticket import decide
-from maild.rules.tickets import Decision, Ticket
+from maild.desk.happenings import Happening
+from maild.desk.rows import Card
+from maild.outbox import Letters, Post
+from maild.rules.events import CustomerWrote, MarkSpam, Solved
+
+_ASKS_NOTHING = (CustomerWrote, Solved, MarkSpam)  # events by which nothing is looked up to decide
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The ticket that a happening opens, as it becomes, and who is to be told."""
+
+    happening: Happening
+    card: Card
+    posts: tuple[Post, ...]
 
 
 @dataclass(slots=True)
@@ -20,21 +30,9 @@ class Foresight:
     """What was decided and made."""
 
     letters: Letters = field(default_factory=Letters)
-    _decided: dict[int, tuple[Event, Ticket, Policy, Decision]] = field(
-        default_factory=dict
-    )  # by identity of the event
+    decided: dict[int, Decided] = field(default_factory=dict)  # by id() of the happening, which is kept here
 
-    def decide(self, ticket: Ticket, event: Event, policy: Policy) -> Decision:
-        """Return what `event` does to `ticket`, as `rules.ticket.decide` says or has said.
 
-        Raises:
-            Refused: it makes no sense.
-        """
-        known = self._decided.get(id(event))
-        if known is not None:
-            its_event, its_ticket, its_policy, decision = known
-            if its_event is event and its_policy is policy and its_ticket == ticket:
-                return decision
-        decision = decide(ticket, event, policy)
-        self._decided[id(event)] = event, ticket, policy, decision
-        return decision
+def is_certain(happening: Happening) -> bool:
+    """Return whether nothing is looked up to decide on `happening`, as long as its ticket goes to nobody by turn."""
+    return not happening.faults and all(isinstance(each, _ASKS_NOTHING) for each in (happening.event, *happening.then))

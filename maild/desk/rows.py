@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Dialect, bindparam, delete, func, insert, select, update
 
 from maild import people
 from maild.desk.happenings import MAILD, Happening, Opening
@@ -19,7 +19,7 @@ from maild.outbox import Thread, Withheld
 from maild.rules.events import Assign, KnowAs
 from maild.rules.levels import Finished
 from maild.rules.tickets import COMPUTED, FIELDS, PEOPLE, Status, Tell, Ticket
-from maild.store import search
+from maild.store import driver, search
 from maild.store.models import AddressRow, ClockRow, Direction, HistoryRow, MailRow, ParticipantRow, TicketRow
 
 log = structlog.get_logger("maild.desk")
@@ -52,9 +52,12 @@ _JOINED: Final = select(ParticipantRow.ticket_id, ParticipantRow.address_id, Par
     ParticipantRow.ticket_id.in_(bindparam("ids", expanding=True))
 )
 _INSERT: Final = insert(TicketRow).returning(TicketRow.id, sort_by_parameter_order=True)
-_INSERT_NUMBERED: Final = insert(TicketRow)
+_NEW: Final = ("id", *FIELDS, "requester_id", "language", "follows_id", "attempts")
+_INSERT_NUMBERED: Final = driver.insert(TicketRow, *_NEW)
 _UPDATE: Final = update(TicketRow).where(TicketRow.id == bindparam("ticket_id")).values(attempts=0)
-_INSERT_HISTORY: Final = insert(HistoryRow)
+_INSERT_HISTORY: Final = driver.insert(
+    HistoryRow, "ticket_id", "at", "actor", "cause", "mail_id", "field", "old", "new"
+)
 _INSERT_CLOCK: Final = insert(ClockRow)
 _REPLACED_CLOCK: Final = delete(ClockRow).where(
     ClockRow.ticket_id == bindparam("its_ticket"),
@@ -77,6 +80,7 @@ class Card:
     finished: list[Finished] = field(default_factory=list)  # clocks that ended
     purge: bool = False
     opened_at: datetime | None = None  # of a new ticket
+    ready: tuple[driver.Ready, list[driver.Ready]] | None = None  # its row and its history, of one that was prepared
     threads: list[Thread] = field(default_factory=list)  # as it was before, to which mails may have been asked for
 
 
@@ -168,9 +172,9 @@ def write(connection: Connection, cards: Sequence[Card], now: datetime) -> None:
     renamed = [card for card in changed if card.stored is not None and card.state.subject != card.stored.subject]
     search.note(connection, (-card.thread.ticket_id for card in renamed), now)
     _write_people(connection, cards)
-    history = [{**change, "ticket_id": card.thread.ticket_id} for card in cards for change in card.changes]
-    if history:
-        connection.execute(_INSERT_HISTORY, history)
+    dialect = connection.dialect
+    history = (card.ready[1] if card.ready else _ready_history(dialect, card) for card in cards)
+    _INSERT_HISTORY.execute_ready(connection, [each for several in history for each in several])
     _write_clocks(connection, cards)
 
 
@@ -212,6 +216,8 @@ def _write_people(connection: Connection, cards: Sequence[Card]) -> None:
     joining: list[dict[str, Any]] = []
     for card in cards:
         before = card.stored.participants if card.stored else frozenset()
+        if not card.stored and not card.thread.participants and not card.aliases:
+            continue  # most new tickets are of one alone
         at = card.changes[-1]["at"] if card.changes else card.state.since
         joined = [each for each in card.thread.participants if each.normal not in before]
         joining += [
@@ -240,15 +246,28 @@ def _insert(connection: Connection, fresh: Sequence[Card]) -> None:
     numbered = [card for card in fresh if card.opening and card.opening.number is not None]
     others = [card for card in fresh if card.opening and card.opening.number is None]
     if numbered:
-        connection.execute(
-            _INSERT_NUMBERED, [{**_new_columns(card), "id": card.opening.number} for card in numbered if card.opening]
-        )
         for card in numbered:
             number(card)
+        rows = [card.ready[0] if card.ready else _ready_ticket(connection.dialect, card) for card in numbered]
+        _INSERT_NUMBERED.execute_ready(connection, rows)
     if others:
         ids = connection.scalars(_INSERT, [_new_columns(card) for card in others]).all()
         for card, ticket_id in zip(others, ids, strict=True):
             number(card, ticket_id)
+
+
+def make_ready(connection: Connection, card: Card) -> None:
+    """Reckon what is written of a new ticket, which has its number, as the driver takes it."""
+    card.ready = _ready_ticket(connection.dialect, card), _ready_history(connection.dialect, card)
+
+
+def _ready_ticket(dialect: Dialect, card: Card) -> driver.Ready:
+    return _INSERT_NUMBERED.ready(dialect, {**_new_columns(card), "id": card.thread.ticket_id, "attempts": 0})
+
+
+def _ready_history(dialect: Dialect, card: Card) -> list[driver.Ready]:
+    ticket_id = card.thread.ticket_id
+    return [_INSERT_HISTORY.ready(dialect, {**change, "ticket_id": ticket_id}) for change in card.changes]
 
 
 def _new_columns(card: Card) -> dict[str, Any]:
@@ -284,8 +303,7 @@ def record_withheld(connection: Connection, withheld: Sequence[Withheld], now: d
                 update(TicketRow).where(TicketRow.id == ticket_id).values(silenced_until=each.silence_until)
             )
         log.info("withheld", ticket=ticket_id, purpose=each.tell.value, why=each.reason)
-    if rows:
-        connection.execute(_INSERT_HISTORY, rows)
+    _INSERT_HISTORY.execute(connection, rows)
 
 
 def make_due(connection: Connection, statuses: Iterable[Status], now: datetime) -> int:

@@ -16,12 +16,10 @@ from maild.store.models import Base
 Ready = list[object]  # the values of a row, as the driver takes them
 
 
-class Many:
-    """A statement that is executed for many rows of a table."""
+class Values:
+    """How the values of a row's columns are given to the driver."""
 
-    def __init__(self, sql: str, row: type[Base], columns: Sequence[str]) -> None:
-        """Make it of `sql`, in which `?` stands for the values of `columns` in turn."""
-        self._sql: Final = {"qmark": sql, "format": sql.replace("?", "%s"), "pyformat": sql.replace("?", "%s")}
+    def __init__(self, row: type[Base], columns: Sequence[str]) -> None:
         self._types: Final[tuple[Any, ...]] = tuple(row.__table__.c[name].type for name in columns)
         self._columns: Final = tuple(columns)
         self._conversions: Final = lru_cache(maxsize=8)(self._converters)
@@ -33,6 +31,19 @@ class Many:
     def ready(self, dialect: Dialect, row: Mapping[str, object]) -> Ready:
         """Return the values of a row as the driver takes them."""
         return [row[name] if convert is None else convert(row[name]) for name, convert in self._conversions(dialect)]
+
+
+class Many:
+    """A statement that is executed for many rows of a table."""
+
+    def __init__(self, sql: str, row: type[Base], columns: Sequence[str]) -> None:
+        """Make it of `sql`, in which `?` stands for the values of `columns` in turn."""
+        self._sql: Final = {"qmark": sql, "format": sql.replace("?", "%s"), "pyformat": sql.replace("?", "%s")}
+        self._values: Final = Values(row, columns)
+
+    def ready(self, dialect: Dialect, row: Mapping[str, object]) -> Ready:
+        """Return the values of a row as the driver takes them."""
+        return self._values.ready(dialect, row)
 
     def execute(self, connection: Connection, rows: Iterable[Mapping[str, object]]) -> None:
         """Execute it for `rows`, in the transaction of `connection`."""

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
@@ -91,6 +91,11 @@ class Database:
             self._writer, self._reader = self._open_sqlite()
         else:
             self._writer = self._reader = self._open_server()
+
+    @property
+    def dialect(self) -> Dialect:
+        """What statements and values are made for."""
+        return self._writer.dialect
 
     @property
     def path(self) -> Path:

@@ -20,7 +20,7 @@ from maild.outbox import Collision
 from maild.rules.events import Event
 from maild.rules.placing import Place
 from maild.rules.routing import Route
-from maild.store import raw
+from maild.store import driver, raw
 from maild.store.engine import Database
 from maild.store.models import MailRow, MailState
 
@@ -82,6 +82,8 @@ class Filing:
     by_agent: bool = False  # From is an agent's address
     absent: bool = False  # an agent's, held since it reads like a note that he is away
     signed: Reply | None = None  # an agent's answer with his signature, where his department sends it along
+    language: str | None = None  # in which a new request is written
+    read: tuple[Route, driver.Ready] | None = None  # what the mail's row says of it, and the route by which it does
     happening: Happening | None = None  # what it does to the ticket that it opens, once that is prepared
 
 

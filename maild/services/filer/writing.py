@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection, bindparam, insert, update
+from sqlalchemy import Connection, Dialect, insert
 
 from maild import people
 from maild.config import Settings
@@ -40,7 +40,7 @@ from maild.services.filer.filing import Filing, evidence
 from maild.services.filer.joining import named
 from maild.services.filer.requests import Requests
 from maild.services.filer.telling import transcribe
-from maild.store import conversations, search, tickets
+from maild.store import conversations, driver, search, tickets
 from maild.store.engine import Database
 from maild.store.models import HistoryRow, MailRow, MailState
 
@@ -48,7 +48,21 @@ log = structlog.get_logger("maild.filer")
 
 PREPARED_FROM: Final = 4  # tickets in a group: a further transaction costs as much as making the letters of one
 TEXT_KEPT: Final = 64_000  # characters of the new text that are kept beside the bytes
-_UPDATE: Final = update(MailRow).where(MailRow.id == bindparam("mail_id"))
+_READ: Final = (
+    "evidence",
+    "kind",
+    "message_id",
+    "references",
+    "thread_index",
+    "from_address",
+    "from_name",
+    "subject",
+    "sent_at",
+    "text",
+)
+_FILED: Final = ("due_at", "filed_at", "guarded_at", "state", "ticket_id", "purpose", "reason", "id")
+_UPDATE: Final = driver.update(MailRow, "id", *_READ, *_FILED[:-1])
+_OF_READ, _OF_FILED = driver.Values(MailRow, _READ), driver.Values(MailRow, _FILED)
 _STATES: Final = {
     Action.NOTED: MailState.NOTED,
     Action.RELEASE: MailState.NOTED,
@@ -77,7 +91,11 @@ class Writer:
         Most of the work of a new ticket is its letters, and they bear its number. So the numbers are reserved, and who
         writes is written down, in a short transaction of their own; what is not used of it is a gap in the numbers.
         """
+        for filing in filings:
+            filing.read = filing.route, self._ready(database.dialect, filing)
         opening = [filing for filing in filings if filing.route.action is Action.OPEN]
+        for filing in opening:
+            filing.language = language.detect(filing.reading.message, filing.reply.text, self._languages)
         if len(opening) < PREPARED_FROM:
             return None
         with database.write() as connection:
@@ -144,9 +162,7 @@ class Writer:
             }
             if failures:
                 self._desk.delivery_failed(connection, failures, now, proven=proven)
-        columns = [self._columns(filing, now) for filing in filings]
-        connection.execute(_UPDATE, columns)
-        search.note(connection, (each["mail_id"] for each in columns if _is_found(each)), now)
+        self._update(connection, filings, now)
         _record_released(connection, filings, now)
         self._release(connection, filings, now)
         _put_away(connection, filings)
@@ -208,7 +224,7 @@ class Writer:
     def _opening(self, filing: Filing, writer: Person, taking_part: tuple[Person, ...]) -> Opening:
         message = filing.reading.message
         department = self._settings.department(filing.department)
-        spoken = writer.language or language.detect(message, filing.reply.text, self._languages)
+        spoken = writer.language or filing.language
         return Opening(
             subject=(filing.passed.subject if filing.passed else message.subject)[:500],
             department=filing.department,
@@ -242,7 +258,7 @@ class Writer:
         on_ticket = filing.ticket if isinstance(filing.ticket, int) else None
         state = _STATES.get(filing.route.action, MailState.FILED)
         return {
-            "mail_id": filing.mail.id,
+            "id": filing.mail.id,
             "due_at": None,
             "filed_at": now,
             "guarded_at": now if filing.collision else filing.mail.guarded_at,
@@ -250,9 +266,24 @@ class Writer:
             "ticket_id": on_ticket if state is MailState.FILED else None,
             "purpose": filing.route.action.value,
             "reason": "; ".join([filing.route.reason, *filing.notes]),
-            "evidence": evidence(filing),
-            **columns_read(filing),
         }
+
+    def _ready(self, dialect: Dialect, filing: Filing) -> driver.Ready:
+        return _OF_READ.ready(dialect, {"evidence": evidence(filing), **columns_read(filing)})
+
+    def _update(self, connection: Connection, filings: Sequence[Filing], now: datetime) -> None:
+        """Write the rows of the mails themselves."""
+        dialect, rows, found = connection.dialect, [], []
+        for filing in filings:
+            columns = self._columns(filing, now)
+            route, read = filing.read or (None, [])
+            if route is not filing.route:  # the guard has seen something newer since
+                read = self._ready(dialect, filing)
+            rows.append([*read, *_OF_FILED.ready(dialect, columns)])
+            if _is_found(columns):
+                found.append(filing.mail.id)
+        _UPDATE.execute_ready(connection, rows)
+        search.note(connection, found, now)
 
 
 def columns_read(filing: Filing) -> dict[str, Any]:
