@@ -6,12 +6,14 @@ proves what it belongs to, are in `tokens`.
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import NamedTuple
 
 MOST_ADDRESS_OCTETS = 254  # RFC 5321 4.5.3.1.3, less the angle brackets
 MOST_LOCAL_OCTETS = 64  # RFC 5321 4.5.3.1.1
 MOST_DOMAIN_OCTETS = 255  # RFC 5321 4.5.3.1.2
 MOST_LABEL_OCTETS = 63  # RFC 1035 2.3.4
+MOST_REMEMBERED_CHARS = 400  # of an address
 
 _DOT_ATOM = re.compile(r"[^\s@.,:;<>()\[\]\\\"]+(?:\.[^\s@.,:;<>()\[\]\\\"]+)*")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
@@ -32,6 +34,11 @@ def normalise(address: str) -> str:
     RFC 5321 2.4 lets a host tell `Ada` from `ada`; no host that matters does. Nothing else is taken for the same:
     with case folding a long s would be an s, and its holder somebody else.
     """
+    return _normalised(address) if len(address) <= MOST_REMEMBERED_CHARS else _normalised.__wrapped__(address)
+
+
+@lru_cache(maxsize=4_096)  # the same few addresses are compared a dozen times for each mail
+def _normalised(address: str) -> str:
     local, at, domain = _parts(address)
     if not at:
         return domain.lower()

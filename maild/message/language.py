@@ -7,7 +7,7 @@ a Dutch mail is not German because Dutch was not among the choices.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Final
 
 from maild.message.parse import Message
@@ -86,7 +86,7 @@ def guess(text: str) -> str | None:
         prose = _NOT_PROSE.sub(" ", prose)
     prose = prose[:_TEXT_CHARACTERS].lower()
     if prose.isascii():
-        return _by_words(set(_ascii_words(prose))) if _FOUR_LETTERS.search(prose) else None
+        return _by_words(_ascii_words(prose)) if _FOUR_LETTERS.search(prose) else None
     letters = sum(map(str.isalpha, prose))
     if letters < 4:
         return None
@@ -97,13 +97,13 @@ def guess(text: str) -> str | None:
     return _by_words(set(_WORDS.findall(prose)))
 
 
-def _ascii_words(prose: str) -> Iterator[str]:
-    """Yield what `_WORDS` finds in ASCII, several times faster."""
-    for word in prose.translate(_ASCII_SPACES).split():
-        if "'" in word:
-            yield from _WORDS.findall(word)
-        else:
-            yield word
+def _ascii_words(prose: str) -> set[str]:
+    """Return what `_WORDS` finds in ASCII, each once, several times faster."""
+    found = set(prose.translate(_ASCII_SPACES).split())
+    for word in [each for each in found if "'" in each]:
+        found.remove(word)
+        found.update(_WORDS.findall(word))
+    return found
 
 
 def _by_words(words: set[str]) -> str | None:

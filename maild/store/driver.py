@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.exc import DBAPIError
 
-from maild.store.models import Base
+from maild.store.models import Base, UtcDateTime
 
 Ready = list[object]  # the values of a row, as the driver takes them
 
@@ -25,12 +25,18 @@ class Values:
         self._conversions: Final = lru_cache(maxsize=8)(self._converters)
 
     def _converters(self, dialect: Dialect) -> tuple[tuple[str, Callable[[Any], object] | None], ...]:
-        processors = (each.dialect_impl(dialect).bind_processor(dialect) for each in self._types)
-        return tuple(zip(self._columns, processors, strict=True))
+        return tuple((name, _conversion(each, dialect)) for name, each in zip(self._columns, self._types, strict=True))
 
     def ready(self, dialect: Dialect, row: Mapping[str, object]) -> Ready:
         """Return the values of a row as the driver takes them."""
         return [row[name] if convert is None else convert(row[name]) for name, convert in self._conversions(dialect)]
+
+
+def _conversion(column: Any, dialect: Dialect) -> Callable[[Any], object] | None:
+    convert: Callable[[Any], object] | None = column.dialect_impl(dialect).bind_processor(dialect)
+    if convert is not None and isinstance(column, UtcDateTime):
+        return lru_cache(maxsize=1_024)(convert)  # a group is of one instant
+    return convert
 
 
 class Many:

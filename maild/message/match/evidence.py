@@ -162,8 +162,10 @@ class _Search:
         seen: set[str] = set()
         for text in (message.text, message.html):
             body = text[:MOST_BODY_CHARS].lower()
+            if _BEGINS_LIKE_TOKEN.search(body) is None:
+                continue
             found = self._proven(_tokens(body), seen)
-            if not found and _BEGINS_LIKE_TOKEN.search(body):
+            if not found:
                 found = self._proven(_tokens(_LINE_END.sub("", body)), seen)  # wrapped before its MAC
             yield from (Signed(Kind.BODY_TOKEN, token.ticket_id, "signed token in the body") for token in found)
 
