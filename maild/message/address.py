@@ -109,6 +109,11 @@ def valid(address: str) -> bool:
     A subset of RFC 5321 and 6531: a dot-atom, one `@`, a domain of labels. Quoted local parts and address literals,
     which nobody uses and much software misreads, are refused, as is every control, space and invisible character.
     """
+    return len(address) <= MOST_ADDRESS_OCTETS and _valid(address)
+
+
+@lru_cache(maxsize=4_096)
+def _valid(address: str) -> bool:
     local, at, domain = address.partition("@")
     if not at or "@" in domain:
         return False

@@ -13,6 +13,7 @@ from maild.message.reply import Reply
 from maild.people import Person
 from maild.rules.tickets import Tell, Ticket
 from maild.store.conversations import UNPROVEN_ACKNOWLEDGEMENT, Newer
+from maild.store.driver import Ready
 from maild.store.threads import Whole
 from maild.templates.pieces import Change, Deed
 
@@ -172,6 +173,7 @@ class Letter:
     text: str = ""
     files: tuple[File, ...] = ()
     raw: bytes = b""
+    ready: Ready | None = None  # its row, of one that was made beforehand
 
     @property
     def automatic(self) -> bool:

@@ -1,12 +1,11 @@
 """From posts to rows: letters are addressed, permitted, worded, composed and written."""
 
-import hashlib
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from maild import people
 from maild.config import Settings
@@ -14,12 +13,11 @@ from maild.config.desks import Agent, Department
 from maild.message.address import Address, normalise, valid
 from maild.message.compose import Automatic, Draft, Extra, compose
 from maild.message.tokens import Keys, Role, Token, Undo, message_id, release_address, reply_address, sign, undo_token
-from maild.outbox import gathering
+from maild.outbox import gathering, rows
 from maild.outbox.counts import Counts
 from maild.outbox.facts import Facts
 from maild.outbox.gathering import Gathering
 from maild.outbox.letters import (
-    SOURCE,
     TO_AGENTS,
     Asked,
     Collision,
@@ -27,7 +25,6 @@ from maild.outbox.letters import (
     FiledMail,
     Letter,
     Post,
-    Undelivered,
     Withheld,
 )
 from maild.outbox.made import Letters
@@ -36,15 +33,12 @@ from maild.outbox.words import Words
 from maild.people import Person
 from maild.rules.limits import Refusal
 from maild.rules.tickets import Tell
-from maild.store import agents, conversations, raw, search
-from maild.store.models import DeliveryRow, DeliveryState, Direction, MailRow, MailState
+from maild.store import agents, conversations
 from maild.templates import Templates
 
 AGENTS_THREAD: Final = "agents"  # nonce of the id that all mails of a ticket to agents refer to; no mail bears it
 REFERENCES_KEPT: Final = 30
 WAITING_BYTES: Final = 4 << 20  # of mails that are composed and not written yet; reached by the last one
-_INSERT_MAIL: Final = insert(MailRow).returning(MailRow.id, sort_by_parameter_order=True)
-_INSERT_DELIVERY: Final = insert(DeliveryRow)
 _OF_CUSTOMERS: Final = frozenset({Tell.NOTIFICATION, Tell.WAITING, Tell.BREACHED})  # they wait for no absent agent
 _REPLIES: Final = frozenset({Tell.ACKNOWLEDGEMENT, Tell.FOLLOW_UP, Tell.RETURNED})
 
@@ -98,6 +92,7 @@ class Outbox:
         sharing = Sharing(self._templates)
         for letter in self._permitted(connection, letters, now)[0] if letters else ():
             self._make(letter, (), now, sharing)
+            letter.ready = rows.ready(connection.dialect, letter, now)
             if not made.keep(letter):
                 break
         return made
@@ -227,24 +222,10 @@ class Outbox:
             made.append(one)
             waiting_bytes += len(one.raw)
             if waiting_bytes >= WAITING_BYTES:  # a file for twenty agents is not in memory twenty times
-                self._insert(connection, made, now)
+                rows.write(connection, made, now)
                 made, waiting_bytes = [], 0
         if made:
-            self._insert(connection, made, now)
-
-    def _insert(self, connection: Connection, letters: Sequence[Letter], now: datetime) -> None:
-        mail_ids = connection.scalars(_INSERT_MAIL, [_mail(each, now) for each in letters]).all()
-        raw.write(connection, zip(mail_ids, (letter.raw for letter in letters), strict=True))
-        deliveries = [
-            _delivery(mail_id, letter, person, now)
-            for mail_id, letter in zip(mail_ids, letters, strict=True)
-            for person in letter.recipients
-        ]
-        connection.execute(_INSERT_DELIVERY, deliveries)
-        for letter in letters:
-            letter.raw = b""
-        spoken = zip(mail_ids, letters, strict=True)
-        search.note(connection, (mail_id for mail_id, letter in spoken if letter.post.tell is Tell.ANSWER), now)
+            rows.write(connection, made, now)
 
     def _make(self, letter: Letter, said: Sequence[conversations.Said], now: datetime, sharing: Sharing) -> None:
         """Address, word and compose a letter whose ticket has its number."""
@@ -321,56 +302,3 @@ def _automatic(letter: Letter) -> Automatic:
     if not letter.automatic:
         return Automatic.NO
     return Automatic.REPLIED if letter.post.tell in _REPLIES else Automatic.GENERATED
-
-
-def _mail(letter: Letter, now: datetime) -> dict[str, Any]:
-    post = letter.post
-    return {
-        "direction": Direction.OUT,
-        "state": MailState.OUT,
-        # Not the identity of a mail that comes in: our own mail that comes back is a row of its own.
-        "fingerprint": hashlib.sha256(b"out\0" + letter.message_id.encode()).digest(),
-        "stored_at": now,
-        "source": post.agent or SOURCE,
-        "envelope_from": None,
-        "recipients": [each.address for each in letter.recipients],
-        "size_bytes": len(letter.raw),
-        "ticket_id": post.thread.ticket_id,
-        "purpose": letter.purpose,
-        "message_id": letter.message_id,
-        "references": list(reversed(letter.references)),
-        "from_address": post.agent or normalise(letter.department.address),
-        "from_name": letter.speaker,
-        "subject": letter.subject[:998],
-        "sent_at": now,
-        "text": letter.text or None,
-        "about_id": _about(post),
-        "attempts": 0,
-    }
-
-
-def _about(post: Post) -> int | None:
-    """Return the mail that a post tells of, None if it tells of none."""
-    match post.about:
-        case FiledMail():
-            return post.about.id
-        case Collision() | Undelivered() | Done():
-            return post.about.mail_id
-        case Asked() | None:
-            return None
-
-
-def _delivery(mail_id: int, letter: Letter, person: Person, now: datetime) -> dict[str, Any]:
-    return {
-        "mail_id": mail_id,
-        "ticket_id": letter.post.thread.ticket_id,
-        "address_id": person.address_id,
-        "recipient": person.address,
-        "reply_to": letter.reply_to[person.address_id],
-        "leave": letter.leave.get(person.address_id),
-        "automatic": letter.automatic,
-        "state": DeliveryState.QUEUED,
-        "created_at": now,
-        "due_at": now,
-        "attempts": 0,
-    }

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from maild.store.models import Base, UtcDateTime
 
+MOST_AT_ONCE: Final = 200  # rows of one statement; SQLite takes 32,766 values
 Ready = list[object]  # the values of a row, as the driver takes them
 
 
@@ -28,7 +29,13 @@ class Values:
         return tuple((name, _conversion(each, dialect)) for name, each in zip(self._columns, self._types, strict=True))
 
     def ready(self, dialect: Dialect, row: Mapping[str, object]) -> Ready:
-        """Return the values of a row as the driver takes them."""
+        """Return the values of a row as the driver takes them.
+
+        Raises:
+            KeyError: it has other columns than the statement.
+        """
+        if len(row) != len(self._columns):
+            raise KeyError(f"not the columns of the statement: {set(row) ^ set(self._columns)}")
         return [row[name] if convert is None else convert(row[name]) for name, convert in self._conversions(dialect)]
 
 
@@ -71,6 +78,32 @@ class Many:
             raise DBAPIError(sql, None, error) from error
         finally:
             cursor.close()
+
+    def execute_returning(self, connection: Connection, rows: Sequence[Ready], key: str, value: str) -> dict[Any, Any]:
+        """Execute an insert for rows that are ready; return `value` of each by its `key`, both as the driver has them.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError: the database refuses one.
+        """
+        found: dict[Any, Any] = {}
+        sql = self._sql[connection.dialect.paramstyle]
+        head, values = sql[: sql.rindex("(")], sql[sql.rindex("(") :]
+        cursor = connection.connection.cursor()
+        try:
+            for start in range(0, len(rows), MOST_AT_ONCE):
+                some = rows[start : start + MOST_AT_ONCE]
+                several = f'{head}{", ".join([values] * len(some))} RETURNING "{key}", "{value}"'
+                cursor.execute(several, [each for row in some for each in row])
+                found.update((_plain(name), each) for name, each in cursor.fetchall())
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise DBAPIError(sql, None, error) from error
+        finally:
+            cursor.close()
+        return found
+
+
+def _plain(value: object) -> object:
+    return bytes(value) if isinstance(value, memoryview) else value
 
 
 def insert(row: type[Base], *columns: str) -> Many:

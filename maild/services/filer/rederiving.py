@@ -18,10 +18,10 @@ from maild.message import reading, reply
 from maild.message.match import Verdict
 from maild.message.parse import parse
 from maild.rules.routing import Action, Route
+from maild.services.filer.columns import columns_read
 from maild.services.filer.commanding import Commander
 from maild.services.filer.examining import Examiner
 from maild.services.filer.filing import Filing, Inbound
-from maild.services.filer.writing import columns_read
 from maild.store import conversations
 from maild.store.models import MailRow
 from maild.templates.replies import Prepared

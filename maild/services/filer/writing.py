@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import structlog
-from sqlalchemy import Connection, Dialect, insert
+from sqlalchemy import Connection, insert
 
 from maild import people
 from maild.config import Settings
@@ -14,7 +14,6 @@ from maild.inbox import held
 from maild.message import language
 from maild.message.address import Address, normalise
 from maild.message.classify import Kind
-from maild.message.forwarded import Passed
 from maild.message.rating import read as read_rating
 from maild.message.reading import Reading
 from maild.outbox import FiledMail
@@ -35,42 +34,19 @@ from maild.rules.events import (
 from maild.rules.routing import Action
 from maild.rules.telling import GOOD
 from maild.rules.tickets import Tell
-from maild.services.filer import delaying
-from maild.services.filer.filing import Filing, evidence
+from maild.services.filer import columns, delaying
+from maild.services.filer.columns import STATES
+from maild.services.filer.filing import Filing
 from maild.services.filer.joining import named
 from maild.services.filer.requests import Requests
 from maild.services.filer.telling import transcribe
-from maild.store import conversations, driver, search, tickets
+from maild.store import conversations, tickets
 from maild.store.engine import Database
-from maild.store.models import HistoryRow, MailRow, MailState
+from maild.store.models import HistoryRow
 
 log = structlog.get_logger("maild.filer")
 
 PREPARED_FROM: Final = 4  # tickets in a group: a further transaction costs as much as making the letters of one
-TEXT_KEPT: Final = 64_000  # characters of the new text that are kept beside the bytes
-_READ: Final = (
-    "evidence",
-    "kind",
-    "message_id",
-    "references",
-    "thread_index",
-    "from_address",
-    "from_name",
-    "subject",
-    "sent_at",
-    "text",
-)
-_FILED: Final = ("due_at", "filed_at", "guarded_at", "state", "ticket_id", "purpose", "reason", "id")
-_UPDATE: Final = driver.update(MailRow, "id", *_READ, *_FILED[:-1])
-_OF_READ, _OF_FILED = driver.Values(MailRow, _READ), driver.Values(MailRow, _FILED)
-_STATES: Final = {
-    Action.NOTED: MailState.NOTED,
-    Action.RELEASE: MailState.NOTED,
-    Action.REJECT: MailState.NOTED,
-    Action.DESK: MailState.NOTED,
-    Action.DELAYED: MailState.DELAYED,
-    Action.HELD: MailState.HELD,
-}
 
 
 class Writer:
@@ -92,7 +68,7 @@ class Writer:
         writes is written down, in a short transaction of their own; what is not used of it is a gap in the numbers.
         """
         for filing in filings:
-            filing.read = filing.route, self._ready(database.dialect, filing)
+            filing.read = filing.route, columns.ready(database.dialect, filing)
         opening = [filing for filing in filings if filing.route.action is Action.OPEN]
         for filing in opening:
             filing.language = language.detect(filing.reading.message, filing.reply.text, self._languages)
@@ -162,7 +138,7 @@ class Writer:
             }
             if failures:
                 self._desk.delivery_failed(connection, failures, now, proven=proven)
-        self._update(connection, filings, now)
+        columns.update(connection, filings, now)
         _record_released(connection, filings, now)
         self._release(connection, filings, now)
         _put_away(connection, filings)
@@ -254,70 +230,6 @@ class Writer:
             noted=passed.comment if passed else "",
         )
 
-    def _columns(self, filing: Filing, now: datetime) -> dict[str, Any]:
-        on_ticket = filing.ticket if isinstance(filing.ticket, int) else None
-        state = _STATES.get(filing.route.action, MailState.FILED)
-        return {
-            "id": filing.mail.id,
-            "due_at": None,
-            "filed_at": now,
-            "guarded_at": now if filing.collision else filing.mail.guarded_at,
-            "state": state,
-            "ticket_id": on_ticket if state is MailState.FILED else None,
-            "purpose": filing.route.action.value,
-            "reason": "; ".join([filing.route.reason, *filing.notes]),
-        }
-
-    def _ready(self, dialect: Dialect, filing: Filing) -> driver.Ready:
-        return _OF_READ.ready(dialect, {"evidence": evidence(filing), **columns_read(filing)})
-
-    def _update(self, connection: Connection, filings: Sequence[Filing], now: datetime) -> None:
-        """Write the rows of the mails themselves."""
-        dialect, rows, found = connection.dialect, [], []
-        for filing in filings:
-            columns = self._columns(filing, now)
-            route, read = filing.read or (None, [])
-            if route is not filing.route:  # the guard has seen something newer since
-                read = self._ready(dialect, filing)
-            rows.append([*read, *_OF_FILED.ready(dialect, columns)])
-            if _is_found(columns):
-                found.append(filing.mail.id)
-        _UPDATE.execute_ready(connection, rows)
-        search.note(connection, found, now)
-
-
-def columns_read(filing: Filing) -> dict[str, Any]:
-    """Return the columns that say what was read from a mail; `rederiving` reads them again from its bytes."""
-    each, message = filing.reading, filing.reading.message
-    return {
-        "kind": each.kind.value,
-        "message_id": _stored(message.message_id, 998),
-        "references": [*message.in_reply_to, *reversed(message.references)][:50],
-        "thread_index": _thread_index(each),
-        "from_address": each.sender[:320],
-        "from_name": _stored(each.author.name, 320),
-        "subject": _stored(message.subject, 998),
-        "sent_at": message.date,
-        "text": _stored(filing.reply.text, TEXT_KEPT),
-        "passed_by": each.sender[:320] if filing.passed else None,
-        "noted": _stored(filing.passed.comment, TEXT_KEPT) if filing.passed else None,
-        **(_of_passed(filing.passed) if filing.passed else {}),
-    }
-
-
-def _of_passed(passed: Passed) -> dict[str, Any]:
-    """Return what the row of a mail says that an agent passed on: its author's, and what his program knows it by."""
-    author = passed.author or Address("", "")
-    said: dict[str, Any] = {
-        "from_address": normalise(author.address)[:320],
-        "from_name": _stored(author.name, 320),
-        "subject": _stored(passed.subject, 998),
-    }
-    if passed.attached is not None:
-        original = passed.attached
-        said["references"] = [each for each in (original.message_id, *reversed(original.references)) if each][:50]
-    return said
-
 
 def _customer(filing: Filing) -> Address:
     """Return whose ticket a mail opens."""
@@ -330,11 +242,11 @@ def _events(filing: Filing, now: datetime, *, acknowledge: bool) -> tuple[Event,
     What was in a mailbox before maild tells nobody anything: it becomes a ticket that is resolved, with its own date,
     or a part of one, which it leaves as it is.
     """
-    if filing.orders.events and filing.route.action not in _STATES:
+    if filing.orders.events and filing.route.action not in STATES:
         return filing.orders.events
     if filing.place is not None and filing.place.spam:
         return CustomerWrote(filing.mail.old_since or now, acknowledge=False, notify=False), MarkSpam(now)
-    if filing.mail.old_since is None or filing.route.action in _STATES:
+    if filing.mail.old_since is None or filing.route.action in STATES:
         event = _event(filing, now, acknowledge=acknowledge)
         return () if event is None else (event,)
     if filing.route.action is not Action.OPEN:
@@ -370,11 +282,6 @@ def _event(filing: Filing, now: datetime, *, acknowledge: bool) -> Event | None:
             return NoteWritten(now)
 
 
-def _is_found(columns: dict[str, Any]) -> bool:
-    """Return whether a mail is found by its words: one on a ticket, but for answers, which are found as they left."""
-    return columns["ticket_id"] is not None and columns["purpose"] != Action.ANSWER
-
-
 def _is_asked(filing: Filing) -> bool:
     return filing.route.confirm and filing.mail.old_since is None
 
@@ -393,7 +300,7 @@ def _record_released(connection: Connection, filings: Sequence[Filing], now: dat
             "mail_id": filing.mail.id,
         }
         for filing in filings
-        if filing.mail.released_by and isinstance(filing.ticket, int) and filing.route.action not in _STATES
+        if filing.mail.released_by and isinstance(filing.ticket, int) and filing.route.action not in STATES
     ]
     if rows:
         connection.execute(insert(HistoryRow), rows)
@@ -423,12 +330,3 @@ def _server_words(each: Reading) -> str:
     failed = each.bounce.failed if each.bounce else ()
     said = next((f"{one.status} {one.diagnostic}".strip() for one in failed if one.permanent), "")
     return said or "the mail could not be delivered"
-
-
-def _thread_index(each: Reading) -> str | None:
-    return next(iter(each.clues.thread_indexes), None)
-
-
-def _stored(text: str, limit: int) -> str | None:
-    """Return text as a database takes it: no NUL (PostgreSQL refuses it), no half characters, not endless."""
-    return text[:limit].replace("\x00", "").encode("utf-8", "replace").decode("utf-8") or None
