@@ -110,10 +110,10 @@ def test_trouble_of_the_database_sets_no_mail_aside(
 ) -> None:
     written, full = filing.Writer.write, [True]
 
-    def write(self, connection, filings, now):
+    def write(self, connection, filings, now, foresight=None):
         if full:
             raise DatabaseBusyError("INSERT", None, Exception("database or disk is full"))
-        written(self, connection, filings, now)
+        written(self, connection, filings, now, foresight)
 
     monkeypatch.setattr(filing.Writer, "write", write)
     mails = [desk.mail(f"c{number}@customer.example", f"Request {number}", work=False) for number in range(3)]
