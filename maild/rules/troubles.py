@@ -12,6 +12,7 @@ was set aside. A relay that is away for a while is a warning.
     relay       unusable for 15 min         for 2 h               15 min
     waiting     a delivery is 1 h old       -                     -
     mailbox     fails for 5 min             for 1 h               (the poller tells)
+    unread      a mail cannot be fetched    -                     at once
     disk        below 1 GiB                 below 256 MiB         at once
     database    -                           damaged               at once
     held        for 3 days                  -                     at once
@@ -70,8 +71,8 @@ class Trouble(NamedTuple):
 
 
 NAMES: Final = (
-    "daemon", "queue", "filing", "aside", "relay", "waiting", "mailbox", "disk", "database", "held", "clock", "backup",
-    "flood", "time",
+    "daemon", "queue", "filing", "aside", "relay", "waiting", "mailbox", "unread", "disk", "database", "held", "clock",
+    "backup", "flood", "time",
 )  # fmt: skip
 
 
@@ -169,6 +170,10 @@ def _leaving(standing: Mapping[str, Any]) -> Iterator[Trouble]:
             level = Level.CRITICAL if fails > MAILBOX_GONE else Level.WARNING
             text = f"mailbox {each['name']} cannot be fetched: {each['error']}"
             yield Trouble(level, text, f"mailbox {each['name']}", f"maild mailbox test {each['name']}")
+        if each["unread"]:
+            text = f"mails of mailbox {each['name']} that its server does not give: {each['unread']}; they stay there"
+            fix = "read them by a mail program; the log names them; they are tried again once a day"
+            yield Trouble(Level.WARNING, text, f"unread {each['name']}", fix, AT_ONCE)
 
 
 def _flood(standing: Mapping[str, Any]) -> Iterator[Trouble]:

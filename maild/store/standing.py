@@ -42,6 +42,7 @@ SHOWN: Final = 5  # of each kind of failure
 DOMAINS_SHOWN: Final = 10
 MOST_QUEUED: Final = 20_000  # deliveries that are told by domain
 MOST_LOOKED_AT: Final = 100_000  # deliveries among which failures are looked for
+UNREAD_TRIES: Final = 5  # to fetch a mail, after half an hour: see MISSED_WAIT of the poller
 UNSETTLED: Final = (MailState.STORED, MailState.HELD, MailState.FAILED)
 LIVING: Final = (Status.NEW, Status.OPEN, Status.ANSWERED, Status.POSTPONED, Status.RESOLVED)
 QUEUED: Final = DeliveryRow.due_at.is_not(None) & (DeliveryRow.state == DeliveryState.QUEUED)  # by the index of due
@@ -274,9 +275,15 @@ def _mailboxes(connection: Connection) -> list[dict[str, Any]]:
             MailboxRow.failing_since,
             MailboxRow.error,
             MailboxRow.due_at,
+            MailboxRow.missed,
         ).order_by(MailboxRow.name, MailboxRow.folder)
     )
-    return [dict(row) for row in rows.mappings()]
+    found = []
+    for row in rows.mappings():
+        missed = (row["missed"] or {}).values()  # the numbers of tries, and when the next is
+        unread = sum(1 for tries, _ in missed if tries >= UNREAD_TRIES)
+        found.append({**{name: value for name, value in row.items() if name != "missed"}, "unread": unread})
+    return found
 
 
 def _last(connection: Connection) -> dict[str, Any]:

@@ -44,7 +44,7 @@ CONTRACT: dict[str, tuple[str, str, str]] = {
             "open answered postponed resolved closed spam deleted merged) departments waiting(count "
             "oldest_ticket oldest_since) domains failures(mails_set_aside deliveries_failed_lately "
             "deliveries_tried_again) filing(count) held(count oldest_at) mailboxes[name folder "
-            "last_success_at failing_since error due_at] relay(waiting failing_since reason) "
+            "last_success_at failing_since error due_at unread] relay(waiting failing_since reason) "
             "last(mail_stored_at delivery_sent_at ticket_opened_at) disk(database_bytes free_bytes "
             "total_bytes) integrity(checked_at fault) backup(at) version database(url schema journal(mode "
             "synchronous reason)) level alarms[level name text fix]"

@@ -193,6 +193,19 @@ def test_a_mail_that_was_set_aside_and_one_that_cannot_leave_want_a_look(shell: 
     ]
 
 
+def test_mails_that_a_server_does_not_give_want_a_look(shell: Shell) -> None:
+    again = NOON.isoformat()
+    with shell.desk.database.write() as connection:
+        connection.execute(
+            insert(MailboxRow).values(name="support", folder="INBOX", missed={"7": [5, again], "8": [1, again]})
+        )
+    found = standing.standing(shell.desk.database, NOON)
+    texts = [each.text for each in troubles.found(found)]
+
+    assert "mails of mailbox support that its server does not give: 1; they stay there" in texts
+    assert "missed" not in found["mailboxes"][0]
+
+
 def test_a_mailbox_that_fails_for_long_wants_a_person(shell: Shell) -> None:
     with shell.desk.database.write() as connection:
         connection.execute(
