@@ -4,15 +4,16 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import click
 import pytest
 
 from maild import cli
-from maild.rules import limits
+from maild.rules import clock, limits, pace
 from maild.rules.routing import Action
-from maild.rules.tickets import Status
+from maild.rules.tickets import DELETED_KEPT, SPAM_KEPT, Status
 from maild.services import filer
 from maild.services.filer.commanding import AVAILABLE
 from maild.services.filer.requests import ANSWERED
@@ -147,6 +148,18 @@ def test_limits_are_told_as_they_are() -> None:
     ]
     assert [each for each in told if each not in page] == []
     assert f"at most {limits.TO_AGENT[0][1]} mails an hour on one ticket" in page
+
+
+def test_times_are_told_as_they_are() -> None:
+    page = (ROOT / "docs" / "operate.md").read_text()
+    minute = timedelta(minutes=1)
+    told = [
+        f"for {pace.GAP // minute} minutes or more, and more than {pace.MASS} tickets",
+        f"moved by up to {clock.TOLERANCE // minute} minutes",
+        f"more than {clock.LONGEST_DOWN.days} days after it",
+        f"Spam goes after {SPAM_KEPT.days} days, what agents deleted after {DELETED_KEPT.days}",
+    ]
+    assert [each for each in told if each not in page] == []
 
 
 def test_the_flow_counts_as_the_filer_does() -> None:
