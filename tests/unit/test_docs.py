@@ -129,6 +129,22 @@ def test_the_layers_are_those_that_are_checked() -> None:
     assert layers(block) == [set(re.findall(r"\w+", layer)) for layer in contract["layers"]]
 
 
+HEADER = re.compile(r"(?:x|list|auto|resent|thread|in-reply|return|content|dkim)-[a-z-]+")
+NO_HEADERS = {"auto-replied", "auto-generated", "list-style-type", "x-zip-compressed"}
+
+
+def test_the_page_on_mail_names_every_header_that_is_looked_at() -> None:
+    page = (ROOT / "docs" / "mail.md").read_text().lower()
+    looked_at = {
+        node.value
+        for path in sorted((ROOT / "maild" / "message").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and HEADER.fullmatch(node.value)
+    }
+    assert len(looked_at) > 50
+    assert sorted(each for each in looked_at - NO_HEADERS if not re.search(rf"\b{each}\b(?!-)", page)) == []
+
+
 def test_limits_are_told_as_they_are() -> None:
     page = (ROOT / "docs" / "operate.md").read_text()
     known = Limits()
