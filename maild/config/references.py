@@ -130,11 +130,7 @@ def _no_agent(address: Any, agents: Mapping[str, Any], path: Path) -> Iterator[F
 
 
 def _leads(written: Tables) -> Iterator[Fault]:
-    agents = {
-        normalise(table["address"]): ()
-        for _, table in _tables(written, "agent")
-        if isinstance(table.get("address"), str)
-    }
+    agents = _departments_of_agents(written)
     for index, table in _tables(written, "department"):
         yield from _no_agent(table.get("lead"), agents, ("department", index, "lead"))
 
@@ -156,24 +152,11 @@ def _domains(written: Tables) -> Iterator[Fault]:
 def _addresses(written: Tables) -> Iterator[Fault]:
     """No address means two things; in particular mail to an agent must not come back to a department, for ever."""
     owners: dict[str, str] = {}
-    form = _table(written, "maild").get("reply_form", "plus")
-    for index, table in _tables(written, "department"):
-        aliases = table.get("aliases")
-        written_at: list[tuple[Path, Any]] = [(("department", index, "address"), table.get("address"))]
-        for place, alias in enumerate(aliases if isinstance(aliases, list | tuple) else ()):
-            written_at.append((("department", index, "aliases", place), alias))
-        for path, address in written_at:
-            if not isinstance(address, str):
-                continue
-            if owner := owners.get(normalise(address)):
-                yield path, f"expected another address: this one is {owner}"
-            owners.setdefault(normalise(address), f"that of department {table.get('name', index + 1)!r}")
-        address = table.get("address")
-        if form == "plus" and isinstance(address, str) and valid(address.strip()) and not fits(address, "plus"):
-            text = (
-                "expected at most 16 characters before the @: the signed part that answers carry needs the rest of 64"
-            )
-            yield ("department", index, "address"), text
+    for path, ours, name in _addresses_of_departments(written):
+        if owner := owners.get(normalise(ours)):
+            yield path, f"expected another address: this one is {owner}"
+        owners.setdefault(normalise(ours), f"that of department {name!r}")
+    yield from _unsignable(written)
     for index, table in _tables(written, "agent"):
         address = table.get("address")
         if not isinstance(address, str):
@@ -185,6 +168,27 @@ def _addresses(written: Tables) -> Iterator[Fault]:
     operator = _table(written, "maild").get("operator")
     if isinstance(operator, str) and "department" in (owner := owners.get(normalise(operator), "")):
         yield ("maild", "operator"), f"expected another address: this one is {owner}, so alerts would become tickets"
+
+
+def _addresses_of_departments(written: Tables) -> Iterator[tuple[Path, str, Any]]:
+    """Yield each address of a department, with its place and what the department is called."""
+    for index, table in _tables(written, "department"):
+        aliases = table.get("aliases")
+        some = list(enumerate(aliases if isinstance(aliases, list | tuple) else ()))
+        places: list[tuple[Path, Any]] = [(("department", index, "address"), table.get("address"))]
+        places += [(("department", index, "aliases", place), alias) for place, alias in some]
+        yield from ((path, one, table.get("name", index + 1)) for path, one in places if isinstance(one, str))
+
+
+def _unsignable(written: Tables) -> Iterator[Fault]:
+    """Answers to a department carry a signed part, for which its address must leave room."""
+    if _table(written, "maild").get("reply_form", "plus") != "plus":
+        return
+    expected = "expected at most 16 characters before the @: the signed part that answers carry needs the rest of 64"
+    for index, table in _tables(written, "department"):
+        address = table.get("address")
+        if isinstance(address, str) and valid(address.strip()) and not fits(address, "plus"):
+            yield ("department", index, "address"), expected
 
 
 def _loop(written: Tables) -> Iterator[Fault]:

@@ -78,7 +78,7 @@ def collect(
 ) -> Clues:
     """Return all evidence that `message` carries; never raises.
 
-    `recipients` are those of the envelope; `ours` as for `address.signed_part`. Without `now` a retired key is
+    `recipients` are those of the envelope; `ours` as for `tokens.signed_part`. Without `now` a retired key is
     believed for ever.
     """
     search = _Search(keys, ours, now)
