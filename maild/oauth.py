@@ -26,7 +26,6 @@ from typing import Any, Final
 
 import structlog
 from sqlalchemy import or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.config import Settings
 from maild.config.login import OAuth
@@ -34,6 +33,7 @@ from maild.config.passwords import NoPassword
 from maild.message.compose import clean
 from maild.store.engine import Database
 from maild.store.models import TokenRow
+from maild.store.upsert import upsert
 
 log = structlog.get_logger("maild.oauth")
 
@@ -180,9 +180,8 @@ class Tokens:
             )
         columns = self._columns(answer, None)
         with self._database.write() as connection:
-            make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
             connection.execute(
-                make(TokenRow)
+                upsert(connection, TokenRow)
                 .values(name=_name(application, user), **columns)
                 .on_conflict_do_update(index_elements=["name"], set_=columns)
             )
@@ -225,9 +224,10 @@ class Tokens:
         """
         with self._database.write() as connection:
             if create:
-                make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
                 connection.execute(
-                    make(TokenRow).values(name=name, changed_at=now).on_conflict_do_nothing(index_elements=["name"])
+                    upsert(connection, TokenRow)
+                    .values(name=name, changed_at=now)
+                    .on_conflict_do_nothing(index_elements=["name"])
                 )
             row = connection.execute(
                 select(TokenRow.refresh_token, TokenRow.access_token, TokenRow.expires_at)

@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.message.address import Address, normalise, spelled, valid
 from maild.store.models import AddressRow, PersonRow
+from maild.store.upsert import upsert
 
 MOST_CHARACTERS: Final = 320  # of an address or a name: the columns' width
 
@@ -99,12 +99,13 @@ def enrol(connection: Connection, mailboxes: Iterable[Address], now: datetime) -
 def _add(connection: Connection, missing: dict[str, Address], now: datetime) -> None:
     people = [{"name": _stored(mailbox.name), "created_at": now} for _, mailbox in sorted(missing.items())]
     ids = connection.scalars(_ADD_PEOPLE, people).all()
-    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     rows = [
         {"person_id": id_, "normal": _stored(normal), "address": _stored(spelled(mailbox.address))}
         for id_, (normal, mailbox) in zip(ids, sorted(missing.items()), strict=True)  # two nodes add in one order
     ]
-    added = connection.scalars(make(AddressRow).on_conflict_do_nothing().returning(AddressRow.person_id), rows).all()
+    added = connection.scalars(
+        upsert(connection, AddressRow).on_conflict_do_nothing().returning(AddressRow.person_id), rows
+    ).all()
     if len(added) < len(ids):  # another node met the same person at the same moment
         connection.execute(delete(PersonRow).where(PersonRow.id.in_(set(ids) - set(added))))
 

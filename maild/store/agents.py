@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.rules.tickets import TO_SOLVE
 from maild.store.models import AgentRow, DutyRow, TicketRow
+from maild.store.upsert import upsert
 
 FOR_EVER: Final = datetime(9000, 1, 1, tzinfo=UTC)  # away until he is back
 
@@ -44,10 +44,9 @@ def leave(connection: Connection, agent: str, until: datetime) -> None:
 
 def enrol(connection: Connection, agents: Iterable[str]) -> None:
     """Write down those of `agents` who have no row."""
-    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     rows = [{"agent": agent} for agent in agents]
     if rows:
-        connection.execute(make(AgentRow).on_conflict_do_nothing(), rows)
+        connection.execute(upsert(connection, AgentRow).on_conflict_do_nothing(), rows)
 
 
 _TURNS: Final = select(DutyRow.department, DutyRow.agent, DutyRow.turn)
@@ -59,10 +58,9 @@ def turns(
     """Return the turn of each (department, agent), locked until the transaction ends; without `lock` as it is now."""
     if not lock:
         return {(row.department, row.agent): row.turn for row in connection.execute(_TURNS)}
-    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     rows = [{"department": department, "agent": agent, "turn": 0} for department, agent in sorted(duties)]
     if rows:
-        connection.execute(make(DutyRow).on_conflict_do_nothing(), rows)
+        connection.execute(upsert(connection, DutyRow).on_conflict_do_nothing(), rows)
     found = connection.execute(_TURNS.order_by(DutyRow.department, DutyRow.agent).with_for_update())
     return {(row.department, row.agent): row.turn for row in found}
 

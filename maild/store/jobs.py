@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.store import queues
 from maild.store.engine import Database
 from maild.store.models import JobRow
+from maild.store.upsert import upsert
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,10 @@ def claim(database: Database, name: str, now: datetime, lease: timedelta) -> Job
         return None
     until = now + lease
     with database.write() as connection:
-        make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
         if row is None:
-            connection.execute(make(JobRow).values(name=name, due_at=now, attempts=0).on_conflict_do_nothing())
+            connection.execute(
+                upsert(connection, JobRow).values(name=name, due_at=now, attempts=0).on_conflict_do_nothing()
+            )
         row = connection.execute(wanted.where(JobRow.due_at <= now).with_for_update(skip_locked=True)).one_or_none()
         if row is None:
             return None
@@ -58,8 +59,7 @@ def done(connection: Connection, job: Job, again_at: datetime | None, now: datet
 
 def note(connection: Connection, name: str, now: datetime) -> None:
     """Remember that something was done that nobody is to do again by itself."""
-    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    noted = make(JobRow).values(name=name, due_at=None, attempts=0, done_at=now)
+    noted = upsert(connection, JobRow).values(name=name, due_at=None, attempts=0, done_at=now)
     connection.execute(noted.on_conflict_do_update(index_elements=["name"], set_={"done_at": now, "due_at": None}))
 
 

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.store.models import MailRow, ScheduleRow
+from maild.store.upsert import upsert
 
 _ONE: Final = 1
 _COLUMNS: Final = (
@@ -55,9 +55,10 @@ def desk_time(connection: Connection, wall: datetime) -> datetime:
 
 def note(connection: Connection, **values: Any) -> None:
     """Remember `values`, columns of the row."""
-    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     connection.execute(
-        make(ScheduleRow).values(id=_ONE, **values).on_conflict_do_update(index_elements=["id"], set_=values)
+        upsert(connection, ScheduleRow)
+        .values(id=_ONE, **values)
+        .on_conflict_do_update(index_elements=["id"], set_=values)
     )
 
 

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import RowMapping, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.config import Settings
 from maild.outbox import alert
@@ -23,6 +22,7 @@ from maild.services.imap_poller.wire import Pace
 from maild.store import queues
 from maild.store.engine import Database
 from maild.store.models import MailboxRow
+from maild.store.upsert import upsert
 
 LEASE: Final = timedelta(minutes=6)  # must exceed two operations and a wait: wire.Pace
 MISSED_LIMIT: Final = 10_000  # UIDs
@@ -150,9 +150,8 @@ _FIELDS: Final = frozenset(each.name for each in fields(State))
 def enrol(database: Database, name: str, folder: str, now: datetime) -> None:
     """See that a folder has a row; a new one is due at once."""
     with database.write() as connection:
-        make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
         connection.execute(
-            make(MailboxRow)
+            upsert(connection, MailboxRow)
             .values(name=name, folder=folder, due_at=now, attempts=0, last_uid=0, old_uid=0)
             .on_conflict_do_nothing(index_elements=["name", "folder"])
         )
