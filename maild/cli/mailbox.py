@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from maild.cli.answers.fetched import Look
     from maild.config import Settings
     from maild.config.connections import Mailbox
-    from maild.oauth import Tokens
+    from maild.oauth.tokens import Tokens
     from maild.services.imap_poller.probe import Probe
     from maild.store.engine import Database
 
@@ -121,7 +121,7 @@ def login(config: Path | None, name: str) -> int:
     which it ends is pasted back. Any browser on any machine will do.
     """
     from maild.config.passwords import NoPassword
-    from maild.oauth import NoToken
+    from maild.oauth.provider import NoToken
     from maild.store import schema
 
     settings = settings_of(config)
@@ -147,21 +147,21 @@ def login(config: Path | None, name: str) -> int:
 
 
 def _log_in(settings: "Settings", tokens: "Tokens", application: str, user: str) -> None:
-    from maild import oauth
+    from maild.oauth import consent
 
     known = settings.oauth[application]
     match known.flow:
         case "device":
-            device = oauth.begin_device(known)
+            device = consent.begin_device(known)
             output.say(f"Open {device.url} and type in the code {device.user_code}, as {user}. Waiting ...")
-            answer = oauth.finish_device(known, device, threading.Event().wait)
+            answer = consent.finish_device(known, device, threading.Event().wait)
         case "browser":
-            consent = oauth.begin_browser(known, user)
+            page = consent.begin_browser(known, user)
             output.say("Open this page in any browser, and let maild in:\n")
-            click.echo(consent.url, err=True)
+            click.echo(page.url, err=True)
             output.say("\nIt ends at a page that cannot be shown. Copy the address of that page.")
             pasted = click.prompt("Paste it here", err=True)
-            answer = oauth.finish_browser(known, consent, pasted)
+            answer = consent.finish_browser(known, page, pasted)
         case "client-credentials":
             tokens.access_token(application, user)
             return
@@ -189,7 +189,7 @@ def _mailbox(settings: "Settings", name: str) -> "Mailbox":
 
 
 def _tokens(database: "Database", settings: "Settings") -> "Tokens":
-    from maild.oauth import Tokens
+    from maild.oauth.tokens import Tokens
 
     return Tokens(database, settings, partial(now, database))
 

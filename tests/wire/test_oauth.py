@@ -8,11 +8,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from sqlalchemy import select
 
-from maild import oauth
 from maild.cli import main as commands
 from maild.config import Settings
 from maild.config.connections import Relay as RelaySettings
-from maild.oauth import NoToken, Tokens
+from maild.oauth.consent import begin_browser, begin_device, finish_browser, finish_device
+from maild.oauth.provider import NoToken
+from maild.oauth.tokens import RENEWING, Tokens, _name
 from maild.services.sender.relay import Relay, RelayTrouble
 from maild.store.engine import Database
 from maild.store.models import TokenRow
@@ -160,8 +161,8 @@ def test_a_renewal_that_a_kill_cut_off_is_done_by_another_after_a_while(
     tokens: Tokens, clock: FakeClock, database: Database
 ) -> None:
     clock.advance(hours=1)
-    assert tokens._lease(oauth._name("office", USER), clock(), clock() + oauth.RENEWING, create=False) == "refresh-1"
-    clock.advance(oauth.RENEWING + timedelta(seconds=1))
+    assert tokens._lease(_name("office", USER), clock(), clock() + RENEWING, create=False) == "refresh-1"
+    clock.advance(RENEWING + timedelta(seconds=1))
 
     assert tokens.access_token("office", USER) == "access-2"
 
@@ -187,11 +188,11 @@ def test_nobody_logged_in_yet_is_said(database: Database, provider: Provider, cl
 
 def test_a_device_code_is_waited_for_as_the_provider_says(provider: Provider) -> None:
     known = settings_of(provider).oauth["office"]
-    device = oauth.begin_device(known)
+    device = begin_device(known)
     provider.pending = 2
     provider.answers.append((400, b'{"error": "slow_down"}'))
     waits: list[float] = []
-    answer = oauth.finish_device(known, device, waits.append)
+    answer = finish_device(known, device, waits.append)
 
     assert (device.url, device.user_code) == ("http://x/d", "ABCD-EFGH")
     assert answer["access_token"] == "access-1"
@@ -200,21 +201,21 @@ def test_a_device_code_is_waited_for_as_the_provider_says(provider: Provider) ->
 
 def test_a_device_code_that_nobody_types_in_ends(provider: Provider) -> None:
     known = settings_of(provider).oauth["office"]
-    device = oauth.begin_device(known)
+    device = begin_device(known)
     provider.pending = 1000
     with pytest.raises(NoToken, match="in time"):
-        oauth.finish_device(known, device, lambda _seconds: None)
+        finish_device(known, device, lambda _seconds: None)
 
     assert len(provider.forms) == 61
 
 
 def test_a_pasted_address_is_checked_and_exchanged(provider: Provider) -> None:
     known = settings_of(provider, more='flow = "browser"').oauth["office"]
-    consent = oauth.begin_browser(known, USER)
+    consent = begin_browser(known, USER)
     asked = {key: values[0] for key, values in parse_qs(urlsplit(consent.url).query).items()}
     provider.codes["c0de"] = asked["code_challenge"]
     ended = f"{asked['redirect_uri']}?state={asked['state']}&code=c0de&scope=x"
-    answer = oauth.finish_browser(known, consent, f"  {ended}\n")
+    answer = finish_browser(known, consent, f"  {ended}\n")
 
     assert answer["refresh_token"] == "refresh-1"
     assert provider.forms[0]["code_verifier"] == consent.verifier
@@ -224,7 +225,7 @@ def test_a_pasted_address_is_checked_and_exchanged(provider: Provider) -> None:
         ("http://127.0.0.1/?error=access_denied", "access_denied"),
     ):
         with pytest.raises(NoToken, match=said):
-            oauth.finish_browser(known, consent, wrong)
+            finish_browser(known, consent, wrong)
 
 
 def test_a_mailbox_is_read_by_token_and_a_withdrawn_one_is_replaced(

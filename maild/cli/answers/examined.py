@@ -26,7 +26,7 @@ from maild.cli.access import database_of, desk_or_empty, now, shown_url, sqlite_
 from maild.cli.answers.mailboxes import counted, probed
 from maild.cli.output import count
 from maild.config import ConfigError, Settings, Smtp
-from maild.oauth import Tokens
+from maild.oauth.tokens import Tokens
 from maild.services.sender import Relay, RelayTrouble
 from maild.store import schema, search
 from maild.store.engine import Database

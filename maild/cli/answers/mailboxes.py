@@ -5,7 +5,7 @@ from functools import partial
 from maild.cli.access import now
 from maild.config import Settings
 from maild.config.connections import Mailbox
-from maild.oauth import Tokens
+from maild.oauth.tokens import Tokens
 from maild.services.imap_poller.probe import Probe, probe
 from maild.services.imap_poller.progress import known
 from maild.store.engine import Database

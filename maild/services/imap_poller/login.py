@@ -2,7 +2,8 @@
 
 from maild.config.connections import Mailbox
 from maild.config.passwords import NoPassword
-from maild.oauth import NoToken, Tokens
+from maild.oauth.provider import NoToken
+from maild.oauth.tokens import Tokens
 from maild.services.imap_poller.connection import Connection
 from maild.services.imap_poller.trouble import Step, Trouble
 

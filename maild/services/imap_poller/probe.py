@@ -5,7 +5,7 @@ from datetime import UTC, datetime, time
 from typing import Final
 
 from maild.config.connections import Mailbox
-from maild.oauth import Tokens
+from maild.oauth.tokens import Tokens
 from maild.services.imap_poller import advice
 from maild.services.imap_poller.connection import Connection
 from maild.services.imap_poller.login import log_in

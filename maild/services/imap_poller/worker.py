@@ -17,7 +17,7 @@ import structlog
 
 from maild.config import Settings
 from maild.config.connections import Mailbox
-from maild.oauth import Tokens
+from maild.oauth.tokens import Tokens
 from maild.services.imap_poller import progress
 from maild.services.imap_poller.connection import Connection, Seen, Selected
 from maild.services.imap_poller.fetching import BATCH_MAILS, LOOK_MAILS, Batch, Fetcher, Submit, apply, newest

@@ -20,7 +20,8 @@ from typing import Final
 from maild.config.connections import Relay as RelaySettings
 from maild.config.passwords import NoPassword
 from maild.message.compose import clean, in_ascii, needs_utf8
-from maild.oauth import NoToken, Tokens
+from maild.oauth.provider import NoToken
+from maild.oauth.tokens import Tokens
 
 CONNECT_S: Final = 30.0
 COMMAND_S: Final = 60.0

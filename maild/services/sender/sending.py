@@ -26,7 +26,7 @@ from maild.config import Settings
 from maild.desk import Desk
 from maild.message.compose import Unsendable, for_recipient, route
 from maild.message.tokens import Keys, bounce_address
-from maild.oauth import Tokens
+from maild.oauth.tokens import Tokens
 from maild.rules.retry import SENDING_LASTS, SENDING_WAITS, next_try
 from maild.services.sender import queue
 from maild.services.sender.queue import Conversation, Letter

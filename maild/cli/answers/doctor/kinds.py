@@ -14,7 +14,7 @@ from maild.cli.answers.mailboxes import probed
 from maild.config import Settings
 from maild.config.connections import Mailbox
 from maild.message.lookup import Lookup
-from maild.oauth import Tokens
+from maild.oauth.tokens import Tokens
 from maild.services.imap_poller.probe import Probe
 from maild.services.sender import Relay, RelayTrouble
 from maild.store.engine import Database

@@ -16,7 +16,7 @@ from maild.config.desks import Department
 from maild.message.address import Address, normalise
 from maild.message.compose import Automatic, Draft, compose
 from maild.message.tokens import message_id
-from maild.oauth import Tokens
+from maild.oauth.tokens import Tokens
 from maild.services.sender import Outcome, Relay, RelayTrouble, Result
 from maild.store import keys as signing_keys
 from maild.store.models import Direction, MailRow
