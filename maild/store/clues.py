@@ -9,14 +9,7 @@ from typing import Final
 from sqlalchemy import Connection, Executable, bindparam, select
 
 from maild.message.match import Known, KnownTicket
-from maild.store.models import (
-    AddressRow,
-    DeliveryRow,
-    Direction,
-    MailRow,
-    ParticipantRow,
-    TicketRow,
-)
+from maild.store.models import AddressRow, DeliveryRow, Direction, MailRow, ParticipantRow, TicketRow
 
 MOST_MERGES: Final = 20  # a longer chain of merged tickets is followed no further
 # Newest first, so the oldest is kept: who repeats a known Message-ID must not draw answers to his own ticket.

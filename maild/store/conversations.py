@@ -12,10 +12,7 @@ from sqlalchemy import Connection, and_, bindparam, func, or_, select
 
 from maild.rules.routing import Action
 from maild.rules.tickets import Tell
-from maild.store.models import (
-    Direction,
-    MailRow,
-)
+from maild.store.models import Direction, MailRow
 
 UNPROVEN_ACKNOWLEDGEMENT: Final = "acknowledgement_unproven"  # the purpose of one to an address that is not proven
 LATEST: Final = 8  # mails of a ticket that are quoted, referred to and recognised in answers

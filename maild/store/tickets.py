@@ -11,13 +11,7 @@ from sqlalchemy import Connection, and_, bindparam, func, select, text
 
 from maild.rules.routing import Action
 from maild.rules.tickets import Status
-from maild.store.models import (
-    AddressRow,
-    HistoryRow,
-    MailRow,
-    PersonRow,
-    TicketRow,
-)
+from maild.store.models import AddressRow, HistoryRow, MailRow, PersonRow, TicketRow
 
 _REOPENINGS: Final = (
     select(HistoryRow.actor, func.count())

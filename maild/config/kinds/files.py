@@ -8,11 +8,7 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import (
-    AfterValidator,
-    StringConstraints,
-    ValidationInfo,
-)
+from pydantic import AfterValidator, StringConstraints, ValidationInfo
 
 from maild.config import passwords
 

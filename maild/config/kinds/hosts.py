@@ -4,10 +4,7 @@ import ipaddress
 import re
 from typing import Annotated, NamedTuple
 
-from pydantic import (
-    Field,
-    StrictInt,
-)
+from pydantic import Field, StrictInt
 
 from maild.config.kinds import from_text
 

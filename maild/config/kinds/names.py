@@ -3,12 +3,7 @@
 import re
 from typing import Annotated, Final
 
-from pydantic import (
-    Field,
-    PlainValidator,
-    StrictInt,
-    StringConstraints,
-)
+from pydantic import Field, PlainValidator, StrictInt, StringConstraints
 
 from maild.config.kinds import from_text
 from maild.message.address import normalise, valid

@@ -8,9 +8,7 @@ from functools import lru_cache
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import (
-    PlainValidator,
-)
+from pydantic import PlainValidator
 
 from maild.config.kinds import from_text
 from maild.rules.working_time import ALL_WEEK, Hours, Span
