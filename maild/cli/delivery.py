@@ -23,7 +23,7 @@ def command() -> None:
 @configured
 @answering_json
 @click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Only these; may be repeated")
-@click.option("--ticket", type=click.IntRange(1), metavar="ID", help="Only of this ticket")
+@click.option("--ticket", type=output.NUMBER, metavar="ID", help="Only of this ticket")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many")
 def list_(config: Path | None, as_json: bool, states: tuple[str, ...], ticket: int | None, limit: int) -> None:
     """List deliveries, the newest first."""
@@ -63,7 +63,7 @@ def _print(found: list[dict[str, Any]], at: datetime) -> None:
 @command.command("retry")
 @configured
 @answering_json
-@click.argument("ids", type=click.IntRange(1), metavar="ID...", nargs=-1, required=True)
+@click.argument("ids", type=output.NUMBER, metavar="ID...", nargs=-1, required=True)
 def retry(config: Path | None, as_json: bool, ids: tuple[int, ...]) -> int:
     """Try deliveries again at once: those that wait, failed or were cancelled."""
     from maild.cli.answers import deliveries
@@ -74,7 +74,7 @@ def retry(config: Path | None, as_json: bool, ids: tuple[int, ...]) -> int:
 @command.command("cancel")
 @configured
 @answering_json
-@click.argument("ids", type=click.IntRange(1), metavar="ID...", nargs=-1, required=True)
+@click.argument("ids", type=output.NUMBER, metavar="ID...", nargs=-1, required=True)
 def cancel(config: Path | None, as_json: bool, ids: tuple[int, ...]) -> int:
     """Give up deliveries that wait. One that is being sent at this moment may arrive nevertheless."""
     from maild.cli.answers import deliveries

@@ -28,7 +28,7 @@ def command() -> None:
 @configured
 @answering_json
 @click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Only these; may be repeated")
-@click.option("--ticket", type=click.IntRange(1), metavar="ID", help="Only of this ticket")
+@click.option("--ticket", type=output.NUMBER, metavar="ID", help="Only of this ticket")
 @click.option("--kind", type=click.Choice(KINDS), help="Only of this kind")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many")
 def list_(
@@ -71,7 +71,7 @@ def _print_list(found: list[dict[str, Any]], at: datetime) -> None:
 @configured
 @answering_json
 @click.option("--raw", is_flag=True, help="Give the mail itself, to the last byte")
-@click.argument("mail_id", type=click.IntRange(1), metavar="ID")
+@click.argument("mail_id", type=output.NUMBER, metavar="ID")
 def show(config: Path | None, as_json: bool, raw: bool, mail_id: int) -> None:
     """Show a mail: what was read from it, why it is where it is, and where it went."""
     from maild.cli.answers import mails
@@ -159,7 +159,7 @@ def _print_text(text: str) -> None:
 @command.command("retry")
 @configured
 @answering_json
-@click.argument("ids", type=click.IntRange(1), metavar="ID...", nargs=-1, required=True)
+@click.argument("ids", type=output.NUMBER, metavar="ID...", nargs=-1, required=True)
 def retry(config: Path | None, as_json: bool, ids: tuple[int, ...]) -> int:
     """File mails again that were set aside, from their stored bytes; the daemon does it within seconds."""
     from maild.cli.answers import mails
@@ -172,7 +172,7 @@ def retry(config: Path | None, as_json: bool, ids: tuple[int, ...]) -> int:
 @command.command("release")
 @configured
 @answering_json
-@click.argument("ids", type=click.IntRange(1), metavar="ID...", nargs=-1, required=True)
+@click.argument("ids", type=output.NUMBER, metavar="ID...", nargs=-1, required=True)
 def release(config: Path | None, as_json: bool, ids: tuple[int, ...]) -> int:
     """Let held mails through, as if the proof that they lack had been there; the daemon files them within seconds.
 
@@ -188,7 +188,7 @@ def release(config: Path | None, as_json: bool, ids: tuple[int, ...]) -> int:
 @command.command("reject")
 @configured
 @answering_json
-@click.argument("ids", type=click.IntRange(1), metavar="ID...", nargs=-1, required=True)
+@click.argument("ids", type=output.NUMBER, metavar="ID...", nargs=-1, required=True)
 def reject(config: Path | None, as_json: bool, ids: tuple[int, ...]) -> int:
     """Put held mails away: they stay in the store, nobody is told, and nothing is ever done with them."""
     from maild.cli.answers import mails

@@ -21,6 +21,7 @@ from typing import Any, Final
 import click
 
 VERSION: Final = 1  # of the envelope; it changes when a key changes its meaning
+NUMBER: Final = click.IntRange(1, 2**63 - 1)  # of a ticket, a mail, a delivery: what databases can be asked for
 NARROWEST: Final = 8  # columns that a cut cell keeps
 NARROW_TERMINAL: Final = 40
 MOST_MARKS: Final = 4  # accents on one letter; more of them climb into other lines

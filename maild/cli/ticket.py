@@ -121,7 +121,7 @@ def _print_list(found: list[dict[str, Any]], at: datetime) -> None:
 @command.command("show")
 @configured
 @answering_json
-@click.argument("ticket_id", type=click.IntRange(1), metavar="ID")
+@click.argument("ticket_id", type=output.NUMBER, metavar="ID")
 def show(config: Path | None, as_json: bool, ticket_id: int) -> None:
     """Show a ticket with its messages; `maild mail show` has each of them in full."""
     from maild.cli.answers import tickets
@@ -201,7 +201,7 @@ def _person(name: str, address: str) -> str:
 @command.command("history")
 @configured
 @answering_json
-@click.argument("ticket_id", type=click.IntRange(1), metavar="ID")
+@click.argument("ticket_id", type=output.NUMBER, metavar="ID")
 def history(config: Path | None, as_json: bool, ticket_id: int) -> None:
     """Show all that ever changed about a ticket: when, who, why, by which mail."""
     from maild.cli.answers import tickets
@@ -236,9 +236,9 @@ def _short(value: str | None) -> str:
 @command.command("set")
 @configured
 @answering_json
-@click.argument("ticket_ids", type=click.IntRange(1), metavar="ID...", nargs=-1, required=True)
+@click.argument("ticket_ids", type=output.NUMBER, metavar="ID...", nargs=-1, required=True)
 @click.option("--status", type=click.Choice(WANTED), help="'open' also takes a ticket out of spam or deleted")
-@click.option("--merge-into", type=click.IntRange(1), metavar="ID", help="They are the same request as that ticket")
+@click.option("--merge-into", type=output.NUMBER, metavar="ID", help="They are the same request as that ticket")
 @click.option("--postpone-until", metavar="WHEN", help="'2d', '3bd', 'friday 14:00', '2026-03-02 9:00'")
 def set_(
     config: Path | None,

@@ -157,6 +157,16 @@ def test_the_history_names_each_change_with_actor_cause_and_mail(shell: Shell) -
     assert "new -> answered" in shell("ticket", "history", 1).out
 
 
+@pytest.mark.parametrize(
+    "words", [("ticket", "show"), ("ticket", "history"), ("mail", "show"), ("mail", "retry"), ("delivery", "cancel")]
+)
+def test_a_number_that_no_database_knows_is_wrongly_used(shell: Shell, words: tuple[str, ...]) -> None:
+    answer = shell(*words, "99999999999999999999")
+
+    assert answer.status == 64
+    assert "99999999999999999999 is not in the range" in answer.err
+
+
 @pytest.mark.parametrize("verb", ["show", "history"])
 def test_a_ticket_that_is_not_there_is_told_with_the_newest(shell: Shell, verb: str) -> None:
     assert shell("ticket", verb, 7).err == "there is no ticket 7; there are no tickets yet\n"
