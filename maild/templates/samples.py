@@ -258,6 +258,8 @@ def _of_agents() -> Iterator[Mail]:
     yield HandedOver(**_TICKET, by="", yours=True)
     yield HandedOver(**_TICKET, by="", yours=False, text=_TEXT)
     yield Shown(**_TICKET)
+    for status in ("closed", "spam"):
+        yield Shown(**{**_TICKET, "status": status})
     yield Shown(**_FULL, attached=3, left_out=2)
     yield Shown(**_FULL, attached=1)
     yield Shown(**_FULL, until=_AT + timedelta(minutes=30))

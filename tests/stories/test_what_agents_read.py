@@ -210,6 +210,12 @@ def test_a_picture_without_a_name_is_listed_by_what_it_is(desk: Desk) -> None:
     assert "image/png" not in told.text
 
 
+def test_a_ticket_that_is_closed_does_not_promise_that_a_reply_answers(desk: Desk, told: Received) -> None:
+    answer(desk, told, "#close\r\n")
+
+    assert "open it again, then a reply" in ask(desk, told, "get 1").text
+
+
 # What happens next, and what happened
 
 

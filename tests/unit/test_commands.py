@@ -267,10 +267,42 @@ def test_the_desk_address_refuses_what_needs_a_ticket_and_what_it_does_not_know(
         ("Show 1042", Command("get", (1042,))),
         ("find printer", Command("search", "printer")),
         ("commands", Command("help")),
+        ("my tickets", Command("mine")),
+        ("Open tickets?", Command("list")),
+        ("unassigned", Command("list", "nobody")),
+        ("What is next?", Command("next")),
+        ("Ticket #1042", Command("get", (1042,))),
+        ("show me 1042", Command("get", (1042,))),
+        ("search for Printer", Command("search", "Printer")),
+        ("how do I postpone a ticket?", Command("help", "postpone")),
+        ("I'm back", Command("back")),
+        ("Hello", Command("help")),
+        ("?", Command("help")),
     ],
 )
 def test_the_desk_address_understands_other_words_for_the_same(written: str, meant: Command) -> None:
     assert parse_request(written, DESK) == Block((meant,))
+
+
+@pytest.mark.parametrize("written", ["close 1042", "#resolve 1042", "assign 1042 bert", "note 1042 hi"])
+def test_what_is_said_on_tickets_alone_is_told_as_such_at_the_desk_address(written: str) -> None:
+    [misplaced] = parse_request(written, DESK).faults
+    assert "is said in an answer to a ticket's mail, not here." in misplaced.said
+
+
+@pytest.mark.parametrize(
+    ("written", "word", "value"),
+    [
+        ("#assign to bert", "assign", "bert@acme.example"),
+        ("#assign @bert", "assign", "bert@acme.example"),
+        ("#department to sales", "department", "sales"),
+        ("#merge with 1042", "merge", (1042,)),
+        ("#merge into ticket #1042", "merge", (1042,)),
+        ("#link to 7 8", "link", (7, 8)),
+    ],
+)
+def test_a_small_word_before_the_value_does_not_matter(written: str, word: str, value: object) -> None:
+    assert said(written) == [(word, value)]
 
 
 def test_every_word_has_a_help_and_an_example_that_is_understood() -> None:

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from maild.message.commands.faults import Fault, Says, fault
-from maild.message.commands.values import MOST_VALUE_CHARS, TICKET, Circumstances, Value, ValueFaultError, value_of
-from maild.message.commands.words import WORDS, Syntax, Word, nearest_word, requested
+from maild.message.commands.requests import meant
+from maild.message.commands.values import MOST_VALUE_CHARS, Circumstances, Value, ValueFaultError, value_of
+from maild.message.commands.words import WORDS, Syntax, Word, nearest_word
 from maild.message.subject import base_subject
 
 MOST_COMMANDS = 30
@@ -85,31 +86,22 @@ def block_lines(lines: Sequence[str], circumstances: Circumstances) -> int:
 def parse_request(text: str, circumstances: Circumstances) -> Block:
     """Return what a mail to the desk address asks for: its subject or first line, with or without `#`; never raises.
 
-    Nothing that is asked there destroys anything, so it is taken as it is meant: "show 1042", "1042".
+    It is taken as it is meant (`requests`): "show 1042", "1042", "my tickets".
     """
     first = next((line for line in map(_plain, text[:MOST_VALUE_CHARS].splitlines()) if line), "")
     first = base_subject(first)
     if not first:
         return Block()
     reading = _Reading(circumstances)
-    first = _meant(first)
+    first = meant(first)
     if not reading.line(first if first.startswith("#") else f"#{first}", ""):
         reading.faults.append(fault(Says.NO_REQUEST, "help", values={"text": first[:40]}))
     if not first.startswith("#"):
         reading.faults = [_as_written(each) for each in reading.faults]
-    for command in reading.commands:
-        if not WORDS[command.word].desk:
-            reading.faults.append(fault(Says.NOT_AT_THE_DESK, "help", values={"word": command.word}))
+    word = WORDS.get(first.lstrip("#").partition(" ")[0].casefold())
+    if word is not None and not word.desk:
+        return Block(faults=(fault(Says.NOT_AT_THE_DESK, "help", values={"word": word.name}),))
     return reading.block("")
-
-
-def _meant(first: str) -> str:
-    """Return a request as the table knows it: a number alone is a ticket's, and other words mean the same."""
-    if all(TICKET.fullmatch(each) for each in first.split()):
-        return f"get {first}"
-    word, space, rest = first.partition(" ")
-    meant = requested(word.lstrip("#"))
-    return f"{meant}{space}{rest}" if meant else first
 
 
 def _as_written(each: Fault) -> Fault:

@@ -28,6 +28,10 @@ _QUOTES = frozenset({'""', "''", "“”", "„“", "‘’", "«»"})
 _UNCLEAR = {Unclear.NO_TIME: Says.UNCLEAR_TIME, Unclear.PAST: Says.PAST_TIME, Unclear.FAR: Says.FAR_TIME}
 
 
+_BEFORE_A_NAME = re.compile(r"\A(?:(?:to|for)\s+)?@?", re.IGNORECASE)
+_BEFORE_A_TICKET = re.compile(r"\A(?:(?:with|into|to|from)\s+)?(?:tickets?\s+)?", re.IGNORECASE)
+
+
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """When and by whom the words are said.
@@ -88,7 +92,17 @@ def _when(text: str, circumstances: Circumstances) -> Value:
 def _agent(text: str, circumstances: Circumstances) -> Value:
     if text.casefold() in {"me", "none", "nobody"}:
         return "me" if text.casefold() == "me" else "none"
-    return _name(_bare(text), circumstances.agents, Says.NEEDS_AGENT, Says.NO_AGENT)
+    return _name(_to(_bare(text), circumstances.agents), circumstances.agents, Says.NEEDS_AGENT, Says.NO_AGENT)
+
+
+def _department(text: str, circumstances: Circumstances) -> Value:
+    known = circumstances.departments
+    return _name(_to(text, known), known, Says.NEEDS_DEPARTMENT, Says.NO_DEPARTMENT)
+
+
+def _to(text: str, names: Mapping[str, str]) -> str:
+    """Return whom or what `text` names, of `names`, without the word or sign that people put before a name."""
+    return text if text.casefold() in names else _BEFORE_A_NAME.sub("", text)
 
 
 def _name(text: str, names: Mapping[str, str], needs: Says, wrong: Says) -> str:
@@ -166,7 +180,7 @@ def _text(text: str, _: Circumstances) -> Value:
 
 def _tickets(text: str, _: Circumstances) -> Value:
     tickets = []
-    for written in text.replace(",", " ").split():
+    for written in _BEFORE_A_TICKET.sub("", text).replace(",", " ").split():
         found = TICKET.fullmatch(written)
         if found is None:
             raise ValueFaultError(Says.NO_TICKET, text=written[:40])
@@ -188,7 +202,7 @@ _READERS: Mapping[Syntax, Callable[[str, Circumstances], Value]] = {
     Syntax.WHEN: _when,
     Syntax.MAYBE_WHEN: lambda text, seen: _when(text, seen) if text else None,
     Syntax.AGENT: _agent,
-    Syntax.DEPARTMENT: lambda text, seen: _name(text, seen.departments, Says.NEEDS_DEPARTMENT, Says.NO_DEPARTMENT),
+    Syntax.DEPARTMENT: _department,
     Syntax.CANNED: _prepared,
     Syntax.PRIORITY: _priority,
     Syntax.TAGS: _tags,

@@ -40,6 +40,7 @@ _TIME = re.compile(r"(\d{1,2})(?:[:.h](\d{2}))? ?(am|pm|a\.m\.|p\.m\.|h|o'clock)
 _ISO = re.compile(
     r"(\d{4}-\d{2}-\d{2})(?:(?:t| at | )(\d{1,2}:\d{2})(?::\d{2}(?:\.\d{1,6})?)? ?(z|utc|[+-]\d{2}:?\d{2})?)?", re.ASCII
 )
+_DOTTED = re.compile(r"(\d{1,2})\. ?(\d{1,2})\.? ?(\d{4})?(?:(?: at| um)? (\d{1,2}[:.]\d{2}))?", re.ASCII)  # 24.12.
 _FILLERS = re.compile(r"\b(?:at|on|until|till|to|the|this)\b|,")
 
 
@@ -90,6 +91,8 @@ def _read(words: str, local: datetime, business_days: BusinessDays) -> datetime 
     """
     if found := _ISO.fullmatch(words):
         return _iso(found, local)
+    if (found := _DOTTED.fullmatch(words)) and (found[3] or words.count(".") > 1 or words.endswith(".")):
+        return _dotted(found, local)
     if found := _BUSINESS.fullmatch(words):
         return business_days(local.astimezone(UTC), int(found[1])) if int(found[1]) else None
     if (found := _SPAN.fullmatch(words)) and any(found.groups()):
@@ -110,6 +113,13 @@ def _iso(found: re.Match[str], local: datetime) -> datetime:
         return when
     offset = "+00:00" if found[3] in {"z", "utc"} else found[3]
     return when.replace(tzinfo=datetime.strptime(offset, "%z").tzinfo)
+
+
+def _dotted(found: re.Match[str], local: datetime) -> datetime:
+    """Return a day as it is written in most of Europe; without its year the next one of that name."""
+    at = _time(found[4]) if found[4] else DAY_STARTS
+    when = datetime.combine(date(int(found[3] or local.year), int(found[2]), int(found[1])), at, local.tzinfo)
+    return when if found[3] or when > local else when.replace(year=local.year + 1)
 
 
 def _day(words: list[str], local: datetime) -> datetime | None:

@@ -133,6 +133,9 @@ _MEANT = {
     "commands": "help",
     "unsend": "cancel",
     "stop": "cancel",
+    "urgent": "priority urgent",
+    "high": "priority high",
+    "low": "priority low",
 }
 
 
@@ -147,7 +150,7 @@ def nearest_word(written: str) -> str | None:
 def requested(written: str) -> str | None:
     """Return the word of the desk that `written` is another one for, None if it is none."""
     meant = _MEANT.get(written.casefold())
-    return meant if meant and WORDS[meant].desk else None
+    return meant if meant in WORDS and WORDS[meant].desk else None
 
 
 def nearest(written: str, among: dict[str, Word] | tuple[str, ...] | list[str]) -> str | None:
