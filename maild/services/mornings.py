@@ -6,6 +6,7 @@ starts. A desk that was there before welcomes were is known by its mails: its ag
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -21,6 +22,7 @@ from maild.rules.figures import Period
 from maild.store import agents, digests
 from maild.store.engine import Database
 from maild.store.lists import Listed, Seen
+from maild.store.passing import is_passing
 from maild.templates import mails
 from maild.templates.pieces import HeldMail, Row, Who
 
@@ -49,8 +51,7 @@ class Mornings:
             away = agents.away(connection, now)
         for agent in self._settings.agents:
             if self._is_time(agent, known.get(normalise(agent.address)), now) and normalise(agent.address) not in away:
-                with self._database.write() as connection:
-                    self._digest(connection, agent, now)
+                self._try(agent, partial(self._digest, agent=agent, now=now))
 
     def _welcome(self) -> None:
         everybody = {normalise(each.address): each for each in self._settings.agents}
@@ -60,9 +61,21 @@ class Mornings:
                 return
             was_here = not welcomed and digests.has_mails_before(connection, self._now() - OLD)
         for agent in sorted(everybody.keys() - welcomed):
+            self._try(everybody[agent], partial(self._greet_once, agent=everybody[agent], was_here=was_here))
+
+    def _try(self, agent: Agent, write: Callable[[Connection], None]) -> None:
+        """Write an agent's mail; where that fails the others get theirs all the same."""
+        try:
             with self._database.write() as connection:
-                if agents.welcome(connection, agent, self._now()) and not was_here:
-                    self._greet(connection, everybody[agent])
+                write(connection)
+        except Exception as error:  # an operator's own templates, for one, may fail on what one agent is told
+            if is_passing(error):
+                raise
+            log.exception("agent not written to", agent=agent.address)
+
+    def _greet_once(self, connection: Connection, *, agent: Agent, was_here: bool) -> None:
+        if agents.welcome(connection, normalise(agent.address), self._now()) and not was_here:
+            self._greet(connection, agent)
 
     def _greet(self, connection: Connection, agent: Agent) -> None:
         self._replies.tell(

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from maild.services.mornings import Mornings
+from maild.store import agents
 from maild.store.engine import Database
 from tests.clock import FakeClock
 from tests.stories.driver import ADA, ANNA, BEN, BERT, CONFIG, Desk, Received
@@ -182,3 +184,30 @@ def test_who_leads_a_department_sees_what_is_late_and_its_figures(database: Data
     assert "Came in: 1" in lead.text
     assert "Due today, or late" in his.text
     assert "Yesterday" not in his.text
+
+
+@pytest.mark.parametrize("what", ["_digest", "_greet"])
+def test_a_mail_to_one_agent_that_fails_keeps_no_other_from_his(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    write = getattr(Mornings, what)
+
+    def broken(self, connection, agent, *rest, **named):
+        if agent.address == ANNA:
+            raise KeyError("an operator's template")
+        write(self, connection, agent, *rest, **named)
+
+    if what == "_digest":
+        desk.works.mornings.step()
+        desk.mail(ADA, "Printer on fire")
+    with monkeypatch.context() as patched:
+        patched.setattr(Mornings, what, broken)
+        got = morning(desk)
+        assert [len(got[ANNA]), len(got[BERT])] == ([0, 1] if what == "_digest" else [0, 0])
+        desk.works.mornings.step()
+    with desk.database.read() as connection:
+        assert agents.welcomed(connection) == ({ANNA, BERT} if what == "_digest" else {BERT})
+
+    desk.works.mornings.step()
+    desk.work()
+    assert len(desk.mails_to(ANNA)) == 1
