@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from maild.cli import main as commands
-from maild.services.imap_poller import connection, fetching
+from maild.inbox import Incoming, Stored
+from maild.services.imap_poller import connection, fetching, worker
 from maild.services.imap_poller.trouble import Step, Trouble
 from maild.store.engine import Database
 from tests.clock import FakeClock
@@ -250,14 +252,57 @@ def test_many_mails_are_fetched_in_batches_of_bounded_size(
     mails = [mail(body="x" * 3000) for _ in range(30)]
     inbox.add(*mails)
     sizes: list[int] = []
-    take = fetching.Fetcher._store
+    finish = fetching.Fetcher.finish
     monkeypatch.setattr(
-        fetching.Fetcher, "_store", lambda self, some, batch: (sizes.append(len(some)), take(self, some, batch))[1]
+        fetching.Fetcher, "finish", lambda self, batch: (sizes.append(len(batch.waiting)), finish(self, batch))[1]
     )
     reading.read()
 
     assert reading.raws() == dict.fromkeys(mails, 1)
     assert max(sizes) == 6
+
+
+def test_a_batch_is_fetched_while_the_one_before_is_stored_and_is_marked_after_its_own_commit(
+    reading: Reading, inbox: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "BATCH_MAILS", 3)  # before the worker is hired, who begins with as many
+    reading.hire(settings_of(inbox, 'after = "seen"'))
+    monkeypatch.setattr(fetching, "STORE_S", 1)
+    reading.read()
+    mails = [mail() for _ in range(8)]
+    inbox.add(*mails)
+    held: list[tuple[Incoming, Future[Stored]]] = []
+    marked: list[int] = []
+
+    def submit(incoming: Incoming) -> Future[Stored]:
+        """Store nothing before two batches are there."""
+        marked.append(len(inbox.uids(criterion="SEEN")))
+        held.append((incoming, Future()))
+        answer = held[-1][1]
+        if len(marked) >= 6:
+            for each, waiting in held:
+                waiting.set_result(reading.inbox.submit(each).result(10))
+            held.clear()
+        return answer
+
+    reading.submit = submit
+    reading.read()
+
+    assert marked == [0, 0, 0, 0, 0, 0, 3, 3]
+    assert reading.raws() == dict.fromkeys(mails, 1)
+    assert len(inbox.uids(criterion="SEEN")) == 8
+
+
+def test_a_stop_writes_down_how_far_the_folder_was_read(reading: Reading, inbox: Box) -> None:
+    reading.read()
+    inbox.add(mail(), mail())
+    reading.worker.step()
+    reading.worker.step()
+    reading.worker.stop()
+    reading.worker.leave()
+
+    assert reading.row.last_uid == 2
+    assert reading.row.due_at <= reading.clock()
 
 
 def test_a_large_mail_comes_in_pieces_and_whole(reading: Reading, inbox: Box, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -378,7 +423,8 @@ def test_a_whole_mailbox_of_old_mail_is_taken_after_an_interruption(reading: Rea
     mails = [mail() for _ in range(450)]
     inbox.add(*mails)
     reading.hire(settings_of(inbox, 'start = "all"'))
-    reading.worker.step()
+    for _ in range(2):
+        reading.worker.step()
     assert 0 < reading.raws().total() < 450
 
     reading.hire()

@@ -10,8 +10,8 @@
     worker       what is done next
 
 A thread a mailbox. Mails are found by UID, never by flags, so it does not matter who else reads the mailbox. The
-order is: fetch, store, commit, and only then mark, move or delete; `last_uid` moves forward last. So whatever ends in
-between is done again, and what is fetched twice is recognised by its identity:
+order is: fetch, store, commit, and only then mark, move or delete; `last_uid` moves forward last, and is written once a
+second. So whatever ends in between is done again, and what is fetched twice is recognised by its identity:
 
     ends after          what happens
     fetch               fetched again

@@ -2,9 +2,10 @@
 
     look (sizes) -> choose a batch, bounded by number and bytes -> fetch -> store -> mark, move or delete
 
-A mail counts as fetched only when the server gave it, and as done only when its commit is durable; nothing is marked
-before. What the server names but does not give is `missed`, never passed over in silence. A mail larger than
-LARGE_BYTES is fetched in pieces into a file, so that it never is in memory as a whole.
+While one batch is stored the next one is fetched: `begin`, then `finish`. A mail counts as fetched only when the server
+gave it, and as done only when its commit is durable; nothing is marked before. What the server names but does not give
+is `missed`, never passed over in silence. A mail larger than LARGE_BYTES is fetched in pieces into a file, so that it
+never is in memory as a whole.
 """
 
 import tempfile
@@ -18,7 +19,7 @@ import structlog
 
 from maild.config.connections import Mailbox
 from maild.inbox import Incoming, QueueFullError, Spooled, StoppedError, Stored, is_full
-from maild.message.identity import Fingerprint
+from maild.message.identity import Fingerprint, fingerprint
 from maild.message.parse import parse
 from maild.services.imap_poller.connection import Connection, Seen
 from maild.services.imap_poller.progress import State
@@ -49,6 +50,9 @@ class Batch:
     stored: list[int] = field(default_factory=list)  # durable: may be marked, moved or deleted
     missed: list[int] = field(default_factory=list)  # named by the server, and not given
     new: int = 0  # of those stored
+    waiting: "dict[int, Future[Stored]]" = field(default_factory=dict)  # by UID: fetched, and durable one day
+    turned_away: Exception | None = None  # why others that were fetched do not even wait
+    is_note: bool = False  # what is stored tells of the mail alone, which is nowhere else than in the mailbox
 
 
 class Fetcher:
@@ -94,12 +98,27 @@ class Fetcher:
         *,
         otherwise: bool = False,
     ) -> Batch:
-        """Fetch and store the mails of a batch; a single one in pieces instead of whole, or whole, if `otherwise`.
+        """Fetch and store the mails of a batch, as `begin` and `finish` do."""
+        batch = self.begin(connection, uids, seen, state, otherwise=otherwise)
+        self.finish(batch)
+        return batch
 
+    def begin(
+        self,
+        connection: Connection,
+        uids: Sequence[int],
+        seen: Mapping[int, Seen],
+        state: State,
+        *,
+        otherwise: bool = False,
+    ) -> Batch:
+        """Fetch the mails of a batch and have them stored.
+
+        A single one is fetched in pieces instead of whole, or whole, if `otherwise`.
         Some servers lie about sizes, and some know no pieces: what does not come one way may come the other.
 
         Raises:
-            Trouble: the server or the database failed; what was stored will be recognised when it comes again.
+            Trouble: the server failed.
         """
         batch = Batch(list(uids))
         wanted = [uid for uid in uids if uid in seen and self.is_wanted(uid, seen[uid], state)]
@@ -113,29 +132,25 @@ class Fetcher:
             return batch
         mails = connection.fetch(wanted, size_bytes) if wanted else {}
         batch.missed += [uid for uid in wanted if uid not in mails]
-        self._store(
-            {
-                uid: Incoming(None, (), self._source, raw, old_since=_old_since(uid, seen[uid], state, raw))
-                for uid, raw in mails.items()
-            },
-            batch,
-        )
+        for uid, raw in mails.items():
+            old_since = _old_since(uid, seen[uid], state, raw)
+            self._store(uid, Incoming(None, (), self._source, raw, fingerprint(raw), old_since), batch)
         return batch
 
     def _take_large(self, connection: Connection, uid: int, seen: Seen, state: State, batch: Batch) -> None:
         if seen.size_bytes > LARGEST_BYTES:
             raw = _note(connection.fetch_piece(uid, 0, HEAD_BYTES), seen.size_bytes, self._mailbox)
             old_since = _old_since(uid, seen, state, raw)
-            self._store({uid: Incoming(None, (), self._source, raw, old_since=old_since)}, batch)
-            batch.stored.clear()  # the mail itself is nowhere else than in the mailbox
+            self._store(uid, Incoming(None, (), self._source, raw, old_since=old_since), batch)
+            batch.is_note = True
             return
         file = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 - the inbox closes it
         try:
-            fingerprint, size_bytes = Fingerprint(), 0
+            reader, size_bytes = Fingerprint(), 0
             for piece in _pieces(connection, uid, seen.size_bytes):
                 self._beat()
                 file.write(piece)
-                fingerprint.update(piece)
+                reader.update(piece)
                 size_bytes += len(piece)
             head = b""
             if _is_doubtful(uid, state):
@@ -146,42 +161,45 @@ class Fetcher:
                 (),
                 self._source,
                 Spooled(file, size_bytes),
-                fingerprint.digest(),
+                reader.digest(),
                 old_since=_old_since(uid, seen, state, head),
             )
         except BaseException:
             file.close()
             raise
-        self._store({uid: mail}, batch)
+        self._store(uid, mail, batch)
 
-    def _store(self, mails: Mapping[int, Incoming], batch: Batch) -> None:
-        """Have mails stored; on return those in `batch.stored` are durable.
+    def _store(self, uid: int, mail: Incoming, batch: Batch) -> None:
+        try:
+            batch.waiting[uid] = self._submit(mail)
+        except (QueueFullError, StoppedError) as full:
+            mail.close()
+            batch.turned_away = full
+
+    def finish(self, batch: Batch) -> None:
+        """Wait until what was fetched is stored; on return the mails in `batch.stored` are durable.
 
         Raises:
-            Trouble: none of them was stored.
+            Trouble: none was stored, or not all could wait; what was stored will be recognised when it comes again.
         """
-        futures: dict[int, Future[Stored]] = {}
-        error: Exception | None = None
-        for uid, mail in mails.items():
-            try:
-                futures[uid] = self._submit(mail)
-            except (QueueFullError, StoppedError) as full:
-                mail.close()
-                error = full
-        for uid, future in futures.items():
+        refused: list[int] = []
+        error = batch.turned_away
+        for uid, future in batch.waiting.items():
             try:
                 batch.new += future.result(STORE_S).new
                 batch.stored.append(uid)
             except Exception as why:  # noqa: BLE001 - whatever the database said; the mail stays where it is
                 error = why
-        if error is None:
-            return
-        if not batch.stored or len(futures) < len(mails) or is_passing(error):  # no mail is at fault
+                refused.append(uid)
+        if error is not None and (batch.turned_away or not batch.stored or is_passing(error)):  # no mail is at fault
             fix = "make room on the disk of the database" if is_full(error) else "see maild status"
             raise Trouble(Step.STORE, words_of(getattr(error, "orig", error)), fix) from error
-        refused = [uid for uid in mails if uid not in set(batch.stored)]
-        log.error("mails not stored, they are fetched again", uids=refused[:20], why=words_of(error))
-        batch.missed += refused
+        if error is not None:
+            log.error("mails not stored, they are fetched again", uids=refused[:20], why=words_of(error))
+            batch.missed += refused
+        batch.waiting.clear()
+        if batch.is_note:
+            batch.stored.clear()
 
 
 def _pieces(connection: Connection, uid: int, size_bytes: int) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ The operator is told of an outage once, and once that it is over, in the transac
 
 import random
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -59,7 +60,10 @@ class State:
 
 
 class Progress:
-    """One folder's row, while it is ours."""
+    """One folder's row, while it is ours.
+
+    How far `state` is, `last_uid` and `missed`, goes with whatever else is written.
+    """
 
     def __init__(
         self,
@@ -75,14 +79,14 @@ class Progress:
         self._claim = claim
         self.state = state
 
-    def renew(self, settings: Settings, name: str, complaint: Trouble | None = None, **more: Any) -> None:
-        """Say that all is well, or that it is but for `complaint`, and write `more` columns of the row.
+    def renew(self, settings: Settings, name: str, complaint: Trouble | None = None) -> None:
+        """Say that all is well, or that it is but for `complaint`.
 
         Raises:
             LeaseLost: another worker has the folder.
         """
         now, state = self._now(), self.state
-        columns: dict[str, Any] = {"last_success_at": now, "attempts": 0, **more}
+        columns: dict[str, Any] = {"last_success_at": now, "attempts": 0}
         told: int | None = None
         with self._database.write() as connection:
             if complaint is not None:
@@ -130,13 +134,13 @@ class Progress:
 
     def give_back(self) -> None:
         """Let another worker have the folder at once."""
-        queues.release(self._database, self._claim, self._now())
+        with suppress(queues.LeaseLost), self._database.write() as connection:  # another one has it
+            self._write(connection, {}, self._now())
 
     def _write(self, connection: Any, columns: Mapping[str, Any], until: datetime) -> None:
         queues.hold(connection, self._claim)
-        row = dict(columns)
-        if "missed" in row:
-            row["missed"] = _written(row["missed"])
+        row = {"last_uid": self.state.last_uid, "missed": self.state.missed, **columns}
+        row["missed"] = _written(row["missed"])
         connection.execute(update(MailboxRow).where(MailboxRow.id == self._claim.ids[0]).values(due_at=until, **row))
         self._claim = queues.Claim(MailboxRow, self._claim.ids, self._claim.attempts, until)
         for name, value in columns.items():

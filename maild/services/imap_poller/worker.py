@@ -33,6 +33,7 @@ log = structlog.get_logger("maild.imap")
 
 LOOK_AGAIN_S: Final = 30.0  # at a folder that another node has
 RENEW_S: Final = 60.0  # must be far below progress.LEASE
+SAVE_S: Final = 1.0  # how often progress is written; what a crash forgets is fetched again, and recognised
 LIVED_S: Final = 60.0  # a session that lasted so long may be ended by the server: no trouble, it is begun anew
 POISON_TRIES: Final = 3
 TELL_EVERY_S: Final = 10.0  # how often progress with many mails is logged
@@ -76,6 +77,7 @@ class Worker:
         self._batch_mails = BATCH_MAILS
         self._tried: dict[int, int] = {}  # how often the connection broke at a mail that was fetched alone
         self._at: list[int] = []  # what is being fetched
+        self._unsettled: Batch | None = None  # fetched before that, and being stored
         self._complaint: Trouble | None = None
         self._undone: list[int] = []  # stored, and not yet marked, moved or deleted: the server refused
         self._refusals = 0
@@ -143,6 +145,7 @@ class Worker:
     def _work(self, mine: Progress) -> float:
         connection = self._connection or self._enter(mine)
         if time.monotonic() - self._opened_s > self._pace.reopen_s:
+            self._settle(connection, mine)
             self._open(connection, mine)
         if not self._uids:
             if not self._can_idle:
@@ -154,7 +157,7 @@ class Worker:
         if self._fetch_missed(connection, mine) or self._catch_up(connection) or self._reconcile(connection, mine):
             return 0.0
         self._tell(0)
-        mine.renew(self._settings, self._mailbox.name, self._complaint)
+        self._renew(mine)
         if self._stopping.is_set():
             return 1.0
         if not self._can_idle:
@@ -181,7 +184,7 @@ class Worker:
         opened = connection.open_folder(self._folder, to_write=self._mailbox.after != "keep")
         self._opened_s = time.monotonic()
         self._mails = opened.mails
-        self._uids, self._seen = [], {}
+        self._uids, self._seen, self._unsettled = [], {}, None
         state = mine.state
         if state.uid_validity == opened.uid_validity:
             return
@@ -219,26 +222,41 @@ class Worker:
         self._log.info("first contact", folder=self._folder, mails=opened.mails, old=what)
 
     def _fetch(self, connection: Connection, mine: Progress) -> None:
-        """Fetch and store one batch, and write down that it is done."""
-        state = mine.state
+        """Fetch one batch, and settle the one before, which was stored meanwhile."""
         self._at = self._uids[: min(self._batch_mails, BATCH_MAILS)]
         self._look(connection, self._uids, mine)
         uids = self._at = self._fetcher.choose(self._at, self._seen)
+        if len(uids) == 1:  # it may have to be put aside, and then all before it must be done
+            self._settle(connection, mine)
         broken = self._tried.get(uids[0], 0) if len(uids) == 1 else 0
-        batch = self._fetcher.take(connection, uids, self._seen, state, otherwise=broken % 2 == 1)
+        batch = self._fetcher.begin(connection, uids, self._seen, mine.state, otherwise=broken % 2 == 1)
         self._at = []
-        self._apply(connection, batch.stored)
-        missed = dict(state.missed)
-        for uid in batch.missed:
-            missed[uid] = Missed(0, self._now()).next(self._now())
-        last_uid = max(state.last_uid, batch.uids[-1])
-        mine.renew(self._settings, self._mailbox.name, self._complaint, last_uid=last_uid, missed=missed)
-        self._done(batch)
-        self._uids = self._uids[len(batch.uids) :]
-        for uid in batch.uids:
+        self._settle(connection, mine)
+        self._unsettled = batch
+        self._uids = self._uids[len(uids) :]
+        for uid in uids:
             self._seen.pop(uid, None)
             self._tried.pop(uid, None)
         self._batch_mails = min(self._batch_mails * 2, BATCH_MAILS)
+        if not self._uids or self._batch_mails < BATCH_MAILS or self._stopping.is_set():
+            self._settle(connection, mine)
+
+    def _settle(self, connection: Connection, mine: Progress) -> None:
+        """Wait until the batch before is stored, do with it what `after` says, and only then count it as read."""
+        batch, self._unsettled = self._unsettled, None
+        if batch is None:
+            return
+        self._fetcher.finish(batch)
+        self._apply(connection, batch.stored)
+        mine.state.missed |= {uid: Missed(0, self._now()).next(self._now()) for uid in batch.missed}
+        mine.state.last_uid = max(mine.state.last_uid, batch.uids[-1])
+        self._done(batch)
+        if self._stopping.is_set() or time.monotonic() - self._renewed_s > SAVE_S:
+            self._renew(mine)
+
+    def _renew(self, mine: Progress) -> None:
+        self._renewed_s = time.monotonic()
+        mine.renew(self._settings, self._mailbox.name, self._complaint)
 
     def _look(self, connection: Connection, uids: Sequence[int], mine: Progress) -> None:
         """Ask for the sizes of what comes next, and for dates where they decide something."""
@@ -253,7 +271,7 @@ class Worker:
             self._log.warning("not given by the server, tried again later", uids=batch.missed[:20])
         self._fetched += len(batch.stored)
         if time.monotonic() - self._told_s > TELL_EVERY_S:
-            self._tell(len(self._uids) - len(batch.uids))
+            self._tell(len(self._uids))
 
     def _tell(self, left: int) -> None:
         if self._fetched:
@@ -377,4 +395,4 @@ class Worker:
             connection, self._connection = self._connection, None
         if connection is not None:
             connection.drop()
-        self._uids, self._seen = [], {}
+        self._uids, self._seen, self._unsettled = [], {}, None
