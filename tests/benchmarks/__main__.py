@@ -3,6 +3,7 @@
     intake       mails taken in durably, against a bare aiosmtpd that throws them away
     processing   mails from SMTP to the ticket, against a naive build of the same stack
     imap         a mailbox's backlog, the wait for one new mail, and memory, against a bare imapclient
+    sending      a queue of deliveries that leaves through the smarthost, against smtplib
     memory       of one large mail, against the same
     start        time to serve, and what an idle daemon costs
     search       by the index of words, against comparing texts; what the index costs a mail
@@ -20,7 +21,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.benchmarks import imap, intake, memory, packing, processing, scheduler, search, start
+from tests.benchmarks import imap, intake, memory, packing, processing, scheduler, search, sending, start
 from tests.benchmarks.figures import Figure, table
 
 SHORT_INTAKE = ((4_096, 1, 200), (4_096, 10, 600), (4_096, 100, 900), (40_960, 10, 200))
@@ -37,6 +38,7 @@ BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
     "intake": _intake,
     "processing": lambda: processing.measure(rounds=3, mails=500),
     "imap": imap.measure,
+    "sending": sending.measure,
     "memory": memory.measure,
     "start": lambda: start.measure(rounds=3, idle_s=5.0),
     "search": lambda: search.measure(sizes=(20_000,)),

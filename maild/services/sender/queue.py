@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, func, select, update
 from sqlalchemy.orm import aliased
 
 from maild.outbox.letters import TO_AGENTS
@@ -12,6 +13,40 @@ from maild.store.models import DeliveryRow, DeliveryState, MailRow, TicketRow
 from maild.store.queues import Claim
 
 Conversation = tuple[int | None, int]  # ticket and address: what arrives in order
+
+_older = aliased(DeliveryRow)
+_IDS: Final[BindParameter[int]] = bindparam("ids", expanding=True)
+
+# Built once: every batch asks them, and building costs more than asking.
+_CLAIMED: Final = (
+    select(DeliveryRow.__table__, MailRow.purpose, MailRow.size_bytes, TicketRow.department)
+    .join(MailRow, MailRow.id == DeliveryRow.mail_id)
+    .outerjoin(TicketRow, TicketRow.id == DeliveryRow.ticket_id)
+    .where(DeliveryRow.id.in_(_IDS))
+    .order_by(DeliveryRow.id)
+)
+_WAITS: Final = (
+    select(DeliveryRow.id, func.max(_older.due_at).label("due_at"))
+    .join(_older, (_older.address_id == DeliveryRow.address_id) & (_older.ticket_id == DeliveryRow.ticket_id))
+    .where(
+        DeliveryRow.id.in_(_IDS),
+        _older.id < DeliveryRow.id,
+        _older.id.not_in(_IDS),
+        _older.state == DeliveryState.QUEUED,
+        _older.due_at.is_not(None),
+    )
+    .group_by(DeliveryRow.id)
+)
+_PARKED: Final = (
+    select(DeliveryRow.id, DeliveryRow.ticket_id, DeliveryRow.address_id, DeliveryRow.attempts)
+    .where(
+        DeliveryRow.address_id.in_(bindparam("addresses", expanding=True)),
+        DeliveryRow.ticket_id.in_(bindparam("tickets", expanding=True)),
+        DeliveryRow.state == DeliveryState.QUEUED,
+        DeliveryRow.due_at > bindparam("now"),
+    )
+    .order_by(DeliveryRow.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +68,7 @@ class Letter:
 
 def claimed(connection: Connection, claim: Claim) -> list[Letter]:
     """Return the claimed deliveries, oldest first."""
-    rows = connection.execute(
-        select(DeliveryRow, MailRow.purpose, MailRow.size_bytes, TicketRow.department)
-        .join(MailRow, MailRow.id == DeliveryRow.mail_id)
-        .outerjoin(TicketRow, TicketRow.id == DeliveryRow.ticket_id)
-        .where(DeliveryRow.id.in_(claim.ids))
-        .order_by(DeliveryRow.id)
-    ).all()
+    rows = connection.execute(_CLAIMED, {"ids": claim.ids}).all()
     return [
         Letter(
             row.id,
@@ -60,19 +89,7 @@ def claimed(connection: Connection, claim: Claim) -> list[Letter]:
 
 def waits(connection: Connection, claim: Claim) -> dict[int, datetime]:
     """Return the claimed deliveries before which an older one is under way elsewhere, with when that is due next."""
-    older = aliased(DeliveryRow)
-    rows = connection.execute(
-        select(DeliveryRow.id, func.max(older.due_at).label("due_at"))
-        .join(older, (older.address_id == DeliveryRow.address_id) & (older.ticket_id == DeliveryRow.ticket_id))
-        .where(
-            DeliveryRow.id.in_(claim.ids),
-            older.id < DeliveryRow.id,
-            older.id.not_in(claim.ids),
-            older.state == DeliveryState.QUEUED,
-            older.due_at.is_not(None),
-        )
-        .group_by(DeliveryRow.id)
-    ).all()
+    rows = connection.execute(_WAITS, {"ids": claim.ids}).all()
     return {row.id: row.due_at for row in rows}
 
 
@@ -82,14 +99,12 @@ def unpark(connection: Connection, ended: Sequence[Letter], now: datetime) -> No
     if not conversations:
         return
     waiting = connection.execute(
-        select(DeliveryRow.id, DeliveryRow.ticket_id, DeliveryRow.address_id, DeliveryRow.attempts)
-        .where(
-            DeliveryRow.address_id.in_({address_id for _, address_id in conversations}),
-            DeliveryRow.ticket_id.in_({ticket_id for ticket_id, _ in conversations}),
-            DeliveryRow.state == DeliveryState.QUEUED,
-            DeliveryRow.due_at > now,
-        )
-        .order_by(DeliveryRow.id)
+        _PARKED,
+        {
+            "addresses": list({address_id for _, address_id in conversations}),
+            "tickets": list({ticket_id for ticket_id, _ in conversations}),
+            "now": now,
+        },
     ).all()
     following: dict[Conversation, int] = {}
     for row in waiting:

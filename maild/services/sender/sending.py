@@ -38,7 +38,8 @@ from maild.store.passing import is_passing
 
 log = structlog.get_logger("maild.sender")
 
-BATCH: Final = 20  # deliveries of one claim
+BATCH: Final = 20  # deliveries of one claim, so that other threads have a share
+LARGEST_BATCH: Final = 200  # ... where the relay is so quick that claiming and recording take longer than sending
 LEASE: Final = timedelta(minutes=10)  # must exceed STEP_S + relay.MAIL_S
 STEP_S: Final = 20.0  # no mail is begun later in a step: the rest of the batch is given back
 SMALL_BYTES: Final = 256 << 10  # mails up to this size are fetched together
@@ -48,6 +49,7 @@ BUSY: Final = timedelta(seconds=1)  # another worker has what is due
 LOOK_AGAIN: Final = timedelta(minutes=1)  # at what waits for another delivery
 UNTOLD_AGAIN: Final = timedelta(hours=1)  # of a failure that could not be told to its author
 TROUBLE: Final = "relay: "  # how the words begin that blame the relay, not the recipient
+_RECORD: Final = update(DeliveryRow).where(DeliveryRow.id == bindparam("delivery_id"))
 _INSERT_ATTEMPT: Final = {  # counted anew after `maild delivery retry`: the older story stays
     "sqlite": sqlite.insert(AttemptRow).on_conflict_do_nothing(),
     "postgresql": postgresql.insert(AttemptRow).on_conflict_do_nothing(),
@@ -70,6 +72,7 @@ class _Worker:
     relay: Relay
     at_work: threading.Lock = field(default_factory=threading.Lock)
     unrecorded: list[tuple[queues.Claim, Done]] = field(default_factory=list)
+    batch: int = BATCH
 
 
 class Sender:
@@ -106,7 +109,7 @@ class Sender:
             if self._stopping.is_set():
                 worker.relay.close()
                 return LONGEST_SLEEP_S
-            claim = queues.claim(self._database, DeliveryRow, self._now(), LEASE, BATCH)
+            claim = queues.claim(self._database, DeliveryRow, self._now(), LEASE, worker.batch)
             if not claim:
                 return self._sleep_s(connected=worker.relay.close_if_idle())
             try:
@@ -170,6 +173,8 @@ class Sender:
             if time.monotonic() - recorded_s > RECORD_AFTER_S:
                 self._record(worker)
                 recorded_s = time.monotonic()
+        is_quick = len(letters) == worker.batch and time.monotonic() - begun_s < RECORD_AFTER_S
+        worker.batch = min(2 * worker.batch, LARGEST_BATCH) if is_quick else BATCH
         self._park(claim, parked)
 
     def _take(self, claim: queues.Claim) -> tuple[list[Letter], dict[int, datetime]]:
@@ -260,7 +265,7 @@ class Sender:
         sent = [_row(done, DeliveryState.SENT, now) for done in group if done.result.outcome is Outcome.SENT]
         later = [_row(done, DeliveryState.QUEUED, now) for done in group if done.result.outcome is Outcome.LATER]
         if rows := sent + later:
-            connection.execute(update(DeliveryRow).where(DeliveryRow.id == bindparam("delivery_id")), rows)
+            connection.execute(_RECORD, rows)
         tries = [_attempt(done, now) for done in group if done.result.outcome is not Outcome.SENT]
         if tries:
             connection.execute(_INSERT_ATTEMPT[connection.dialect.name], tries)
