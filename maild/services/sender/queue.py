@@ -14,7 +14,7 @@ from maild.store.queues import Claim
 
 Conversation = tuple[int | None, int]  # ticket and address: what arrives in order
 
-_older = aliased(DeliveryRow)
+_OLDER = aliased(DeliveryRow)
 _IDS: Final[BindParameter[int]] = bindparam("ids", expanding=True)
 
 # Built once: every batch asks them, and building costs more than asking.
@@ -26,14 +26,14 @@ _CLAIMED: Final = (
     .order_by(DeliveryRow.id)
 )
 _WAITS: Final = (
-    select(DeliveryRow.id, func.max(_older.due_at).label("due_at"))
-    .join(_older, (_older.address_id == DeliveryRow.address_id) & (_older.ticket_id == DeliveryRow.ticket_id))
+    select(DeliveryRow.id, func.max(_OLDER.due_at).label("due_at"))
+    .join(_OLDER, (_OLDER.address_id == DeliveryRow.address_id) & (_OLDER.ticket_id == DeliveryRow.ticket_id))
     .where(
         DeliveryRow.id.in_(_IDS),
-        _older.id < DeliveryRow.id,
-        _older.id.not_in(_IDS),
-        _older.state == DeliveryState.QUEUED,
-        _older.due_at.is_not(None),
+        _OLDER.id < DeliveryRow.id,
+        _OLDER.id.not_in(_IDS),
+        _OLDER.state == DeliveryState.QUEUED,
+        _OLDER.due_at.is_not(None),
     )
     .group_by(DeliveryRow.id)
 )
