@@ -234,7 +234,9 @@ def _sink() -> None:
                     self._write(b"221 2.0.0 bye\r\n")
                     self._close()
                     return
-                self._write(b"354 go on\r\n" if self._content else b"250 2.0.0 thrown away\r\n")
+                offer = b"250-sink.example\r\n250 PIPELINING\r\n"
+                taken = offer if word == b"EHLO" else b"250 2.0.0 thrown away\r\n"
+                self._write(b"354 go on\r\n" if self._content else taken)
 
     async def serve() -> None:
         loop = asyncio.get_running_loop()

@@ -173,7 +173,9 @@ class _Session(socketserver.StreamRequestHandler):
             case "MAIL":
                 self.mail(line, rest)
             case "RCPT":
-                if self.say("RCPT", line, "250 2.1.5 ok"):
+                if self.sender is None:
+                    self.write("503 5.5.1 from whom?")
+                elif self.say("RCPT", line, "250 2.1.5 ok"):
                     self.recipients.append(rest.partition("<")[2].partition(">")[0])
             case "DATA":
                 self.data(line)

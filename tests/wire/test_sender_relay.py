@@ -158,6 +158,60 @@ def test_a_refusal_is_of_this_mail_only_and_in_the_relays_words(
     assert smarthost.connections == 1
 
 
+def test_an_envelope_is_said_at_one_go_where_that_is_offered(connect: Callable[..., Relay]) -> None:
+    said: list[bytes] = []
+    answers = (
+        b"250-far.example\r\n250 PIPELINING",
+        b"250 ok\r\n250 ok\r\n354 go ahead",
+        b"250 2.0.0 kept",
+        b"221 bye",
+    )
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"220 far.example\r\n")
+                for answer in answers:
+                    said.append(connection.recv(1 << 16))
+                    connection.sendall(answer + b"\r\n")
+
+        serving = threading.Thread(target=serve)
+        serving.start()
+        line = connect(host="127.0.0.1", port=server.getsockname()[1])
+        result = only(line.send(BOUNCES, [ADA], RAW))
+        line.close()
+        serving.join()
+
+    assert result == Result(Outcome.SENT, "250 2.0.0 kept")
+    assert said[1:3] == [f"MAIL FROM:<{BOUNCES}>\r\nRCPT TO:<{ADA}>\r\nDATA\r\n".encode(), RAW + b".\r\n"]
+
+
+@pytest.mark.parametrize("step", ["MAIL", "RCPT"])
+def test_a_relay_that_waits_for_a_mail_which_it_refused_gets_none(connect: Callable[..., Relay], step: str) -> None:
+    answers = {"EHLO": "250-odd.example\r\n250 PIPELINING", "DATA": "354 go ahead", step: "550 5.7.1 not you"}
+    others: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection, connection.makefile("rb") as said:
+                connection.sendall(b"220 odd.example\r\n")
+                for command in iter(said.readline, b""):
+                    verb = command[:4].decode().upper()
+                    if verb.strip() not in ("EHLO", "MAIL", "RCPT", "DATA"):
+                        others.append(command)
+                    connection.sendall(answers.get(verb, "250 ok").encode() + b"\r\n")
+
+        serving = threading.Thread(target=serve)
+        serving.start()
+        result = only(connect(host="127.0.0.1", port=server.getsockname()[1]).send(BOUNCES, [ADA], RAW))
+        serving.join()
+
+    assert result == Result(Outcome.FAILED, "550 5.7.1 not you")
+    assert others == []
+
+
 def test_each_recipient_has_his_own_result(smarthost: Sink, connect: Callable[..., Relay]) -> None:
     smarthost.on("RCPT", "550 5.1.1 no such user", about="bob@")
     smarthost.on("RCPT", "450 4.2.0 greylisted", about="eve@")

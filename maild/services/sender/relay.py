@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from maild.config.connections import Relay as RelaySettings
 from maild.config.passwords import NoPassword
@@ -66,7 +66,7 @@ class Relay:
         self._smtp: smtplib.SMTP | None = None
         self._mails = 0
         self._used_at_s = 0.0  # monotonic
-        self._null_sender = True  # whether MAIL FROM:<> is let through here
+        self._null_sender: bool | None = None  # whether MAIL FROM:<> is let through here, None: not known yet
         self._ends_at_s = 0.0  # monotonic; when the present mail must be over
 
     def send(self, sender: str, recipients: Sequence[str], raw: bytes, instead: str = "") -> dict[str, Result]:
@@ -131,7 +131,7 @@ class Relay:
         except (smtplib.SMTPException, OSError, NoPassword, NoToken, ValueError, _Lost) as error:
             self._drop()
             raise RelayTrouble(f"{self._settings.host}:{self._settings.port}: {_reason(error)}") from error
-        self._mails, self._null_sender = 0, True
+        self._mails, self._null_sender = 0, None
         self._used_at_s = time.monotonic()
         return smtp
 
@@ -211,34 +211,52 @@ class Relay:
                 return dict.fromkeys(recipients, Result(Outcome.FAILED, why))
         options = [*([f"SIZE={len(raw)}"] if smtp.has_extn("size") else []), *wider]
         smtp.command_encoding = "utf-8"  # for those addresses; all else is ASCII
-        if refused := self._refused_sender(smtp, sender, instead, options):
-            return dict.fromkeys(recipients, refused)
-        results: dict[str, Result] = {}
-        for recipient in recipients:
-            code, words = _ask(smtp, f"RCPT TO:<{recipient}>")
-            if code not in (250, 251):
-                results[recipient] = _result(code, words)
+        envelope = self._envelope(smtp, sender, recipients, instead, options)
+        if envelope.refused:
+            return dict.fromkeys(recipients, envelope.refused)
+        results = {each: _result(*said) for each, said in envelope.said.items() if said[0] not in (250, 251)}
         accepted = [recipient for recipient in recipients if recipient not in results]
         if accepted:
-            results |= dict.fromkeys(accepted, self._content(smtp, raw))
+            results |= dict.fromkeys(accepted, self._content(smtp, raw, envelope.data))
+        elif envelope.data is not None and envelope.data[0] == 354:  # it waits for a mail that is for nobody
+            self._drop()
         else:
             _ask(smtp, "RSET")
         self._mails += 1
         self._used_at_s = time.monotonic()
         return results
 
-    def _refused_sender(self, smtp: smtplib.SMTP, sender: str, instead: str, options: list[str]) -> Result | None:
-        if not sender and instead and not self._null_sender:
+    def _envelope(
+        self, smtp: smtplib.SMTP, sender: str, recipients: Sequence[str], instead: str, options: list[str]
+    ) -> "_Envelope":
+        """Say from whom and to whom a mail is; at one go where the relay offers that (RFC 2920)."""
+        to = [f"RCPT TO:<{each}>" for each in recipients]
+        if not sender and self._null_sender is False:
             sender = instead
+        if smtp.has_extn("pipelining") and (sender or not instead or self._null_sender):
+            first, *said, data = _ask_all(smtp, [" ".join((f"MAIL FROM:<{sender}>", *options)), *to, "DATA"])
+            if first[0] == 250:
+                return _Envelope(None, dict(zip(recipients, said, strict=True)), data)
+            if data[0] == 354:  # it waits for a mail that it refused
+                self._drop()
+            return _Envelope(_result(*first))
+        if refused := self._refused_sender(smtp, sender, instead, options):
+            return _Envelope(refused)
+        return _Envelope(None, {each: _ask(smtp, command) for each, command in zip(recipients, to, strict=True)})
+
+    def _refused_sender(self, smtp: smtplib.SMTP, sender: str, instead: str, options: list[str]) -> Result | None:
         code, words = _ask(smtp, " ".join((f"MAIL FROM:<{sender}>", *options)))
+        if not sender:
+            self._null_sender = code == 250
         if code >= 500 and not sender and instead and code not in _LOGIN_WANTED:
             # seen in practice: submission servers that let nobody send from <>
             code, words = _ask(smtp, " ".join((f"MAIL FROM:<{instead}>", *options)))
-            self._null_sender = code != 250
+            self._null_sender = None if code != 250 else False
         return None if code == 250 else _result(code, words)
 
-    def _content(self, smtp: smtplib.SMTP, raw: bytes) -> Result:
-        code, words = _ask(smtp, "DATA")
+    def _content(self, smtp: smtplib.SMTP, raw: bytes, data: "_Reply | None") -> Result:
+        """Send a mail's bytes; `data` is what was said to DATA, if that was asked already."""
+        code, words = data or _ask(smtp, "DATA")
         if code != 354:
             _ask(smtp, "RSET")
             return _result(code, words)
@@ -278,6 +296,17 @@ class Relay:
             self._smtp = None
 
 
+_Reply = tuple[int, bytes]
+
+
+class _Envelope(NamedTuple):
+    """What a relay said to an envelope."""
+
+    refused: Result | None  # to its sender
+    said: dict[str, _Reply] = {}  # noqa: RUF012 - never changed; by recipient
+    data: _Reply | None = None  # to DATA, if that was asked along with it
+
+
 class _Lost(Exception):  # noqa: N818 - what happened, as its name says
     """The connection ended within a mail."""
 
@@ -286,17 +315,30 @@ class _Lost(Exception):  # noqa: N818 - what happened, as its name says
         self.content_began = content_began  # then trying again at once is not for the relay to decide
 
 
-def _ask(smtp: smtplib.SMTP, command: str) -> tuple[int, bytes]:
+def _ask(smtp: smtplib.SMTP, command: str) -> _Reply:
     """Send a command and return the answer."""
-    try:
-        code, words = smtp.docmd(command)
-    except (smtplib.SMTPException, OSError) as error:
-        raise _Lost(f"the connection ended after {command.split(':', maxsplit=1)[0]}: {_reason(error)}") from error
-    if code == 421:  # RFC 5321 3.8: the server ends the session
-        raise _Lost(_words(code, words))
-    if code in _LOGIN_WANTED:
-        raise RelayTrouble(f"the relay wants another login: {_words(code, words)}")
-    return code, words
+    [reply] = _ask_all(smtp, [command])
+    return reply
+
+
+def _ask_all(smtp: smtplib.SMTP, commands: Sequence[str]) -> list[_Reply]:
+    """Send commands at one go and return the answers."""
+    if any(each in command for command in commands for each in "\r\n"):
+        raise ValueError("a command is one line")
+    replies: list[_Reply] = []
+    for command in commands:
+        try:
+            if not replies:
+                smtp.send("".join(f"{each}\r\n" for each in commands))
+            code, words = smtp.getreply()
+        except (smtplib.SMTPException, OSError) as error:
+            raise _Lost(f"the connection ended after {command.split(':', maxsplit=1)[0]}: {_reason(error)}") from error
+        if code == 421:  # RFC 5321 3.8: the server ends the session
+            raise _Lost(_words(code, words))
+        if code in _LOGIN_WANTED:
+            raise RelayTrouble(f"the relay wants another login: {_words(code, words)}")
+        replies.append((code, words))
+    return replies
 
 
 def _wait_at_most(smtp: smtplib.SMTP, seconds: float) -> None:
