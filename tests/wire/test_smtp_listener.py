@@ -138,6 +138,26 @@ def test_a_command_is_answered_by_its_meaning(command: str, reply: str, intake: 
         assert client.say(command).startswith(reply)
 
 
+@pytest.mark.parametrize("hello", ["EHLO client.example", "HELO client.example", "NOOP"])
+def test_a_plain_command_is_answered_like_one_that_takes_the_long_way(hello: str, intake: Intake) -> None:
+    commands = (
+        "RCPT TO:<support@acme.example>",
+        "MAIL FROM:<ada@customer.example> SIZE=99999999999",
+        "mail from:<ada@customer.example> SIZE=100 BODY=8BITMIME",
+        "MAIL FROM:<ada@customer.example>",
+        "MAIL FROM:<bob@customer.example>",
+        "RCPT TO:<nobody@acme.example>",
+        "RCPT TO:<support@acme.example>",
+        "rcpt to:<SUPPORT@acme.example>",
+    )
+    with intake.client() as plain, intake.client() as odd:
+        for client in (plain, odd):
+            client.say(hello)
+
+        # a space at the end is nothing that a short way would know
+        assert [plain.say(each) for each in commands] == [odd.say(f"{each} ") for each in commands]
+
+
 def test_a_client_must_say_its_name_first(intake: Intake) -> None:
     with intake.client(hello=None) as client:
         assert client.say("MAIL FROM:<a@b.example>").startswith("503 5.5.1 ")

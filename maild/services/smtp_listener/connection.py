@@ -108,6 +108,7 @@ class Connection(SMTP):
         self._ended = asyncio.Event()  # for whoever waits inside the session
         self._receiving = False  # between 354 and the end of the mail
         self._busy = False  # between 354 and the reply to the mail
+        self._listening = False  # the next line is a command
         self._mails = 0
         self._errors = 0
         self._began_s = loop.time()
@@ -144,6 +145,19 @@ class Connection(SMTP):
         self._over = True
         self._ended.set()
         super().connection_lost(error)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client sent; plain commands that were waited for are answered without waking the session."""
+        transport = cast("asyncio.WriteTransport", self.transport)
+        # A client that does not read its replies is served the long way, which waits for it.
+        if self._listening and not self._reader._buffer and not transport.get_write_buffer_size():  # type: ignore[attr-defined]  # noqa: SLF001 - see above
+            data = self.obey_at_once(data)
+        if data:
+            super().data_received(data)
+
+    def obey_at_once(self, data: bytes) -> bytes:
+        """Answer the commands at the beginning of `data` that need no waiting; return the rest."""
+        return data
 
     def eof_received(self) -> bool | None:
         """Go on answering what the client sent before it closed its side."""
@@ -215,7 +229,9 @@ class Connection(SMTP):
         try:
             await self._say(f"220 {self.hostname} {'LMTP' if self._reception.lmtp else 'ESMTP'} maild")
             while not self._over:
+                self._listening = True
                 line = await self._reader.readuntil(b"\n")
+                self._listening = False
                 await self._obey(line)
         except (Gone, ConnectionError, asyncio.IncompleteReadError):
             pass  # the client is gone: there is nobody to tell
@@ -259,6 +275,10 @@ class Connection(SMTP):
         if enhanced is not None and not _ENHANCED.match(reply, 4):
             reply = f"{reply[:4]}{enhanced} {reply[4:]}"
         await self._say(reply)
+        self.count_error(reply)
+
+    def count_error(self, reply: str) -> None:
+        """Count `reply` if it is an error."""
         if reply.startswith("5"):
             self._errors += 1
             if self._errors >= self._limits.errors:
