@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from maild.message import announcements, quotes
+from maild.message import announcements, quotes, signatures
 from maild.message.address import Address, valid
 from maild.message.parse import Message, parse
 from maild.message.reply import is_forward, new_text
@@ -104,11 +104,12 @@ def _inline(message: Message, lines: Sequence[str], start: int) -> Passed:
 
 
 def _comment(lines: Sequence[str]) -> str:
-    """Return what the agent wrote above it, without the rule and the line that his program put below that."""
+    """Return what the agent wrote above it, without his signature and the rule that his program put below that."""
     end = len(lines)
     while end and (not lines[end - 1].strip() or quotes.is_rule(lines[end - 1]) or is_sent_from(lines[end - 1])):
         end -= 1
-    return "\n".join(lines[:end]).strip()
+    written = lines[:end]
+    return "\n".join(written[: signatures.start(written, quotes.kinds(written), end)]).strip()
 
 
 def _author(rows: dict[str, str]) -> Address | None:

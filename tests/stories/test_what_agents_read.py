@@ -314,6 +314,15 @@ def test_what_stands_above_a_mail_that_is_passed_on_is_a_note_to_colleagues(desk
     desk.mail(BERT, "#note", "\r\n", to=address)
 
 
+def test_a_signature_above_what_is_passed_on_is_no_note(desk: Desk) -> None:
+    signed = FORWARD.replace("the discount.\n", "the discount.\n\n-- \nAnna Berg\nAcme Ltd\n")
+    desk.mail(ANNA, "Fwd: Printer on fire", signed.replace("\n", "\r\n"), proven=True)
+
+    [told] = desk.mails_to(BERT)
+    assert "Do not mention the discount.\n\nAda Lovelace" in told.text
+    assert "Acme Ltd" not in told.text
+
+
 def split(desk: Desk) -> None:
     """Ada writes a second matter on ticket 1, and Anna makes a ticket of its own of it."""
     desk.mail(f"Ada <{ADA}>", "Printer on fire", proven=True)
