@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import termios
+from pathlib import Path
 
 
 def run(
@@ -46,3 +47,14 @@ def on_terminal(columns: int, *words: object, env: dict[str, str] | None = None)
     os.close(master)
     assert process.wait(20) == 0
     return said.decode().replace("\r\n", "\n")
+
+
+def of_database(folder: Path, url: str, *words: str) -> list[str]:
+    """Return the command line of `maild db ...` on this database."""
+    config = folder / "config.toml"
+    config.write_text(
+        f'[maild]\ndatabase = "{url}"\n[smtp]\nlisten = "127.0.0.1:2525"\n'
+        '[[department]]\nname = "support"\naddress = "support@acme.example"\n'
+        '[[agent]]\nname = "Anna"\naddress = "anna@acme.example"\n'
+    )
+    return [sys.executable, "-m", "maild", "db", *words, "-c", str(config)]

@@ -8,7 +8,6 @@ import random
 import shutil
 import sqlite3
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from maild.store.engine import Database
 from tests import postgresql, processes
 from tests.database import workers
 from tests.database.old import RELEASED, Rows, lost, restore
+from tests.system.commands import of_database
 from tests.system.power_cut import mounted, usable
 
 CUTS = int(os.environ.get("CUTS", "4"))
@@ -29,20 +29,9 @@ RELEASED_SCHEMA = "0001"
 pytestmark = [pytest.mark.timeout(900), pytest.mark.parametrize("released", RELEASED, ids=lambda path: path.stem)]
 
 
-def command(folder: Path, url: str, *words: str) -> list[str]:
-    """Return the command line of `maild db ...` on this database."""
-    config = folder / "config.toml"
-    config.write_text(
-        f'[maild]\ndatabase = "{url}"\n[smtp]\nlisten = "127.0.0.1:2525"\n'
-        '[[department]]\nname = "support"\naddress = "support@acme.example"\n'
-        '[[agent]]\nname = "Anna"\naddress = "anna@acme.example"\n'
-    )
-    return [sys.executable, "-m", "maild", "db", *words, "-c", str(config)]
-
-
 def done(folder: Path, url: str, *words: str) -> str:
     """Return what `maild db ...` says; it must succeed."""
-    ran = subprocess.run(command(folder, url, *words), capture_output=True, text=True, check=False, timeout=120)
+    ran = subprocess.run(of_database(folder, url, *words), capture_output=True, text=True, check=False, timeout=120)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
 
