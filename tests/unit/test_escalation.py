@@ -98,6 +98,18 @@ def test_steps_follow_each_other() -> None:
     assert steps[-1][1].assignee is None  # Anna does not work in sales
 
 
+def test_what_is_late_by_its_new_priority_is_told_at_once() -> None:
+    """Whoever was warned of the old target knows nothing of the new one."""
+    spans = {"normal": Span.parse("10h"), "urgent": Span.parse("30m")}
+    level = Level("gold", targets={Kind.FIRST_RESPONSE: spans}, warn_at=(10,))
+    rules = policy(Escalation("a", unanswered_for=H2, priority="urgent"), level=level)
+
+    warned, raised, *_ = lived(waiting(rules), rules, 48 * HOUR)
+
+    assert (warned[0], warned[2]) == (HOUR, (Tell.WAITING,))
+    assert (raised[0], raised[2]) == (2 * HOUR, (Tell.BREACHED,))
+
+
 def test_what_is_more_urgent_stays_so() -> None:
     rules = policy(Escalation("a", unanswered_for=H2, priority="high"))
 
