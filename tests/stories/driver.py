@@ -253,3 +253,12 @@ class Desk:
                 select(HistoryRow.__table__).where(HistoryRow.ticket_id == number).order_by(HistoryRow.id)
             )
             return [(row.field, row.old, row.new, row.cause) for row in rows]
+
+
+def opened(desk: Desk) -> Received:
+    """Let Ada open ticket 1 and everybody read his mail; return Anna's notification."""
+    desk.mail(f"Ada <{ADA}>", "Printer on fire", proven=True)
+    [told] = desk.mails_to(ANNA)
+    desk.mails_to(ADA)
+    desk.mails_to(BERT)
+    return told

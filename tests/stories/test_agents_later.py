@@ -9,23 +9,9 @@ from maild.rules.tickets import Status
 from maild.store.engine import Database
 from maild.store.models import MailState
 from tests.clock import FakeClock
-from tests.stories.driver import ADA, ANNA, BERT, CONFIG, Desk, Received
+from tests.stories.driver import ADA, ANNA, BERT, CONFIG, Desk, Received, opened
 
 DELAYED = CONFIG.replace('name = "support"\n', 'name = "support"\nsend_delay = "2m"\n', 1)
-
-
-def opened(desk: Desk) -> Received:
-    """Anna's notification of ticket 1, which Ada opened; everybody has read his mail."""
-    desk.mail(f"Ada <{ADA}>", "Printer on fire", proven=True)
-    [told] = desk.mails_to(ANNA)
-    desk.mails_to(ADA)
-    desk.mails_to(BERT)
-    return told
-
-
-@pytest.fixture
-def told(desk: Desk) -> Received:
-    return opened(desk)
 
 
 @pytest.fixture

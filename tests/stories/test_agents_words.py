@@ -13,16 +13,6 @@ from tests.stories.driver import ADA, ANNA, BEN, BERT, Desk, Received
 CAROL = "carol@customer.example"
 
 
-@pytest.fixture
-def told(desk: Desk) -> Received:
-    """Anna's notification of ticket 1, which Ada opened; everybody has read his mail."""
-    desk.mail(f"Ada <{ADA}>", "Printer on fire", proven=True)
-    [told] = desk.mails_to(ANNA)
-    desk.mails_to(ADA)
-    desk.mails_to(BERT)
-    return told
-
-
 def answer(desk: Desk, told: Received, text: str, **kwargs: object) -> int:
     """Let whoever got `told` answer it."""
     quoted = "".join(f"> {line}\r\n" for line in told.text.splitlines())

@@ -16,16 +16,6 @@ MALLORY = "mallory@evil.example"
 FAILED = f"Authentication-Results: {MX}; dmarc=fail header.from=acme.example"
 
 
-@pytest.fixture
-def told(desk: Desk) -> Received:
-    """Anna's notification of ticket 1, which Ada opened; everybody has read his mail."""
-    desk.mail(ADA, "Printer on fire", proven=True)
-    [told] = desk.mails_to(ANNA)
-    desk.mails_to(ADA)
-    desk.mails_to(BERT)
-    return told
-
-
 def reply_of(told: Received) -> str:
     """The headers of an answer that a client wrote without the signed address, as to a typed-in recipient."""
     return f"In-Reply-To: <{told.message.message_id}>"

@@ -11,16 +11,6 @@ from tests.stories.driver import ADA, ANNA, BEN, BERT, MX, SUPPORT, Desk, Receiv
 MALLORY = "mallory@evil.example"
 
 
-@pytest.fixture
-def told(desk: Desk) -> Received:
-    """Anna's notification of ticket 1, which Ada opened; everybody has read his mail."""
-    desk.mail(ADA, "Printer on fire", proven=True)
-    [told] = desk.mails_to(ANNA)
-    desk.mails_to(ADA)
-    desk.mails_to(BERT)
-    return told
-
-
 def quiet(desk: Desk) -> bool:
     """Return whether nobody got anything since he last looked."""
     return all(desk.mails_to(each) == [] for each in (ADA, ANNA, BERT, BEN, MALLORY))
