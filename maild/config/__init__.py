@@ -192,7 +192,8 @@ def _warnings(settings: Settings) -> Iterator[str]:
         yield "maild.database: whoever reads the configuration knows the password; use a password file (~/.pgpass)"
     for department in settings.departments:
         if not settings.agents_of(department.name):
-            yield f"department {department.name}: no agent belongs to it, so nobody is told of its tickets"
+            told = "all agents are" if settings.agents else "nobody is"
+            yield f"department {department.name}: no agent belongs to it, so {told} told of its tickets"
         if department.remind_after.seconds >= department.resolve_after.seconds > 0:
             yield f"department {department.name}.remind_after: never reached, resolve_after is not longer"
     if settings.maild.operator is None:

@@ -171,7 +171,8 @@ class Outbox:
         assignee = self._settings.agent_of(post.state.assignee) if post.state.assignee else None
         told = [assignee] if assignee else []
         if assignee is None or (normalise(assignee.address) in absent and post.tell in _OF_CUSTOMERS):
-            everybody = self._settings.agents_of(department.name)
+            # Nobody waits unnoticed: of a department in which nobody works all hear.
+            everybody = self._settings.agents_of(department.name) or self._settings.agents
             told += [each for each in everybody if normalise(each.address) not in absent] or everybody
         if post.tell is Tell.NOTIFICATION and isinstance(post.about, FiledMail) and post.before.waiting_since is None:
             told += [agent for name in post.about.also_for for agent in self._settings.agents_of(name)]

@@ -5,8 +5,10 @@ import pytest
 from maild.desk import Happening
 from maild.rules.events import Merge, Reopen, Resolve
 from maild.rules.tickets import Status
+from maild.store.engine import Database
 from maild.store.models import MailState
-from tests.stories.driver import ADA, ANNA, BEN, BERT, MX, SUPPORT, Desk, Received
+from tests.clock import FakeClock
+from tests.stories.driver import ADA, ANNA, BEN, BERT, CONFIG, MX, SUPPORT, Desk, Received
 
 MALLORY = "mallory@evil.example"
 VICTIM = "victim@somewhere.example"
@@ -165,3 +167,13 @@ def test_a_ticket_resolved_by_words_alone_stays_in_the_customers_conversation(de
     [resolved] = desk.mails_to(ADA)
     assert resolved.message.references[0] == "mail-1@client.example"
     assert not any("agents" in each or each == "mail-2@client.example" for each in resolved.message.references)
+
+
+def test_of_a_department_in_which_nobody_works_all_agents_hear(database: Database, clock: FakeClock) -> None:
+    desk = Desk(database, clock, CONFIG.replace('["support", "sales"]', '["support"]'))
+    desk.mail(ADA, "A larger printer", to="sales@acme.example", proven=True)
+
+    [told] = desk.mails_to(ANNA)
+    assert len(desk.mails_to(BERT)) == 1
+    desk.mail(ANNA, told.subject, "It costs 42.\r\n", answers=told)
+    assert "It costs 42." in desk.mails_to(ADA)[-1].text

@@ -44,7 +44,8 @@ def _agents(patient: Patient) -> Iterator[Finding]:
         if agents:
             yield ok(f"department {each.name}: {', '.join(agent.name for agent in agents)}")
         else:
-            yield fault(f"department {each.name}: no agent belongs to it, so nobody is told of its tickets")
+            told = "all agents are" if settings.agents else "nobody is"
+            yield fault(f"department {each.name}: no agent belongs to it, so {told} told of its tickets")
 
 
 def _no_loops(patient: Patient) -> Iterator[Finding]:
