@@ -237,6 +237,7 @@ def test_mail_of_which_search_knows_nothing_comes_all_the_same(reading: Reading,
 
 WAYS = {
     "a size that is far too small": lambda piece: re.sub(rb"RFC822.SIZE \d+", b"RFC822.SIZE 20", piece),
+    "a size that is three times too large": lambda piece: re.sub(rb"RFC822.SIZE \d+", b"RFC822.SIZE 19000000", piece),
     "no pieces": lambda piece: piece.replace(b"BODY[]<0>", b"X-NO-SUCH-THING"),
     "pieces that are named wrongly": lambda piece: re.sub(rb"BODY\[]<(\d+)>", rb"BODY[]<\1.1048576>", piece),
 }
@@ -297,6 +298,41 @@ def test_a_server_that_waits_for_tls_is_told_from_one_that_is_silent(server: Ima
         connection.open()
 
     assert 'use security = "tls"' in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("command", "said", "told", "fix"),
+    [
+        ("LOGIN", "NO [ALERT] Application-specific password required (Failure)", "logging in: ", "app password"),
+        (
+            "EXAMINE",
+            "BAD User is authenticated but not connected.\r\n* BYE Connection closed. 14",
+            "INBOX: ",
+            "no mailbox",
+        ),
+        ("EXAMINE", "NO [NONEXISTENT] Unknown Mailbox: INBOX (Failure)", "INBOX: ", 'did you mean "Inbox"?'),
+        ("UID SEARCH", "NO [UNAVAILABLE] SEARCH Server error", "looking for mail: ", "fault at the provider"),
+    ],
+)
+def test_what_a_provider_refuses_is_told_with_what_to_do(
+    server: Imap, command: str, said: str, told: str, fix: str
+) -> None:
+    server.folders = {"Inbox": {}} if "NONEXISTENT" in said else server.folders
+    server.answers = {command: said}
+    connection = Connection(settings_of(server).mailboxes[0], Watchdog(), HASTE)
+
+    def visit() -> None:
+        connection.open()
+        connection.log_in("u", "secret")
+        connection.open_folder("INBOX", to_write=False)
+        connection.uids_after(0, 1)
+
+    with pytest.raises(Trouble) as caught:
+        visit()
+
+    assert told in str(caught.value)
+    assert fix in caught.value.fix
+    connection.close()
 
 
 def test_the_operator_is_told_at_once_of_a_long_pause(
