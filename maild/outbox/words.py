@@ -230,7 +230,7 @@ class Words:
         return mails.Transcript(
             **common,
             **self.facts.of(letter, said, now),
-            deeds=tuple(self._named(each, letter.post.thread) for each in about.deeds),
+            deeds=tuple(map(self._named, about.deeds)),
             taken_back=about.taken_back,
             by=about.by,
             undo=self.undo(letter, about.mail_id) if about.undo_until else "",
@@ -239,8 +239,8 @@ class Words:
             text=about.text,
         )
 
-    def _named(self, deed: pieces.Deed, thread: Thread) -> pieces.Deed:
-        """Return a deed with people and departments as they are called."""
+    def _named(self, deed: pieces.Deed) -> pieces.Deed:
+        """Return a deed with agents and departments as they are called; a customer is told by his address."""
         if deed.name in ("assignee", "offered_to"):
             found = [self.facts.settings.agent_of(each) for each in (deed.old, deed.new)]
             old, new = (each.name if each else "" for each in found)
@@ -249,16 +249,13 @@ class Words:
             departments = [self.facts.settings.department(each) for each in (deed.old, deed.new)]
             old, new = (each.title if each else "" for each in departments)
             return replace(deed, old=old, new=new)
-        if deed.name in ("opened", "requester"):
-            names = _names(thread)
-            return replace(deed, old=names.get(deed.old) or deed.old, new=names.get(deed.new) or deed.new)
         return deed
 
     def _recounted(self, change: pieces.Change, thread: Thread) -> pieces.Change:
         """Return a line of the history with everybody as people call him."""
         agent = self.facts.settings.agent_of(change.who) if change.who else None
         who = agent.name if agent else _names(thread).get(change.who) or change.who
-        return replace(change, who=who, deeds=tuple(self._named(each, thread) for each in change.deeds))
+        return replace(change, who=who, deeds=tuple(map(self._named, change.deeds)))
 
     def _undelivered(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
         about = letter.post.about

@@ -99,7 +99,7 @@ def test_a_ticket_tells_why_it_is_where_it_is(desk: Desk, told: Received) -> Non
 
     why = ask(desk, told, "why 1").text
     assert "resolved it\n- Status: resolved (was new)" in why
-    assert why.count("Ada wrote") == 1  # a line for each happening
+    assert why.count("Ada wrote\n") == 1  # a line for each happening
     assert "+00:00" not in why
     desk.mail(ANNA, told.subject, "#why\r\n", answers=told)
     assert "resolved it" in desk.mails_to(ANNA)[0].text

@@ -251,7 +251,7 @@ def test_the_history_is_told_in_words(desk: Desk, told: Received) -> None:
     desk.mails_to(ANNA)
 
     why = " ".join(ask(desk, told, "why 1").text.split())
-    assert "Ada wrote - New ticket for: Ada" in why
+    assert f"Ada wrote - New ticket for: {ADA}" in why
     assert "Anna assigned it - Assigned to: Bert" in why
     assert "Anna set its priority - Priority: high (was normal)" in why
     assert "Bert answered - Status: answered (was new)" in why
