@@ -7,8 +7,8 @@ the machine sleeps, so that closing a laptop is no jump.
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from maild.rules import clock as rules
 from maild.rules.clock import Belief, Doubt
@@ -54,6 +54,20 @@ class Clock:
         with self._mutex:
             self._belief = rules.begin(self._show(), self._count_s(), remembered)
 
+    def belief(self) -> Belief:
+        """Return what is believed now."""
+        return self._look()
+
+    def go_on(self, belief: Belief) -> None:
+        """Go on from what another process of this machine believes; its counter is ours."""
+        with self._mutex:
+            self._belief = belief
+
+    def agree(self, at: datetime) -> None:
+        """Believe the wall clock if another process does, for which it is `at` now: it may have been told to."""
+        if self.doubt is not None and abs(self._show() - at) <= rules.TOLERANCE:
+            self.believe()
+
     def believe(self) -> None:
         """Believe the wall clock: the operator says that it is right."""
         with self._mutex:
@@ -63,3 +77,26 @@ class Clock:
         with self._mutex:  # the two are read together: a thread that is late must not see a jump that is none
             self._belief = rules.look(self._belief, self._show(), self._count_s())
             return self._belief
+
+
+def written(belief: Belief) -> dict[str, Any]:
+    """Return a belief as another process can read it."""
+    doubt = belief.doubt
+    told = (
+        {"off_s": doubt.off.total_seconds(), "since": doubt.since.isoformat(), "at_start": doubt.at_start}
+        if doubt
+        else None
+    )
+    return {"at": belief.at.isoformat(), "counted_s": belief.counted_s, "doubt": told}
+
+
+def belief_of(told: dict[str, Any]) -> Belief:
+    """Return the belief that was `written`."""
+    doubt = told["doubt"]
+    return Belief(
+        datetime.fromisoformat(told["at"]),
+        told["counted_s"],
+        Doubt(timedelta(seconds=doubt["off_s"]), datetime.fromisoformat(doubt["since"]), doubt["at_start"])
+        if doubt
+        else None,
+    )

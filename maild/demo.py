@@ -21,6 +21,7 @@ from typing import Final
 from sqlalchemy import select
 
 from maild import config
+from maild.admission import accepts
 from maild.config.connections import Relay as RelaySettings
 from maild.inbox import GroupCommit, Incoming, Stored
 from maild.message.address import Address, normalise
@@ -31,7 +32,7 @@ from maild.services.smtp_listener import SmtpListener
 from maild.store import queues, schema
 from maild.store.engine import Database
 from maild.store.models import DeliveryRow, HistoryRow, MailRow, TicketRow
-from maild.works import Works, accepts, assemble
+from maild.works import Works, assemble
 
 ADA: Final = Address("Ada Lovelace", "ada@customer.example")
 ANNA: Final = Address("Anna", "anna@acme.example")

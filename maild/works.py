@@ -3,9 +3,6 @@
 The daemon runs it, and commands, the demo and the tests use it as it is.
 """
 
-import hashlib
-import hmac
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,10 +11,9 @@ from maild import clock
 from maild.config import Settings
 from maild.desk import Desk
 from maild.message import reading
-from maild.message.address import normalise
-from maild.message.tokens import Keys, signed_part
-from maild.outbox import Outbox
+from maild.message.tokens import Keys
 from maild.outbox.held import Questions
+from maild.outbox.posting import Outbox
 from maild.outbox.replies import Replies
 from maild.services.filer import Ask, Authenticator, Filer
 from maild.services.filer.rederiving import Rederiver
@@ -90,6 +86,16 @@ def assemble(settings: Settings, database: Database, now: Clock, ask: Ask | None
     )
 
 
+def desk_of(settings: Settings, database: Database, now: Clock) -> Desk:
+    """Return the desk alone.
+
+    Raises:
+        maild.templates.BrokenTemplatesError: a template cannot be used.
+    """
+    keys = signing_keys.load(database, now())
+    return Desk(settings, Outbox(settings, Templates(settings.maild.templates), keys))
+
+
 def rederiver(settings: Settings, database: Database, now: datetime) -> Rederiver:
     """Return what reads mails again that were read before."""
     return Rederiver(settings, _known(settings, signing_keys.load(database, now), _organisation()))
@@ -118,24 +124,3 @@ def _organisation() -> Callable[[str], str | None] | None:
         return None
     organisation: Callable[[str], str | None] = PublicSuffixList().privatesuffix
     return organisation
-
-
-def accepts(settings: Settings, address: str) -> bool:
-    """Return whether mail to `address` is ours: a department, a signed form of it, or its domain's postmaster."""
-    if settings.department_of(address) is not None or signed_part(address, settings.ours) is not None:
-        return True
-    local, _, domain = normalise(address).rpartition("@")  # RFC 5321 4.5.1: postmaster is always there
-    return local == "postmaster" and any(each.endswith("@" + domain) for each in settings.ours)
-
-
-def agent_login(settings: Settings, user: str, password: str) -> str | None:
-    """Return the address, normalised, of the agent whose name and password these are; None if they are nobody's.
-
-    Raises:
-        maild.config.passwords.NoPassword: his password cannot be had now.
-    """
-    agent = settings.agent_of(user)
-    wanted = agent.password() if agent else None
-    expected = wanted.get_secret_value().encode() if wanted else os.urandom(32)
-    genuine = hmac.compare_digest(hashlib.sha256(password.encode()).digest(), hashlib.sha256(expected).digest())
-    return normalise(agent.address) if agent and genuine else None

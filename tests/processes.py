@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -42,3 +43,12 @@ def kill(process: subprocess.Popen[str]) -> None:
     """Kill `process` as a power cut would, without a chance to tidy up."""
     process.kill()
     process.communicate()
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that `pid` has begun and that are there, oldest first."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # a thread that has ended meanwhile
+            found += [int(each) for each in task.read_text().split()]
+    return sorted(found)

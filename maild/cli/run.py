@@ -22,5 +22,6 @@ def command(config: Path | None, verbose: bool) -> int:
     from maild import daemon, logs
 
     facts = logs.Facts()
-    logs.configure(level=logging.DEBUG if verbose else logging.INFO, facts=facts)
-    return daemon.serve(configuration.find(config), output.say, facts.counts)
+    level = logging.DEBUG if verbose else logging.INFO
+    logs.configure(level=level, facts=facts)
+    return daemon.serve(configuration.find(config), output.say, facts.counts, level)

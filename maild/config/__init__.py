@@ -48,6 +48,7 @@ __all__ = [
     "find",
     "load",
     "parse",
+    "read",
     "warnings",
 ]
 
@@ -125,13 +126,20 @@ def find(explicit: Path | None = None) -> Path:
     return explicit or (Path(named) if named else SYSTEM_FILE)
 
 
-def load(path: Path) -> Settings:
+def load(path: Path, text: str | None = None) -> Settings:
     """Return the settings of a file, with the defaults of this machine, after a look at all files that it names.
+
+    `text` is what the file said if it has been read before: it may have been changed since.
 
     Raises:
         ConfigError: it cannot be read, or something in it is wrong.
     """
-    return parse(_read(path), str(path), folder=path.absolute().parent, defaults=_defaults_of_this_machine())
+    return parse(
+        read(path) if text is None else text,
+        str(path),
+        folder=path.absolute().parent,
+        defaults=_defaults_of_this_machine(),
+    )
 
 
 def parse(
@@ -200,7 +208,12 @@ def _warnings(settings: Settings) -> Iterator[str]:
         yield "maild.operator: nobody is told by mail when something breaks; name an address"
 
 
-def _read(path: Path) -> str:
+def read(path: Path) -> str:
+    """Return what a configuration says, unread.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST_BYTES + 1)

@@ -29,7 +29,8 @@ from maild.desk.undoing import Deed
 from maild.message import bounce
 from maild.message.address import normalise
 from maild.message.commands import Fault
-from maild.outbox import About, FiledMail, Outbox, Post, Undelivered, Withheld
+from maild.outbox.letters import About, FiledMail, Post, Undelivered, Withheld
+from maild.outbox.posting import Outbox
 from maild.rules import promises
 from maild.rules.assignment import Mode
 from maild.rules.events import DeliveryFailed

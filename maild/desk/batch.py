@@ -13,7 +13,7 @@ from maild.desk.foresight import Decided
 from maild.desk.happenings import MAILD, Happening, Opening
 from maild.desk.rows import Card, changes, load
 from maild.message.commands import Fault
-from maild.outbox import FiledMail, Post, Thread
+from maild.outbox.letters import FiledMail, Post, Thread
 from maild.people import Person
 from maild.rules.events import (
     Admit,

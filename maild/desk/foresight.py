@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from maild.desk.happenings import Happening
 from maild.desk.rows import Card
-from maild.outbox import Letters, Post
+from maild.outbox.letters import Post
+from maild.outbox.made import Letters
 from maild.rules.events import CustomerWrote, MarkSpam, Solved
 
 _ASKS_NOTHING = (CustomerWrote, Solved, MarkSpam)  # events by which nothing is looked up to decide

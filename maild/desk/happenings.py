@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from maild.message.commands import Fault
-from maild.outbox import About
+from maild.outbox.letters import About
 from maild.people import Person
 from maild.rules.events import Event
 from maild.rules.tickets import Status

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Dialect, bindparam, delete, func, insert, sel
 
 from maild import people
 from maild.desk.happenings import MAILD, Happening, Opening
-from maild.outbox import Thread, Withheld
+from maild.outbox.letters import Thread, Withheld
 from maild.rules.events import Assign, KnowAs
 from maild.rules.levels import Finished
 from maild.rules.tickets import COMPUTED, FIELDS, PEOPLE, Status, Tell, Ticket

@@ -11,21 +11,3 @@ is returned and kept in the ticket's history, never dropped in silence. An agent
 A public answer is one mail with true To and Cc and one Message-ID; each recipient's delivery has his own signed
 `Reply-To`, which the sender writes into his copy.
 """
-
-from maild.outbox.letters import About, Asked, Collision, Done, FiledMail, Post, Thread, Undelivered, Withheld
-from maild.outbox.made import Letters
-from maild.outbox.posting import Outbox
-
-__all__ = [
-    "About",
-    "Asked",
-    "Collision",
-    "Done",
-    "FiledMail",
-    "Letters",
-    "Outbox",
-    "Post",
-    "Thread",
-    "Undelivered",
-    "Withheld",
-]

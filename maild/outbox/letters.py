@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
 
 from maild.config.desks import Agent, Department
 from maild.message.address import Address, normalise
@@ -16,23 +15,6 @@ from maild.store.conversations import UNPROVEN_ACKNOWLEDGEMENT, Newer
 from maild.store.driver import Ready
 from maild.store.threads import Whole
 from maild.templates.pieces import Change, Deed
-
-SOURCE: Final = "maild"  # of mails that no person wrote
-TO_AGENTS: Final = frozenset(
-    {
-        Tell.NOTIFICATION,
-        Tell.WAITING,
-        Tell.BREACHED,
-        Tell.ESCALATED,
-        Tell.RATED,
-        Tell.HANDED_OVER,
-        Tell.SHOWN,
-        Tell.COLLISION,
-        Tell.TRANSCRIPT,
-        Tell.UNDELIVERED,
-        Tell.RETURNED,
-    }
-)
 
 
 @dataclass(slots=True)

@@ -18,7 +18,6 @@ from maild.outbox.counts import Counts
 from maild.outbox.facts import Facts
 from maild.outbox.gathering import Gathering
 from maild.outbox.letters import (
-    TO_AGENTS,
     Asked,
     Collision,
     Done,
@@ -28,6 +27,7 @@ from maild.outbox.letters import (
     Withheld,
 )
 from maild.outbox.made import Letters
+from maild.outbox.purposes import TO_AGENTS
 from maild.outbox.sharing import Sharing
 from maild.outbox.words import Words
 from maild.people import Person

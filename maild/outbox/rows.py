@@ -8,7 +8,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, Dialect
 
 from maild.message.address import normalise
-from maild.outbox.letters import SOURCE, Asked, Collision, Done, FiledMail, Letter, Post, Undelivered
+from maild.outbox.letters import Asked, Collision, Done, FiledMail, Letter, Post, Undelivered
+from maild.outbox.purposes import SOURCE
 from maild.people import Person
 from maild.rules.tickets import Tell
 from maild.store import driver, raw, search

@@ -12,7 +12,7 @@ from maild.message.address import Address, normalise
 from maild.message.compose import Automatic, Draft, compose
 from maild.message.parse import Message
 from maild.message.tokens import Keys, message_id
-from maild.outbox.letters import SOURCE
+from maild.outbox.purposes import SOURCE
 from maild.people import Person
 from maild.store import raw
 from maild.store.models import DeliveryRow, DeliveryState, Direction, MailRow, MailState

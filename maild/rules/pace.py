@@ -19,6 +19,7 @@ from typing import Final
 
 from maild.rules.tickets import Status, Tell
 
+LEASE: Final = timedelta(minutes=5)  # of a ticket that is ticked; must exceed the longest time that a batch takes
 GAP: Final = timedelta(minutes=15)
 MASS: Final = 100  # tickets to be reminded, resolved, closed or removed at once
 CRAWL: Final = 6  # of each lane and department, a minute

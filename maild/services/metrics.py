@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from http.server import HTTPServer
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import structlog
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 from maild import __version__
 from maild.config.kinds.hosts import Endpoint
 from maild.rules import troubles
+from maild.services.loop import ServiceState
 from maild.store import standing
 from maild.store.engine import Database
 
@@ -31,14 +32,6 @@ log = structlog.get_logger("maild.metrics")
 KEPT_S: Final = 5.0  # seconds for which figures of the database are given again
 PATIENCE_S: Final = 10.0  # with a client that dawdles
 WAITING: Final = 5  # connections that wait for their turn
-
-
-class ServiceState(NamedTuple):
-    """How a service of this process is doing."""
-
-    name: str
-    working: bool  # False: its last step failed, or it hangs
-    steps: int
 
 
 class Figures(Collector):

@@ -97,6 +97,7 @@ class MailRow(Due, Base):
     filed_at: Mapped[datetime | None]  # when it was looked at last: what was stored earlier may be filed later
     guarded_at: Mapped[datetime | None]  # of an agent's answer that waits: until when he was shown what he had missed
     about_id: Mapped[int | None]  # of ours: the mail that it tells of
+    deaths: Mapped[int] = mapped_column(server_default="0")  # of processes that had begun to file it
 
     __table_args__ = (
         _due_index("mail"),

@@ -23,6 +23,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.benchmarks.smtp_load import Load, mail, send
+from tests.processes import children
 
 CASES = (  # size of a mail, connections, mails a round
     (4_096, 1, 600),
@@ -46,15 +47,29 @@ class Server:
     process: subprocess.Popen[str]
     address: tuple[str, int]
 
+    def pids(self) -> list[int]:
+        """The process and those that it has begun."""
+        return [self.process.pid, *children(self.process.pid)]
+
     def cpu_s(self) -> float:
-        """CPU seconds used so far."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """CPU seconds used so far, by children that have ended too."""
+        ticks = 0
+        for pid in self.pids():
+            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            ticks += sum(map(int, fields[11:15] if pid == self.process.pid else fields[11:13]))
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def memory_mib(self, name: str) -> float:
-        """VmRSS, what is used now, or VmHWM, the most that ever was."""
-        text = Path(f"/proc/{self.process.pid}/status").read_text()
-        return next(int(line.split()[1]) for line in text.splitlines() if line.startswith(name)) / 1024
+        """VmRSS, what is used now, or VmHWM, the most that ever was; of all processes together."""
+        return sum(self.each_memory_mib(name))
+
+    def each_memory_mib(self, name: str) -> list[float]:
+        """The same of each process, the server itself first."""
+        found = []
+        for pid in self.pids():
+            text = Path(f"/proc/{pid}/status").read_text()
+            found.append(next(int(line.split()[1]) for line in text.splitlines() if line.startswith(name)) / 1024)
+        return found
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.memory [--megabytes 50]
 
-The peak is the most that the process held (VmHWM) from before the mail came until it was on its ticket with the
-notification queued, over what it held before. `intake` measures the listener and the inbox alone.
+The peak is the most that the daemon and its worker held (VmHWM of each) from before the mail came until it was on its
+ticket with the notification queued, over what they held before. `intake` measures the listener and the inbox alone.
 """
 
 import argparse
@@ -40,13 +40,22 @@ def measure(megabytes: int = 50, folder: str | None = None) -> list[Figure]:
     what = f"mail of {megabytes} MiB, peak over idle"
     return [
         Figure(what, peak, "MiB", "naive", naive, more_is_better=False, goal="<= 32 MiB"),
-        Figure("idle after a mail", idle, "MiB", "naive", naive_idle, more_is_better=False, goal="<= 120 MiB"),
+        Figure(
+            "idle after a mail, all processes",
+            idle,
+            "MiB",
+            "naive",
+            naive_idle,
+            more_is_better=False,
+            goal="<= 2 x 64 MiB",
+        ),
     ]
 
 
 def _begin(server: Server) -> float:
-    """Let the kernel forget the peak; return what is held now, in MiB."""
-    Path(f"/proc/{server.process.pid}/clear_refs").write_text(_FORGET_THE_PEAK)
+    """Let the kernel forget the peaks; return what is held now, in MiB."""
+    for pid in server.pids():
+        Path(f"/proc/{pid}/clear_refs").write_text(_FORGET_THE_PEAK)
     return server.memory_mib("VmRSS")
 
 

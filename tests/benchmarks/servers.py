@@ -6,6 +6,7 @@ The daemon is `maild run -c FILE`, its log written to a file. One thing is chang
 how many acknowledgements may leave in an hour, since a flood of mails is what they send.
 """
 
+import json
 import socket
 import subprocess
 import sys
@@ -191,9 +192,16 @@ def _unbraked(path: str) -> int:
     from maild import logs
     from maild.daemon import serve
 
-    lift_brakes()
     logs.configure()
-    return serve(Path(path), print)
+    return serve(Path(path), print, worker=[sys.executable, "-m", "tests.benchmarks.servers", "worker"])
+
+
+def _unbraked_worker() -> int:
+    """Be a worker of that daemon."""
+    from maild.crew.worker import main
+
+    lift_brakes()
+    return main(json.load(sys.stdin))
 
 
 def lift_brakes() -> None:
@@ -250,5 +258,7 @@ def _sink() -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "sink":
         _sink()
+    elif sys.argv[1] == "worker":
+        sys.exit(_unbraked_worker())
     else:
         sys.exit(_unbraked(sys.argv[2]))

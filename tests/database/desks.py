@@ -5,7 +5,7 @@ from sqlalchemy import Connection
 from maild import config, people
 from maild.desk import Opening
 from maild.message.address import Address
-from maild.outbox import Withheld
+from maild.outbox.letters import Withheld
 from tests.clock import FakeClock
 
 SETTINGS = config.parse("""

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, unquote
 from sqlalchemy import select
 
 from maild import inbox
+from maild.admission import accepts
 from maild.config import parse as parse_settings
 from maild.message.address import normalise
 from maild.message.parse import Message, parse
@@ -23,7 +24,7 @@ from maild.services.sender import Outcome, RelayTrouble, Result, sending
 from maild.store import queues
 from maild.store.engine import Database
 from maild.store.models import DeliveryRow, HistoryRow, MailRow, TicketRow
-from maild.works import accepts, assemble
+from maild.works import assemble
 from tests.clock import FakeClock
 
 ADA = "ada@customer.example"

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from maild import inbox
+from maild.admission import accepts
 from maild.rules.tickets import Status
 from maild.services import filer
 from maild.services.filer import authenticating
 from maild.store.engine import Database
 from maild.store.models import MailState
-from maild.works import accepts
 from tests.clock import FakeClock
 from tests.stories.driver import ADA, ANNA, BERT, CONFIG, MX, SUPPORT, Desk
 from tests.unit.signing import Dns, published, signed

@@ -25,6 +25,9 @@ class Customer(threading.Thread):
             self._send(count)
             count += 1
 
+    def sent(self, error: Exception | None) -> None:
+        """A mail was tried; trouble is nothing to this customer."""
+
     def _send(self, count: int) -> None:
         thread, place = divmod(count, THREAD)
         name = f"{self.name}-{thread}-{place}"
@@ -41,11 +44,12 @@ class Customer(threading.Thread):
                 with smtplib.SMTP("127.0.0.1", self._port, timeout=20) as smtp:
                     smtp.sendmail(sender, ["support@acme.example"], mail)
             except smtplib.SMTPResponseException as error:
+                self.sent(error)
                 if error.smtp_code >= 500:
                     self.refused.append(f"{name}: {error.smtp_code} {error.smtp_error!r}")
                     return
-            except (OSError, smtplib.SMTPException):
-                pass
+            except (OSError, smtplib.SMTPException) as error:
+                self.sent(error)
             else:
                 self.acknowledged.append(name)
                 return

@@ -5,9 +5,12 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from maild.store.engine import Database
+from tests.processes import children
 from tests.wire.free_port import free_port
 
 START_S = 60.0
@@ -44,6 +47,7 @@ address = "anna@acme.example"
 """
         )
         self._env = env or {}
+        self.command = [sys.executable, "-m", "maild", "run", "-c"]
         self.lines: list[str] = []
         self.process: subprocess.Popen[str] | None = None
 
@@ -59,7 +63,7 @@ address = "anna@acme.example"
         self._seen = threading.Condition()
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", **self._env}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "maild", "run", "-c", str(self.config)],
+            [*self.command, str(self.config)],
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stdin=subprocess.DEVNULL,
@@ -85,11 +89,38 @@ address = "anna@acme.example"
             self._seen.wait_for(lambda: any(words in line or line == "(ended)" for line in self.lines), seconds)
             return any(words in line for line in self.lines)
 
-    def kill(self) -> None:
-        """SIGKILL, as a power cut would."""
+    def wait_for_times(self, words: str, count: int, seconds: float = START_S) -> bool:
+        """Wait until so many lines of the log hold `words`; return whether they do."""
+        with self._seen:
+            return self._seen.wait_for(lambda: sum(words in line for line in self.lines) >= count, seconds)
+
+    def pids(self) -> list[int]:
+        """The daemon and its workers."""
+        return [self.process.pid, *children(self.process.pid)]
+
+    def worker(self, seconds: float = START_S) -> int:
+        """The first worker; waits until it is there."""
+        pause, deadline = threading.Event(), time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if found := children(self.process.pid):
+                return found[0]
+            pause.wait(0.01)
+        raise AssertionError("there is no worker")
+
+    def kill(self, *, workers: bool = True) -> None:
+        """SIGKILL, as a power cut would; without `workers` these are left to find out that nobody is there."""
+        pids = self.pids()
         self.process.kill()
+        for pid in pids[1:] if workers else ():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.process.wait(10)
         self._reader.join(10)
+
+    def signal_all(self, number: signal.Signals) -> None:
+        """Send a signal to the daemon and its workers."""
+        for pid in self.pids():
+            os.kill(pid, number)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""

@@ -81,12 +81,12 @@ def until(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
 def stop_between_two_writes(daemon: DaemonProcess, database: Database) -> None:
     """Stop the process where it holds nothing that another would wait for."""
     for _ in range(20):
-        daemon.signal(signal.SIGSTOP)
+        daemon.signal_all(signal.SIGSTOP)
         try:
             with database.write():
                 return
         except DatabaseBusyError:
-            daemon.signal(signal.SIGCONT)
+            daemon.signal_all(signal.SIGCONT)
             threading.Event().wait(0.2)
     raise AssertionError("it always writes")
 
@@ -96,7 +96,7 @@ def daemon(sqlite_url: str, tmp_path: Path):
     process = DaemonProcess(tmp_path, sqlite_url)
     yield process
     if process.process is not None and process.process.poll() is None:
-        process.signal(signal.SIGCONT)
+        process.signal_all(signal.SIGCONT)
     process.close()
 
 
@@ -109,7 +109,7 @@ def test_a_daemon_that_was_stopped_for_an_hour_goes_on_and_does_all_of_it_once(d
         with database.write() as connection:  # as if it had been stopped for two hours
             late = datetime.now(UTC) - HOUR
             connection.execute(update(TicketRow).values(since=late - CLOSE_AFTER, due_at=late))
-        daemon.signal(signal.SIGCONT)
+        daemon.signal_all(signal.SIGCONT)
 
         assert until(lambda: closed(database) == TICKETS, 90)
         assert closings(database) == [1] * TICKETS
@@ -126,17 +126,17 @@ def test_what_one_node_does_while_the_other_is_stopped_is_not_done_again(postgre
         with Database(postgresql_url) as database:
             for node in nodes:
                 node.start()
-            nodes[0].signal(signal.SIGSTOP)
+            nodes[0].signal_all(signal.SIGSTOP)
             resolved(database, datetime.now(UTC) - HOUR)
 
             assert until(lambda: closed(database) == TICKETS, 90)
-            nodes[0].signal(signal.SIGCONT)
+            nodes[0].signal_all(signal.SIGCONT)
             assert nodes[0].stop() == 0
             assert closings(database) == [1] * TICKETS
     finally:
         for node in nodes:
             if node.process is not None and node.process.poll() is None:
-                node.signal(signal.SIGCONT)
+                node.signal_all(signal.SIGCONT)
             node.close()
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
+from maild.admission import accepts
 from maild.cli.answers import parsed, tickets
 from maild.config import Settings
 from maild.message.address import valid
@@ -15,7 +16,7 @@ from maild.rules.routing import Action
 from maild.services.filer import Filing, Inbound, evidence
 from maild.store.engine import Database
 from maild.store.models import MailRow, MailState
-from maild.works import accepts, assemble
+from maild.works import assemble
 
 # Where servers write down whom a mail was for, before the fields that its author wrote.
 _RECIPIENT_FIELDS: Final = ("x-original-to", "delivered-to", "envelope-to")

@@ -119,7 +119,7 @@ def retry(connection: Connection, ids: Sequence[int], now: datetime) -> list[dic
             connection.execute(
                 update(MailRow)
                 .where(MailRow.id == mail_id)
-                .values(state=MailState.STORED, due_at=now, attempts=0, reason=None)
+                .values(state=MailState.STORED, due_at=now, attempts=0, deaths=0, reason=None)
             )
         before = str(row.state) if row else None
         results.append(

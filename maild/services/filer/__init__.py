@@ -14,7 +14,7 @@ the lease ends and the mail is filed again from its bytes. What becomes of a mai
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from sqlalchemy import Connection, bindparam, select, update
@@ -53,12 +53,27 @@ IDLE_S: Final = 30.0  # the bell makes it prompt, this makes it sure
 SHORTEST_S: Final = 0.05  # what is due and cannot be claimed is in other hands
 PUT_OFF: Final = timedelta(minutes=1)  # of what met a database in trouble
 LOOK_AGAIN: Final = timedelta(seconds=1)  # at a mail that waits for another one
-MOST_BEGUN: Final = 30  # times, of a mail that is there when the process dies; many kills in a row are no fault of it
+MOST_DEATHS: Final = 4  # of a process, one among others and three alone with it: that is no chance
+MOST_BEGUN: Final = (
+    30  # times, of a mail that is there when the whole daemon dies; many kills in a row are no fault of it
+)
 MOST_UNFILED: Final = 500  # of mails that others are filing, looked through for the ones that are answered
 MOST_OPENED: Final = routing.BURSTS[0][1]  # tickets of one sender in one transaction
 
 
-_SIZES: Final = select(MailRow.id, MailRow.size_bytes).where(MailRow.id.in_(bindparam("ids", expanding=True)))
+_KNOWN: Final = select(MailRow.id, MailRow.size_bytes, MailRow.deaths).where(
+    MailRow.id.in_(bindparam("ids", expanding=True))
+)
+
+
+class Overseer(Protocol):
+    """Who is told of the present step before it goes on, and so knows what a death has left behind."""
+
+    def claims(self, until: datetime) -> None:
+        """Mails are claimed, whose lease ends `until`."""
+
+    def begins(self, mail_ids: Sequence[int]) -> None:
+        """Some of them are being filed."""
 
 
 class Filer:
@@ -78,6 +93,7 @@ class Filer:
         *,
         languages: Iterable[str] = ("en",),
     ) -> None:
+        self.overseer: Overseer | None = None
         self._database = database
         self._now = now
         self._senders = senders
@@ -88,10 +104,13 @@ class Filer:
 
     def step(self) -> float:
         """File one group; return how long there is nothing to do, in seconds."""
-        claim = queues.claim(self._database, MailRow, self._now(), LEASE, GROUP)
+        now = self._now()
+        if self.overseer is not None:
+            self.overseer.claims(now + LEASE)
+        claim = queues.claim(self._database, MailRow, now, LEASE, GROUP)
         if not claim:
             return self._idle_s()
-        for part in self._portions(self._spare(claim)):
+        for part in self._portions(claim):
             self._file_or_split(part)
         return 0.0
 
@@ -102,38 +121,44 @@ class Filer:
         left_s = IDLE_S if due_at is None else (due_at - self._now()).total_seconds()
         return min(max(left_s, SHORTEST_S), IDLE_S)
 
-    def _spare(self, claim: queues.Claim) -> queues.Claim:
-        """Return what of a claim is filed now: of the mails that may have killed the process one, and as the last.
-
-        A mail that was begun more often than it may fail was there when the process died. The others of the kind are
-        given back untried, so that only the guilty one is begun again and again; after MOST_BEGUN it is set aside.
-        """
-        suspects = sorted(mail_id for mail_id in claim.ids if claim.attempts[mail_id] > len(FILING_WAITS))
-        if not suspects:
-            return claim
-        guilty = [mail_id for mail_id in suspects if claim.attempts[mail_id] > MOST_BEGUN]
-        free = [mail_id for mail_id in suspects if mail_id not in guilty]
-        with self._database.write() as connection:
-            _give_back(connection, claim, dict.fromkeys(free[1:], self._now()))
-            _set_aside(connection, claim.only(guilty))
-        return claim.only([each for each in claim.ids if each not in suspects or each in free[:1]])
-
     def _portions(self, claim: queues.Claim) -> list[queues.Claim]:
-        """Cut a claim so that no transaction holds more than GROUP_BYTES, one large mail excepted."""
+        """Cut a claim so that no transaction holds more than GROUP_BYTES, one large mail excepted.
+
+        Mails that processes died of, or may have, come last, each by itself: `_spare`.
+        """
         with self._database.read() as connection:
-            rows = connection.execute(_SIZES, {"ids": claim.ids})
-            sizes = {row.id: row.size_bytes for row in rows}
+            known = {row.id: row for row in connection.execute(_KNOWN, {"ids": claim.ids})}
         portions: list[list[int]] = []
         room = 0
-        suspected = {mail_id: claim.attempts[mail_id] > len(FILING_WAITS) for mail_id in claim.ids}
-        for mail_id in sorted(claim.ids, key=lambda each: (suspected[each], each)):
-            size = sizes.get(mail_id, 0)
-            if not portions or size > room or suspected[mail_id]:
+        suspects = self._spare(claim, {mail_id: row.deaths for mail_id, row in known.items()})
+        for mail_id in sorted(set(claim.ids) - suspects.keys()):
+            size = known[mail_id].size_bytes if mail_id in known else 0
+            if not portions or size > room:
                 portions.append([])
                 room = GROUP_BYTES
             portions[-1].append(mail_id)
             room -= size
-        return [claim.only(ids) for ids in portions]
+        begun = [mail_id for mail_id, is_begun in suspects.items() if is_begun]
+        return [claim.only(ids) for ids in (*portions, *([each] for each in begun))]
+
+    def _spare(self, claim: queues.Claim, deaths: Mapping[int, int]) -> dict[int, bool]:
+        """Return which mails of a claim may have killed a process, the most suspect last, and whether they are begun.
+
+        Where the daemon saw the death it knows which mails were begun: each of them is filed by itself, so that the
+        guilty one is the only one that is begun when it kills again, and after MOST_DEATHS it is set aside. Where the
+        whole daemon died nobody knows more than that a mail was claimed more often than it may fail. Of those one is
+        begun and the others are given back untried; after MOST_BEGUN it is set aside.
+        """
+        seen = sorted((each for each in claim.ids if deaths.get(each)), key=lambda each: (deaths[each], each))
+        unseen = sorted(each for each in claim.ids if claim.attempts[each] > len(FILING_WAITS) and each not in seen)
+        guilty = [each for each in seen if deaths[each] >= MOST_DEATHS]
+        guilty += [each for each in unseen if claim.attempts[each] > MOST_BEGUN]
+        spared = [each for each in unseen if each not in guilty][1:]
+        if guilty or spared:
+            with self._database.write() as connection:
+                _give_back(connection, claim, dict.fromkeys(spared, self._now()))
+                _set_aside(connection, claim, {each: deaths.get(each) or claim.attempts[each] - 1 for each in guilty})
+        return {each: each not in guilty and each not in spared for each in (*seen, *unseen)}
 
     def _file_or_split(self, claim: queues.Claim) -> None:
         try:
@@ -179,6 +204,8 @@ class Filer:
 
     def _file(self, claim: queues.Claim) -> None:
         now = self._now()
+        if self.overseer is not None:
+            self.overseer.begins(claim.ids)
         mails = fetch(self._database, claim.ids)
         readings = self.read(mails, now)
         with self._database.read() as connection:
@@ -289,14 +316,13 @@ def _give_back(connection: Connection, claim: queues.Claim, until: Mapping[int, 
         )
 
 
-def _set_aside(connection: Connection, claim: queues.Claim) -> None:
+def _set_aside(connection: Connection, claim: queues.Claim, begun: Mapping[int, int]) -> None:
     """Set mails aside that were begun too often, where an operator finds them."""
-    for mail_id in claim.ids:
-        begun = claim.attempts[mail_id] - 1
-        reason = f"filing was begun {begun} times and never ended: maild died of it; then: maild mail retry {mail_id}"
+    for mail_id, count in begun.items():
+        reason = f"filing was begun {count} times and never ended: maild died of it; then: maild mail retry {mail_id}"
         connection.execute(
             update(MailRow)
             .where(MailRow.id == mail_id, MailRow.due_at == claim.until)
             .values(due_at=None, state=MailState.FAILED, reason=reason)
         )
-        log.error("set aside", mail=mail_id, begun=begun)
+        log.error("set aside", mail=mail_id, begun=count)

@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import Connection, select, update
 
 from maild.desk import Desk, Happening
-from maild.outbox import Done
+from maild.outbox.letters import Done
 from maild.rules.events import AgentWrote, Offer
 from maild.rules.routing import Action
 from maild.rules.tickets import Tell

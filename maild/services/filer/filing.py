@@ -16,7 +16,7 @@ from maild.message.match import Verdict
 from maild.message.reading import Reading
 from maild.message.reply import Reply
 from maild.message.shorten import shorten
-from maild.outbox import Collision
+from maild.outbox.letters import Collision
 from maild.rules.events import Event
 from maild.rules.placing import Place
 from maild.rules.routing import Route

@@ -21,7 +21,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from maild.outbox import Collision
+from maild.outbox.letters import Collision
 from maild.rules.events import AgentWrote
 from maild.rules.routing import OPERATOR, Action
 from maild.services.filer.filing import Filing

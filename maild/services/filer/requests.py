@@ -19,7 +19,8 @@ from maild.message import commands, search
 from maild.message.address import normalise
 from maild.message.commands import Block, Circumstances, Command, Fault, Says, fault
 from maild.message.tokens import Keys, read_undo_token
-from maild.outbox import Asked, words
+from maild.outbox import words
+from maild.outbox.letters import Asked
 from maild.outbox.replies import Replies
 from maild.rules import figures
 from maild.rules.events import Assign, Event, Offer

@@ -19,7 +19,7 @@ from maild.message import reply
 from maild.message.address import Address
 from maild.message.parse import parse
 from maild.message.shorten import shorten
-from maild.outbox import FiledMail
+from maild.outbox.letters import FiledMail
 from maild.rules.events import CustomerWrote, Earlier, Relate, TakeBack
 from maild.rules.refusals import No, Refused
 from maild.rules.routing import Action

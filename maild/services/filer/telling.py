@@ -13,7 +13,7 @@ from sqlalchemy import Connection, and_, or_, select
 
 from maild.desk import Deed, Desk, undoing
 from maild.message.address import normalise
-from maild.outbox import Done
+from maild.outbox.letters import Done
 from maild.rules.routing import Action
 from maild.rules.tickets import Tell
 from maild.services.filer.filing import Filing

@@ -16,8 +16,8 @@ from maild.message.address import Address, normalise
 from maild.message.classify import Kind
 from maild.message.rating import read as read_rating
 from maild.message.reading import Reading
-from maild.outbox import FiledMail
 from maild.outbox.held import Question, Questions
+from maild.outbox.letters import FiledMail
 from maild.people import Person
 from maild.rules.events import (
     AgentWrote,

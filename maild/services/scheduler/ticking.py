@@ -22,7 +22,7 @@ from maild.store.models import MailRow, TicketRow
 log = structlog.get_logger("maild.scheduler")
 
 BATCH: Final = 50  # tickets in one transaction
-LEASE: Final = timedelta(minutes=5)  # must exceed the longest time that a batch takes
+LEASE: Final = pace.LEASE
 MINUTE: Final = timedelta(minutes=1)
 _DUE: Final = (
     select(TicketRow.department, TicketRow.status, func.count())

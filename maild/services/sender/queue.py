@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import BindParameter, Connection, bindparam, func, select, update
 from sqlalchemy.orm import aliased
 
-from maild.outbox.letters import TO_AGENTS
+from maild.outbox.purposes import TO_AGENTS
 from maild.store.models import DeliveryRow, DeliveryState, MailRow, TicketRow
 from maild.store.queues import Claim
 

@@ -13,17 +13,16 @@ Automatic mail to customers leaves from <>, everything else from an address that
 import random
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from sqlalchemy import Connection, bindparam, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.config import Settings
-from maild.desk import Desk
 from maild.message.compose import Unsendable, for_recipient, route
 from maild.message.tokens import Keys, bounce_address
 from maild.oauth.tokens import Tokens
@@ -54,6 +53,13 @@ _INSERT_ATTEMPT: Final = {  # counted anew after `maild delivery retry`: the old
     "sqlite": sqlite.insert(AttemptRow).on_conflict_do_nothing(),
     "postgresql": postgresql.insert(AttemptRow).on_conflict_do_nothing(),
 }
+
+
+class Desk(Protocol):
+    """Who is told of what cannot be delivered: `maild.desk`, or who calls it."""
+
+    def delivery_failed(self, connection: Connection, failures: Mapping[int, str], now: datetime) -> None:
+        """Note that deliveries (by id) failed for good, with the server's own words."""
 
 
 @dataclass(frozen=True, slots=True)

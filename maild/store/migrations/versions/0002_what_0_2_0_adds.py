@@ -107,6 +107,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("filed_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("guarded_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("about_id", sa.Integer(), nullable=True))
+        batch_op.add_column(sa.Column("deaths", sa.Integer(), server_default="0", nullable=False))
 
     with op.batch_alter_table("raw", schema=None) as batch_op:
         batch_op.add_column(sa.Column("unpacked_bytes", sa.Integer(), nullable=True))

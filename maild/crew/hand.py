@@ -1,0 +1,94 @@
+"""A worker, as the daemon sees it: its process, its line, and what it last told."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from maild.crew.line import Line
+from maild.services.loop import ServiceState
+
+ENDING_S: Final = 5.0  # from the end of the line to the end of the process
+HANG_S: Final = 300.0  # a step of a worker that takes longer is not waited for
+LONGEST_FILING_S: Final = 150.0  # what is filed later than that is void: the lease is over
+MOST_UNANSWERED: Final = 6  # questions how it is, in a row
+
+
+class Hand:
+    """One process that works for the daemon."""
+
+    def __init__(self, name: str, process: subprocess.Popen[bytes], line: Line, settings: object) -> None:
+        self.name = name
+        self.line = line
+        self.settings = settings  # for which configuration it was begun
+        self.ready = False
+        self.refused: str | None = None
+        self.leaving = False  # it was told to stop
+        self.fence: datetime | None = None  # of what it has claimed
+        self.begun: Sequence[int] = ()  # mails that it is filing
+        self.useful = False  # it has filed mails since it was begun
+        self.idle_since_s: float | None = None  # monotonic; None while it files
+        self.busy_since_s = time.monotonic()
+        self.unanswered = 0
+        self.state: Sequence[Sequence[Any]] = ()  # of each loop: name, steps, whether it works, what it failed of
+        self._process = process
+        self._progress: dict[str, tuple[int, float]] = {}
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
+    def note(self, message: Mapping[str, Any]) -> None:
+        """Note what the worker told of its work."""
+        now_s = time.monotonic()
+        if "claims" in message:
+            self.fence, self.begun = datetime.fromisoformat(message["claims"]), ()
+            if self.idle_since_s is not None:
+                self.idle_since_s, self.busy_since_s = None, now_s
+        elif "begins" in message:
+            self.begun = message["begins"]
+        elif "did" in message and message["did"] != "ticked":
+            self.fence, self.begun = None, ()
+            self.useful = self.useful or message["did"] == "filed"
+            self.idle_since_s = now_s if message["did"] == "idle" else None
+        elif "state" in message:
+            self.unanswered = 0
+            self.state = message["state"]
+
+    def services(self) -> Sequence[ServiceState]:
+        """Return how its loops are doing."""
+        return [ServiceState(name, failing is None, steps) for name, steps, _, failing in self.state]
+
+    def hangs(self) -> str | None:
+        """Return what it hangs in, None if it turns."""
+        if self.unanswered > MOST_UNANSWERED:
+            return "does not answer"
+        now_s = time.monotonic()
+        for name, steps, working, _ in self.state:
+            before, since_s = self._progress.get(name, (-1, 0.0))
+            if steps != before or not working:
+                self._progress[name] = (steps, now_s)
+            elif now_s - since_s > (LONGEST_FILING_S if name.startswith("filer") else HANG_S):
+                return f"{name} does not get on"
+        return None
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
+    def ended(self) -> str:
+        """Wait for its end, and return how it ended; one that does not end is ended."""
+        try:
+            status = self._process.wait(ENDING_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            status = self._process.wait()
+        self.line.close()
+        return f"status {status}" if status >= 0 else signal.Signals(-status).name
+
+    def left(self) -> bool:
+        """Return whether it left by itself, in order."""
+        return self._process.poll() == 0

@@ -1,0 +1,180 @@
+"""The program of a worker: files mails, and the first of them also does what time alone does.
+
+Loops are those of a daemon; what to do is told by the line. When the line ends, or SIGTERM comes, each loop ends after
+its present step. A configuration or a template that cannot be used is told to the daemon before anything is begun.
+"""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import structlog
+
+from maild import clock, config, logs
+from maild.crew.line import HungUp, Line
+from maild.services import mornings
+from maild.services.loop import Bell, Loop, settle
+from maild.store.engine import Database
+from maild.templates import BrokenTemplatesError
+from maild.works import Works, assemble
+
+log = structlog.get_logger("maild.worker")
+
+WORKER: Final = "worker"  # the name of the one that does more than file
+GATHERING_S: Final = 0.01  # between two groups of mails: a group costs the same for one mail as for twenty
+PATIENCE_S: Final = 100.0  # for the present steps, when the daemon is gone
+EX_CONFIG: Final = 78
+
+
+class Worker:
+    """Works until it is told to stop."""
+
+    def __init__(self, name: str, works: Works, line: Line, facts: logs.Facts, now: clock.Clock) -> None:
+        self._works = works
+        self._line = line
+        self._facts = facts
+        self._told: dict[tuple[str, str], int] = {}
+        self._now = now
+        self._filed, self._ticked, self._spoken = Bell(), Bell(), Bell()
+        works.filer.overseer = self
+        if name != WORKER:
+            self._loops = [Loop(name, self._file, self._filed, rest_s=GATHERING_S)]
+            return
+        works.scheduler.every(mornings.EVERY_S, "mornings", works.mornings.step)
+        self._loops = [
+            Loop("filer", self._file, self._filed, rest_s=GATHERING_S),
+            Loop("indexer", works.indexer.step, self._spoken, rest_s=GATHERING_S),
+            Loop("scheduler", self._tick, self._ticked),
+            Loop("keeper", works.keeper.step),
+        ]
+
+    # What the filer tells of its present step, so that the daemon knows what a death has left behind.
+
+    def claims(self, until: datetime) -> None:
+        """Tell the fence of what is claimed next."""
+        self._tell(claims=until.isoformat())
+
+    def begins(self, mail_ids: Sequence[int]) -> None:
+        """Tell which mails are being filed now."""
+        self._tell(begins=list(mail_ids))
+
+    def _tell(self, **message: Any) -> None:
+        with suppress(HungUp):  # no fault of any mail; whoever hears the line ends us after this step
+            self._line.say(**message)
+
+    def _file(self) -> float:
+        idle_s = self._works.filer.step()
+        if not idle_s:
+            self._ticked.ring()
+            self._spoken.ring()
+        self._tell(did="idle" if idle_s else "filed")
+        return idle_s
+
+    def _tick(self) -> float:
+        idle_s = self._works.scheduler.step()
+        self._tell(did="ticked")
+        return idle_s
+
+    def run(self) -> int:
+        """Work; return the exit status."""
+        for loop in self._loops:
+            loop.start()
+        try:
+            while True:
+                for message in self._line.hear():
+                    self._hear(message)
+        except HungUp:
+            pass
+        for loop in self._loops:
+            loop.stop()
+        deadline = time.monotonic() + PATIENCE_S
+        for loop in self._loops:
+            loop.join(max(0.1, deadline - time.monotonic()))
+        if any(loop.is_alive() for loop in self._loops):
+            return 1
+        self._works.database.close()
+        return 0
+
+    def _hear(self, message: Mapping[str, Any]) -> None:
+        if "stop" in message:
+            raise HungUp("told to stop")
+        if "ring" in message:
+            for bell in (self._filed, self._ticked, self._spoken):
+                bell.ring()
+        if "how" in message:
+            self._now.agree(clock.belief_of(message["how"]).at)
+            self._line.say(state=self._state(), facts=self._news(), belief=clock.written(self._now.belief()))
+
+    def _state(self) -> list[tuple[str, int, bool, str | None]]:
+        return [(loop.name, loop.steps, loop.working, loop.failing) for loop in self._loops]
+
+    def _news(self) -> list[tuple[str, str, int]]:
+        """Return how often each line was logged since this was asked last."""
+        counts = self._facts.counts()
+        news = [(*key, count - self._told.get(key, 0)) for key, count in counts.items()]
+        self._told = counts
+        return [each for each in news if each[2]]
+
+
+def main(given: Mapping[str, Any]) -> int:
+    """Be a worker, as `given` says; return the exit status."""
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    os.umask(0o077)
+    line = _own_line()
+    for number in (signal.SIGINT, signal.SIGHUP):  # they are the daemon's affair, whose terminal may be ours
+        signal.signal(number, signal.SIG_IGN)
+
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        line.hang_up()
+
+    signal.signal(signal.SIGTERM, leave)
+    facts = logs.Facts()
+    logs.configure(level=int(given["level"]), facts=facts)
+    try:
+        return _serve(given, line, facts)
+    except HungUp:
+        return 0  # there is nobody to work for
+
+
+def _serve(given: Mapping[str, Any], line: Line, facts: logs.Facts) -> int:
+    file = Path(given["file"])
+    settings = config.load(file, given["configuration"])
+    now = clock.Clock()
+    for message in _first(line):
+        if "go" in message:
+            now.go_on(clock.belief_of(message["go"]))
+    database = Database(settings.maild.database)
+    try:
+        works = assemble(settings, database, now)
+    except BrokenTemplatesError as error:
+        line.say(refused=str(error))
+        return EX_CONFIG
+    settle()
+    worker = Worker(str(given["name"]), works, line, facts, now)
+    line.say(ready=os.getpid())
+    return worker.run()
+
+
+def _first(line: Line) -> Sequence[Mapping[str, Any]]:
+    """Return the first messages; waits for them."""
+    messages: Sequence[Mapping[str, Any]] = ()
+    while not messages:
+        messages = line.hear()
+    if any("stop" in message for message in messages):
+        raise HungUp("told to stop")
+    return messages
+
+
+def _own_line() -> Line:
+    """Return the line that is our standard output, and let whatever is printed go to the log instead."""
+    line = Line(socket.socket(fileno=os.dup(1)))
+    os.dup2(2, 1)
+    return line
