@@ -163,7 +163,7 @@ def test_the_history_names_each_change_with_actor_cause_and_mail(shell: Shell) -
 def test_a_number_that_no_database_knows_is_wrongly_used(shell: Shell, words: tuple[str, ...]) -> None:
     answer = shell(*words, "99999999999999999999")
 
-    assert answer.status == 64
+    assert answer.status == 2
     assert "99999999999999999999 is not in the range" in answer.err
 
 
