@@ -144,16 +144,25 @@ class Database:
         return server
 
     @contextmanager
-    def write(self, *, urgent: bool = False) -> Iterator[Connection]:
+    def write(self, *, urgent: bool = False, synced: bool = True) -> Iterator[Connection]:
         """Give a connection inside one writing transaction; on a clean end it is committed and synced.
 
-        On SQLite, where writers wait for each other, one that is `urgent` is next.
+        On SQLite, where writers wait for each other, one that is `urgent` is next. What is not `synced` survives the
+        death of every process all the same; a power cut may take it back, unless a synced commit came after it.
 
         Raises:
             sqlalchemy.exc.OperationalError: the database is away, full or busy; nothing was written.
         """
-        with self._alone(LOCK_WAIT_S, urgent=urgent) as connection, connection.begin():
-            yield connection
+        with self._alone(LOCK_WAIT_S, urgent=urgent) as connection:
+            lax = not synced and self.journal is not None and self.journal.mode == "WAL"  # else it could be damaged
+            if lax:
+                _pragma(connection, "synchronous=NORMAL")
+            try:
+                with connection.begin():
+                    yield connection
+            finally:
+                if lax:
+                    _pragma(connection, "synchronous=FULL")
             if self._calls and not self.is_sqlite:
                 connection.exec_driver_sql(f"NOTIFY {CHANNEL}")  # heard when this is committed
 

@@ -90,7 +90,7 @@ def claim(
         if not is_due(connection, table, now):
             return Claim(table, (), {}, now)
     until = now + lease
-    with database.write() as connection:
+    with database.write(synced=False) as connection:  # without its lease a row is due again, that is all
         chosen = _lock_due(table) if only is None else _lock_due(table).where(only)
         ids = connection.scalars(chosen, {"now": now, "most": limit}).all()
         if not ids:

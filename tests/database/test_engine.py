@@ -272,6 +272,19 @@ class TestSQLite:
 
         assert counted(sqlite_database) == 1
 
+    def test_what_need_not_be_synced_is_not_and_everything_else_is(self, sqlite_database: Database) -> None:
+        counter(sqlite_database)
+        found: list[object] = []
+        for synced in (False, True):
+            with sqlite_database.write(synced=synced) as connection:
+                found.append(connection.exec_driver_sql("PRAGMA synchronous").scalar())
+        with pytest.raises(ZeroDivisionError), sqlite_database.write(synced=False):
+            raise ZeroDivisionError
+        with sqlite_database.write() as connection:
+            found.append(connection.exec_driver_sql("PRAGMA synchronous").scalar())
+
+        assert found == [1, 2, 2]  # NORMAL, FULL, FULL
+
     def test_a_database_needs_a_file(self) -> None:
         with pytest.raises(ValueError, match="needs a file"):
             Database("sqlite://")
