@@ -5,9 +5,9 @@
     imap-NAME          a folder of a mailbox -> stored mails
     sender-N           deliveries -> smarthost            bell: a mail was posted
     neighbours         rings for all when another process has written: commands ring no bell
-    crew               begins processes for what thinks: files mails, ticks tickets, keeps order
+    supervisor         begins processes for what thinks: files mails, ticks tickets, keeps order
 
-What thinks is in processes of its own (`maild.crew`), so that neither a mail that kills its parser nor the rendering
+What thinks is in processes of its own (`maild.workers`), so that neither a mail that kills its parser nor the rendering
 of a thousand mails is felt by whoever delivers. Start-up is recovery: there is nothing
 to repair after a kill, only leases to wait for. SIGTERM: the listener takes nothing new, what is inside DATA is
 finished, every thread ends after its present step. SIGHUP: a valid configuration is taken, a broken one is refused
@@ -31,9 +31,6 @@ import structlog
 from maild import clock, config, systemd
 from maild.admission import accepts, agent_login
 from maild.config import ConfigError, Settings
-from maild.crew.complaints import Complaints
-from maild.crew.foreman import Foreman
-from maild.crew.forfeiting import recover
 from maild.inbox import GroupCommit
 from maild.services.imap_poller import Poller
 from maild.services.loop import Bell, Loop, ServiceState, settle
@@ -42,6 +39,9 @@ from maild.services.smtp_listener import Limits, Logins, SmtpListener, tls_conte
 from maild.store import keys, schedule, schema
 from maild.store.engine import AlreadyRunning, Database
 from maild.store.neighbours import Neighbours
+from maild.workers.complaints import Complaints
+from maild.workers.recovery import recover
+from maild.workers.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from maild.services.metrics import Metrics
@@ -76,7 +76,7 @@ class Daemon:
         settings: Settings,
         database: Database,
         now: clock.Clock,
-        crew: Foreman,
+        supervisor: Supervisor,
         posted: Bell,
         facts: Facts = dict[tuple[str, str], int],
     ) -> None:
@@ -89,9 +89,9 @@ class Daemon:
         self._sender = self._sender_of(settings)
         self._stopping = False
         self._reloading = False
-        self._crew = crew
+        self._supervisor = supervisor
         self._posted = posted
-        self._inbox = GroupCommit(database, now, crew.ring)
+        self._inbox = GroupCommit(database, now, supervisor.ring)
         self._poller = Poller(database, self._inbox.submit, now, posted=self._posted.ring)
         self._neighbours = Neighbours(database)
         self.listener: SmtpListener | None = None
@@ -109,7 +109,7 @@ class Daemon:
 
     def _look_about(self) -> float:
         if self._neighbours.wrote():
-            self._crew.ring()
+            self._supervisor.ring()
             self._posted.ring()
         return LOOK_ABOUT_S
 
@@ -126,7 +126,7 @@ class Daemon:
         self._given = systemd.listen_sockets()
         if self._database.is_sqlite:
             recover(self._database, self._now())
-        self._crew.go(self._database)
+        self._supervisor.go(self._database)
         self._inbox.start()
         self._listen()
         for loop in self._loops:
@@ -145,17 +145,19 @@ class Daemon:
         try:
             from maild.services.metrics import Figures, Metrics  # noqa: PLC0415 - few want them
 
-            figures = Figures(
-                self._database, self._now, self._services, lambda: Counter(self._facts()) + Counter(self._crew.facts())
-            )
+            figures = Figures(self._database, self._now, self._services, self._all_facts)
             self._metrics = Metrics(figures, section.listen)
             self._metrics.start()
         except OSError as error:
             log.error("no figures are shown", listen=str(section.listen), why=str(error))  # noqa: TRY400 - no frames needed
 
+    def _all_facts(self) -> Mapping[tuple[str, str], int]:
+        """Return how often each line was logged, here and by the workers."""
+        return Counter(self._facts()) + Counter(self._supervisor.facts())
+
     def _services(self) -> Iterator[ServiceState]:
         yield from self._states()
-        yield from self._crew.services()
+        yield from self._supervisor.services()
         if self.listener is not None:
             yield ServiceState("smtp-listener", self.listener.healthy(), 0)
         yield ServiceState("inbox", self._inbox.healthy(), 0)
@@ -210,7 +212,7 @@ class Daemon:
     def _serve(self, asleep: socket.socket) -> int:
         settle()
         self.start()
-        if (refused := self._crew.verdict()) is not None:
+        if (refused := self._supervisor.verdict()) is not None:
             self.stop()
             raise RefusedError(refused)
         systemd.notify("READY=1", f"MAINPID={os.getpid()}", self._status())
@@ -242,7 +244,7 @@ class Daemon:
         try:
             text = config.read(self._path)
             settings = config.load(self._path, text)
-            refused = self._refusal(settings) or self._crew.replace(text)
+            refused = self._refusal(settings) or self._supervisor.replace(text)
         except ConfigError as error:
             refused = str(error)
         if refused is None:
@@ -257,7 +259,7 @@ class Daemon:
         return None
 
     def _take(self, settings: Settings, text: str) -> None:
-        """Go on by other settings, which the crew has taken; if that cannot be everything stays as it was."""
+        """Go on by other settings, which a worker has taken; if that cannot be everything stays as it was."""
         old = self._settings
         try:
             self._settings = settings
@@ -273,7 +275,7 @@ class Daemon:
             log.info("reloaded", configuration=str(self._path))
         except Exception:
             log.exception("reload refused, the old configuration goes on")
-            self._crew.replace(self._text)
+            self._supervisor.replace(self._text)
 
     def _listen_anew(self, old: Settings) -> None:
         """Listen as the present settings say; where that fails, take back the `old` ones.
@@ -298,7 +300,7 @@ class Daemon:
         deadline = time.monotonic() + GRACE_S
         if self._metrics is not None:
             self._metrics.stop()
-        self._crew.stop()
+        self._supervisor.stop()
         for loop in self._loops:
             loop.stop()
         self._sender.stop()
@@ -309,7 +311,7 @@ class Daemon:
         for loop in self._loops:
             loop.join(_left_s(deadline))
         self._sender.close()
-        ended = self._crew.end(_left_s(deadline))
+        ended = self._supervisor.end(_left_s(deadline))
         clean = polled and ended and not any(loop.is_alive() for loop in self._loops)
         if clean:
             self._neighbours.close()
@@ -321,7 +323,7 @@ class Daemon:
         """Return whether every service turns, or waits for work."""
         if self.listener is not None and not self.listener.healthy():
             return False
-        return self._crew.is_alive() and self._poller.healthy() and all(self._turns(loop) for loop in self._loops)
+        return self._supervisor.is_alive() and self._poller.healthy() and all(self._turns(loop) for loop in self._loops)
 
     def _turns(self, loop: Loop) -> bool:
         steps, since = self._progress.get(loop.name, (-1, 0.0))
@@ -331,7 +333,7 @@ class Daemon:
         return time.monotonic() - since < HANG_S
 
     def _status(self) -> str:
-        failing = [each.name for each in (*self._states(), *self._crew.services()) if not each.working]
+        failing = [each.name for each in (*self._states(), *self._supervisor.services()) if not each.working]
         failing += self._poller.failing()
         where = "{}:{}".format(*self.listener.address) if self.listener else "no listener"
         return f"STATUS=serving on {where}" + (f"; failing: {', '.join(failing)}" if failing else "")
@@ -365,8 +367,8 @@ def serve(
         return EX_CONFIG
     now = clock.Clock()
     posted = Bell()
-    crew = Foreman(path, now, level, posted=posted.ring, command=worker)
-    crew.begin(text)
+    supervisor = Supervisor(path, now, level, posted=posted.ring, command=worker)
+    supervisor.begin(text)
     database = Database(settings.maild.database)
     try:
         database.claim_for_daemon(f"pid {os.getpid()}")
@@ -375,7 +377,7 @@ def serve(
             log.info("database upgraded", schema=schema.revisions(database).need)
         with database.read() as connection:
             now.begin(schedule.last_seen(connection))
-        daemon = Daemon(path, text, settings, database, now, crew, posted, facts)
+        daemon = Daemon(path, text, settings, database, now, supervisor, posted, facts)
     except AlreadyRunning as error:
         tell(str(error))
         return EX_TEMPFAIL

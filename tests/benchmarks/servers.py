@@ -198,7 +198,7 @@ def _unbraked(path: str) -> int:
 
 def _unbraked_worker() -> int:
     """Be a worker of that daemon."""
-    from maild.crew.worker import main
+    from maild.workers.worker import main
 
     lift_brakes()
     return main(json.load(sys.stdin))

@@ -26,8 +26,8 @@ def daemon(kind: str, config: Path) -> int:
 
 def worker() -> int:
     """Be a worker of the deadly kind."""
-    from maild.crew.worker import main
     from maild.message import reading
+    from maild.workers.worker import main
 
     read = reading.read
 

@@ -1,7 +1,7 @@
 """The program of a worker: files mails, and the first of them also does what time alone does.
 
-Loops are those of a daemon; what to do is told by the line. When the line ends, or SIGTERM comes, each loop ends after
-its present step. A configuration or a template that cannot be used is told to the daemon before anything is begun.
+Loops are those of a daemon; the channel tells what to do. When that ends, or SIGTERM comes, each loop ends after its
+present step. A configuration or a template that cannot be used is told to the daemon before anything is begun.
 """
 
 import os
@@ -18,11 +18,11 @@ from typing import Any, Final
 import structlog
 
 from maild import clock, config, logs
-from maild.crew.line import HungUp, Line
 from maild.services import mornings
 from maild.services.loop import Bell, Loop, settle
 from maild.store.engine import Database
 from maild.templates import BrokenTemplatesError
+from maild.workers.channel import Channel, HungUp
 from maild.works import Works, assemble
 
 log = structlog.get_logger("maild.worker")
@@ -36,9 +36,9 @@ EX_CONFIG: Final = 78
 class Worker:
     """Works until it is told to stop."""
 
-    def __init__(self, name: str, works: Works, line: Line, facts: logs.Facts, now: clock.Clock) -> None:
+    def __init__(self, name: str, works: Works, channel: Channel, facts: logs.Facts, now: clock.Clock) -> None:
         self._works = works
-        self._line = line
+        self._channel = channel
         self._facts = facts
         self._told: dict[tuple[str, str], int] = {}
         self._now = now
@@ -66,8 +66,8 @@ class Worker:
         self._tell(begins=list(mail_ids))
 
     def _tell(self, **message: Any) -> None:
-        with suppress(HungUp):  # no fault of any mail; whoever hears the line ends us after this step
-            self._line.say(**message)
+        with suppress(HungUp):  # no fault of any mail; whoever hears the channel ends us after this step
+            self._channel.say(**message)
 
     def _file(self) -> float:
         idle_s = self._works.filer.step()
@@ -88,7 +88,7 @@ class Worker:
             loop.start()
         try:
             while True:
-                for message in self._line.hear():
+                for message in self._channel.hear():
                     self._hear(message)
         except HungUp:
             pass
@@ -110,7 +110,7 @@ class Worker:
                 bell.ring()
         if "how" in message:
             self._now.agree(clock.belief_of(message["how"]).at)
-            self._line.say(state=self._state(), facts=self._news(), belief=clock.written(self._now.belief()))
+            self._channel.say(state=self._state(), facts=self._news(), belief=clock.written(self._now.belief()))
 
     def _state(self) -> list[tuple[str, int, bool, str | None]]:
         return [(loop.name, loop.steps, loop.working, loop.failing) for loop in self._loops]
@@ -128,53 +128,53 @@ def main(given: Mapping[str, Any]) -> int:
     os.environ["TZ"] = "UTC"
     time.tzset()
     os.umask(0o077)
-    line = _own_line()
+    channel = _own_channel()
     for number in (signal.SIGINT, signal.SIGHUP):  # they are the daemon's affair, whose terminal may be ours
         signal.signal(number, signal.SIG_IGN)
 
     def leave(_number: int, _frame: FrameType | None) -> None:
-        line.hang_up()
+        channel.hang_up()
 
     signal.signal(signal.SIGTERM, leave)
     facts = logs.Facts()
     logs.configure(level=int(given["level"]), facts=facts)
     try:
-        return _serve(given, line, facts)
+        return _serve(given, channel, facts)
     except HungUp:
         return 0  # there is nobody to work for
 
 
-def _serve(given: Mapping[str, Any], line: Line, facts: logs.Facts) -> int:
+def _serve(given: Mapping[str, Any], channel: Channel, facts: logs.Facts) -> int:
     file = Path(given["file"])
     settings = config.load(file, given["configuration"])
     now = clock.Clock()
-    for message in _first(line):
+    for message in _first(channel):
         if "go" in message:
             now.go_on(clock.belief_of(message["go"]))
     database = Database(settings.maild.database)
     try:
         works = assemble(settings, database, now)
     except BrokenTemplatesError as error:
-        line.say(refused=str(error))
+        channel.say(refused=str(error))
         return EX_CONFIG
     settle()
-    worker = Worker(str(given["name"]), works, line, facts, now)
-    line.say(ready=os.getpid())
+    worker = Worker(str(given["name"]), works, channel, facts, now)
+    channel.say(ready=os.getpid())
     return worker.run()
 
 
-def _first(line: Line) -> Sequence[Mapping[str, Any]]:
+def _first(channel: Channel) -> Sequence[Mapping[str, Any]]:
     """Return the first messages; waits for them."""
     messages: Sequence[Mapping[str, Any]] = ()
     while not messages:
-        messages = line.hear()
+        messages = channel.hear()
     if any("stop" in message for message in messages):
         raise HungUp("told to stop")
     return messages
 
 
-def _own_line() -> Line:
-    """Return the line that is our standard output, and let whatever is printed go to the log instead."""
-    line = Line(socket.socket(fileno=os.dup(1)))
+def _own_channel() -> Channel:
+    """Return the channel that is our standard output, and let whatever is printed go to the log instead."""
+    channel = Channel(socket.socket(fileno=os.dup(1)))
     os.dup2(2, 1)
-    return line
+    return channel

@@ -26,14 +26,14 @@ import structlog
 
 from maild import clock
 from maild.clock import Clock
-from maild.crew import beginning
-from maild.crew.forfeiting import forfeit
-from maild.crew.hand import Hand
-from maild.crew.line import HungUp
 from maild.services.loop import ServiceState
 from maild.store.engine import Database
+from maild.workers import spawning
+from maild.workers.channel import HungUp
+from maild.workers.child import Child
+from maild.workers.recovery import free
 
-log = structlog.get_logger("maild.crew")
+log = structlog.get_logger("maild.workers")
 
 FIRST: Final = "worker"  # the one that is always there
 ASKED_EVERY_S: Final = 10.0  # how they are
@@ -56,7 +56,7 @@ class NoWorkerError(Exception):
     """A worker cannot be had; no fault of its configuration."""
 
 
-class Foreman(threading.Thread):
+class Supervisor(threading.Thread):
     """Has the workers."""
 
     def __init__(
@@ -68,16 +68,16 @@ class Foreman(threading.Thread):
         posted: Callable[[], None],
         command: Sequence[str] | None = None,
     ) -> None:
-        super().__init__(name="crew", daemon=True)
+        super().__init__(name="supervisor", daemon=True)
         self._file = file
         self._now = now
         self._level = level
         self._posted = posted
-        self._command = beginning.command() if command is None else command
+        self._command = spawning.command() if command is None else command
         self._most = 1  # processes that file at once
         self._database: Database | None = None  # None until it is ready
         self._configuration = ""
-        self._hands: list[Hand] = []
+        self._children: list[Child] = []
         self._pauses: dict[str, tuple[int, float]] = {}  # by name: deaths without use, when it may be begun again
         self._facts: Facts = Counter()
         self._verdict: Future[str | None] = Future()
@@ -102,8 +102,8 @@ class Foreman(threading.Thread):
         def go() -> None:
             self._database = database
             self._most = most_filers(is_sqlite=database.is_sqlite)
-            for hand in self._hands:
-                self._let_go(hand)
+            for child in self._children:
+                self._let_go(child)
 
         self._ask(go)
 
@@ -134,20 +134,20 @@ class Foreman(threading.Thread):
 
     def ring(self) -> None:
         """A mail was stored: a filer is to look. While the first one is at it the others may."""
-        hands = tuple(self._hands)
-        first = [hand for hand in hands if hand.name == FIRST]
-        for hand in first if any(hand.idle_since_s is not None for hand in first) else hands:
-            hand.line.mention(ring=1)
+        children = tuple(self._children)
+        first = [child for child in children if child.name == FIRST]
+        for child in first if any(child.idle_since_s is not None for child in first) else children:
+            child.channel.mention(ring=1)
 
     def _ring_first(self) -> None:
-        for hand in self._hands:
-            if hand.name == FIRST:
-                hand.line.mention(ring=1)
+        for child in self._children:
+            if child.name == FIRST:
+                child.channel.mention(ring=1)
 
     def services(self) -> Iterator[ServiceState]:
         """Return how the loops of all workers are doing."""
-        for hand in tuple(self._hands):
-            yield from hand.services()
+        for child in tuple(self._children):
+            yield from child.services()
 
     def facts(self) -> Mapping[tuple[str, str], int]:
         """Return how often each line was logged by workers."""
@@ -155,24 +155,24 @@ class Foreman(threading.Thread):
 
     def pids(self) -> list[int]:
         """Return the numbers of the processes."""
-        return [hand.pid for hand in tuple(self._hands)]
+        return [child.pid for child in tuple(self._children)]
 
     def stop(self) -> None:
         """Tell all workers to end after their present step; `join` waits for them."""
 
         def stop() -> None:
             self._stopping = True
-            for hand in self._hands:
-                self._dismiss(hand)
+            for child in self._children:
+                self._dismiss(child)
 
         self._ask(stop)
 
     def end(self, grace_s: float) -> bool:
         """Wait for their end, then end what is left; return whether nothing was."""
         self.join(grace_s)
-        left = tuple(self._hands)
-        for hand in left:
-            hand.kill()
+        left = tuple(self._children)
+        for child in left:
+            child.kill()
         if left:
             self.join(grace_s)
         return not left
@@ -186,7 +186,7 @@ class Foreman(threading.Thread):
 
     def run(self) -> None:
         """Have them until told to stop, and all have ended."""
-        while not (self._stopping and not self._hands):
+        while not (self._stopping and not self._children):
             for key, _ in self._selector.select(self._sleep_s()):
                 if key.data is None:
                     self._asleep.recv(64)
@@ -200,39 +200,39 @@ class Foreman(threading.Thread):
     def _sleep_s(self) -> float:
         """Return for how long nothing is to be done if nobody says anything."""
         wanted = [at_s for _, at_s in self._pauses.values() if at_s > time.monotonic()]
-        if any(hand.idle_since_s is None for hand in self._hands):
+        if any(child.idle_since_s is None for child in self._children):
             wanted.append(time.monotonic() + CROWDED_S)
         return max(0.01, min([self._ask_at_s, *wanted]) - time.monotonic())
 
-    def _hear(self, hand: Hand) -> None:
+    def _hear(self, child: Child) -> None:
         try:
-            for message in hand.line.hear():
-                self._note(hand, message)
+            for message in child.channel.hear():
+                self._note(child, message)
         except HungUp:
-            self._mourn(hand)
+            self._bury(child)
 
-    def _note(self, hand: Hand, message: Mapping[str, Any]) -> None:
-        hand.note(message)
+    def _note(self, child: Child, message: Mapping[str, Any]) -> None:
+        child.note(message)
         if "did" in message and message["did"] != "idle":
             self._posted()
-            if hand.name != FIRST:
+            if child.name != FIRST:
                 self._ring_first()  # what time alone does may have become due earlier
         elif "state" in message:
             self._facts.update({(level, event): count for level, event, count in message["facts"]})
             self._now.agree(clock.belief_of(message["belief"]).at)
         elif "ready" in message:
-            self._welcome(hand)
+            self._welcome(child)
         elif "refused" in message:
-            hand.refused = message["refused"]
+            child.refused = message["refused"]
 
-    def _welcome(self, hand: Hand) -> None:
-        hand.ready, hand.busy_since_s = True, time.monotonic()
-        log.info("worker ready", worker=hand.name, pid=hand.pid)
-        if hand.name != FIRST:
+    def _welcome(self, child: Child) -> None:
+        child.ready, child.busy_since_s = True, time.monotonic()
+        log.info("worker ready", worker=child.name, pid=child.pid)
+        if child.name != FIRST:
             return
-        self._configuration = str(hand.settings)
-        for other in self._hands:
-            if other is not hand:
+        self._configuration = str(child.settings)
+        for other in self._children:
+            if other is not child:
                 self._dismiss(other)  # it is of another configuration
         self._decide(None)
 
@@ -244,25 +244,25 @@ class Foreman(threading.Thread):
         else:
             self._verdict.set_result(refused)
 
-    def _dismiss(self, hand: Hand) -> None:
-        hand.leaving = True
-        hand.line.mention(stop=1)
+    def _dismiss(self, child: Child) -> None:
+        child.leaving = True
+        child.channel.mention(stop=1)
 
-    def _mourn(self, hand: Hand) -> None:
+    def _bury(self, child: Child) -> None:
         """A worker has ended: free what it had, and have another in its place."""
-        self._selector.unregister(hand.line)
-        self._hands.remove(hand)
-        how = hand.ended()
-        if hand.name == FIRST and not hand.ready:
-            self._decide(hand.refused, f"the worker died: {how}")
-        if hand.leaving or hand.left() or any(each.name == hand.name and each.ready for each in self._hands):
+        self._selector.unregister(child.channel)
+        self._children.remove(child)
+        how = child.ended()
+        if child.name == FIRST and not child.ready:
+            self._decide(child.refused, f"the worker died: {how}")
+        if child.leaving or child.left() or any(each.name == child.name and each.ready for each in self._children):
             return
-        if hand.refused is not None:
-            log.error("worker refuses its configuration", worker=hand.name, faults=hand.refused)
+        if child.refused is not None:
+            log.error("worker refuses its configuration", worker=child.name, faults=child.refused)
         else:
-            log.error("worker died", worker=hand.name, pid=hand.pid, how=how, filing=len(hand.begun))
-        self._forfeit(hand)
-        self._pause(hand.name, anew=hand.useful)
+            log.error("worker died", worker=child.name, pid=child.pid, how=how, filing=len(child.begun))
+        self._free(child)
+        self._pause(child.name, anew=child.useful)
 
     def _pause(self, name: str, *, anew: bool = False) -> float:
         """Wait before a worker is begun again, longer each time unless it begins `anew`; return how long."""
@@ -271,46 +271,46 @@ class Foreman(threading.Thread):
         self._pauses[name] = (deaths + 1, time.monotonic() + pause_s)
         return pause_s
 
-    def _forfeit(self, hand: Hand) -> None:
-        if hand.fence is None or self._database is None:
+    def _free(self, child: Child) -> None:
+        if child.fence is None or self._database is None:
             return
         try:
-            freed = forfeit(self._database, hand.fence, hand.begun)
+            freed = free(self._database, child.fence, child.begun)
         except Exception:  # the database may be away; then the lease ends by itself
-            log.exception("what a dead worker had is free when its lease is over", worker=hand.name)
+            log.exception("what a dead worker had is free when its lease is over", worker=child.name)
             return
         if freed:
-            log.warning("what a dead worker had is free", worker=hand.name, mails=freed, begun=len(hand.begun))
+            log.warning("what a dead worker had is free", worker=child.name, mails=freed, begun=len(child.begun))
             self.ring()
 
     def _look_after(self) -> None:
         now_s = time.monotonic()
-        for hand in tuple(self._hands):
-            if why := hand.hangs():
-                log.error("worker hangs, it is ended", worker=hand.name, pid=hand.pid, why=why)
-                hand.unanswered = 0
-                hand.kill()
+        for child in tuple(self._children):
+            if why := child.hangs():
+                log.error("worker hangs, it is ended", worker=child.name, pid=child.pid, why=why)
+                child.unanswered = 0
+                child.kill()
         if now_s >= self._ask_at_s:
             self._ask_at_s = now_s + ASKED_EVERY_S
-            for hand in self._hands:
-                hand.unanswered += 1
-                hand.line.mention(how=clock.written(self._now.belief()))
+            for child in self._children:
+                child.unanswered += 1
+                child.channel.mention(how=clock.written(self._now.belief()))
         self._staff(now_s)
 
     def _staff(self, now_s: float) -> None:
         """Begin whom we need, and let go whom we do not."""
-        here = {hand.name for hand in self._hands if not hand.leaving}
+        here = {child.name for child in self._children if not child.leaving}
         if FIRST not in here and self._may_begin(FIRST, now_s):
             self._begin(FIRST)
-        filers = [hand for hand in self._hands if not hand.leaving]
+        filers = [child for child in self._children if not child.leaving]
         crowded = all(h.ready and h.idle_since_s is None and now_s - h.busy_since_s > CROWDED_S for h in filers)
         if filers and crowded and len(filers) < self._most:
             free = next(f"filer-{number}" for number in range(2, self._most + 2) if f"filer-{number}" not in here)
             if self._may_begin(free, now_s):
                 self._begin(free)
-        for hand in filers:
-            if hand.name != FIRST and hand.idle_since_s is not None and now_s - hand.idle_since_s > IDLE_S:
-                self._dismiss(hand)
+        for child in filers:
+            if child.name != FIRST and child.idle_since_s is not None and now_s - child.idle_since_s > IDLE_S:
+                self._dismiss(child)
 
     def _may_begin(self, name: str, now_s: float) -> bool:
         return now_s >= self._pauses.get(name, (0, 0.0))[1]
@@ -319,18 +319,18 @@ class Foreman(threading.Thread):
         text = self._configuration if configuration is None else configuration
         given = {"file": str(self._file), "configuration": text, "level": self._level}
         try:
-            process, line = beginning.begin(self._command, name, self._file, given)
+            process, channel = spawning.begin(self._command, name, self._file, given)
         except (OSError, subprocess.SubprocessError) as error:
             pause_s = self._pause(name)
             log.error("no worker can be begun", worker=name, why=str(error), next_try_s=round(pause_s))  # noqa: TRY400 - no frames needed
             if name == FIRST:
                 self._decide(None, f"no worker can be begun: {error}")
             return
-        hand = Hand(name, process, line, text)
-        self._hands.append(hand)
-        self._selector.register(line, selectors.EVENT_READ, hand)
-        self._let_go(hand)
+        child = Child(name, process, channel, text)
+        self._children.append(child)
+        self._selector.register(channel, selectors.EVENT_READ, child)
+        self._let_go(child)
 
-    def _let_go(self, hand: Hand) -> None:
+    def _let_go(self, child: Child) -> None:
         if self._database is not None:
-            hand.line.mention(go=clock.written(self._now.belief()))
+            child.channel.mention(go=clock.written(self._now.belief()))

@@ -1,4 +1,4 @@
-"""A worker, as the daemon sees it: its process, its line, and what it last told."""
+"""A worker, as the daemon sees it: its process, its channel, and what it last told."""
 
 import signal
 import subprocess
@@ -7,21 +7,21 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from maild.crew.line import Line
 from maild.services.loop import ServiceState
+from maild.workers.channel import Channel
 
-ENDING_S: Final = 5.0  # from the end of the line to the end of the process
+ENDING_S: Final = 5.0  # from the end of the channel to the end of the process
 HANG_S: Final = 300.0  # a step of a worker that takes longer is not waited for
 LONGEST_FILING_S: Final = 150.0  # what is filed later than that is void: the lease is over
 MOST_UNANSWERED: Final = 6  # questions how it is, in a row
 
 
-class Hand:
+class Child:
     """One process that works for the daemon."""
 
-    def __init__(self, name: str, process: subprocess.Popen[bytes], line: Line, settings: object) -> None:
+    def __init__(self, name: str, process: subprocess.Popen[bytes], channel: Channel, settings: object) -> None:
         self.name = name
-        self.line = line
+        self.channel = channel
         self.settings = settings  # for which configuration it was begun
         self.ready = False
         self.refused: str | None = None
@@ -86,7 +86,7 @@ class Hand:
         except subprocess.TimeoutExpired:
             self._process.kill()
             status = self._process.wait()
-        self.line.close()
+        self.channel.close()
         return f"status {status}" if status >= 0 else signal.Signals(-status).name
 
     def left(self) -> bool:

@@ -10,6 +10,6 @@ import sys
 if __name__ == "__main__":
     given = json.loads(sys.stdin.buffer.read())
     sys.path[:] = given["path"]
-    from maild.crew.worker import main
+    from maild.workers.worker import main
 
     sys.exit(main(given))

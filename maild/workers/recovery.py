@@ -22,7 +22,7 @@ _ENDED: Final = (
 )
 
 
-def forfeit(database: Database, fence: datetime, begun: Collection[int]) -> int:
+def free(database: Database, fence: datetime, begun: Collection[int]) -> int:
     """End the lease that is known by `fence`; the mails that were `begun` may be what it died of. Return how many."""
     with database.write() as connection:
         return connection.execute(_ENDED, {"fence": fence, "begun": list(begun)}).rowcount

@@ -9,15 +9,15 @@ down which mails it had begun, and starts another. The database is the only meet
 processes makes things prompt and is never needed:
 
     daemon -> worker     "go": the database is ready · "ring": look, mail was stored or a ticket changed · "how": tell
-                         how you are · "stop"; the end of the line means stop, too
+                         how you are · "stop"; the end of the channel means stop, too
     worker -> daemon     "ready" or "refused" · "claims": the fence of what is claimed next · "begins": these mails ·
                          "did": a group was filed, tickets were ticked · "state": steps, faults, lines logged
 
-    line         what the messages are
-    beginning    a process is begun: its command, what it is given
-    hand         a worker, as the daemon sees it
-    foreman      the thread that has them
-    forfeiting   what a dead worker had leased
+    channel      what the messages are
+    spawning     a process is begun: its command, what it is given
+    child        a worker, as the daemon sees it
+    supervisor   the thread that has them
+    recovery     what a dead worker had leased
     worker       the program of a worker
     start        its first lines
 """

@@ -1,4 +1,4 @@
-"""A worker is begun: a process of our own interpreter, which is given what it needs to know and a line to us.
+"""A worker is begun: a process of our own interpreter, which is given what it needs to know and a channel to us.
 
 What it is given is never in its arguments, since everybody on the machine may read those and a configuration may hold
 passwords; nor is the file read again, since an operator may be in the midst of changing it.
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from maild.crew.line import Line
+from maild.workers.channel import Channel
 
 SCRIPT: Final = Path(__file__).with_name("start.py")
 
@@ -24,10 +24,12 @@ def command() -> list[str]:
     return [sys.executable, *(flag for flag, is_set in flags.items() if is_set), str(SCRIPT)]
 
 
-def begin(words: Sequence[str], name: str, file: Path, given: dict[str, Any]) -> tuple[subprocess.Popen[bytes], Line]:
-    """Start a worker and return it with the line to it.
+def begin(
+    words: Sequence[str], name: str, file: Path, given: dict[str, Any]
+) -> tuple[subprocess.Popen[bytes], Channel]:
+    """Start a worker and return it with the channel to it.
 
-    Its standard input is what it is given, its standard output the line, its standard error ours.
+    Its standard input is what it is given, its standard output the channel, its standard error ours.
 
     Raises:
         OSError: no process can be had now.
@@ -45,7 +47,7 @@ def begin(words: Sequence[str], name: str, file: Path, given: dict[str, Any]) ->
         except OSError:
             ours.close()
             raise
-    return process, Line(ours)
+    return process, Channel(ours)
 
 
 _OURS: Final = frozenset({"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"})  # what systemd has to do with us alone

@@ -1,4 +1,4 @@
-"""The line between the daemon and a worker: messages of a line of JSON each."""
+"""The channel between the daemon and a worker: a message is a line of JSON."""
 
 import json
 import socket
@@ -10,10 +10,10 @@ PIECE: Final = 1 << 16
 
 
 class HungUp(Exception):  # noqa: N818 - nothing failed: the other one has ended
-    """The other end of the line is gone."""
+    """The other end of the channel is gone."""
 
 
-class Line:
+class Channel:
     """One end. Several threads may speak; one listens."""
 
     def __init__(self, ours: socket.socket) -> None:
@@ -58,12 +58,12 @@ class Line:
         except OSError:
             piece = b""
         if not piece:
-            raise HungUp("the line has ended")
+            raise HungUp("the channel has ended")
         *whole, self._held = (self._held + piece).split(b"\n")
         return [json.loads(each) for each in whole]
 
     def hang_up(self) -> None:
-        """Hear no more: whoever waits in `hear` is told that the line has ended."""
+        """Hear no more: whoever waits in `hear` is told that the channel has ended."""
         try:
             self._socket.shutdown(socket.SHUT_RD)
         except OSError:
