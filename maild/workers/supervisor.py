@@ -145,8 +145,10 @@ class Supervisor(threading.Thread):
                 child.channel.mention(ring=1)
 
     def services(self) -> Iterator[ServiceState]:
-        """Return how the loops of all workers are doing."""
-        for child in tuple(self._children):
+        """Return whether there is the worker that is always wanted, and how the loops of all are doing."""
+        children = tuple(self._children)
+        yield ServiceState(FIRST, any(child.name == FIRST and child.ready for child in children), 0)
+        for child in children:
             yield from child.services()
 
     def facts(self) -> Mapping[tuple[str, str], int]:

@@ -7,6 +7,7 @@ import smtplib
 import sys
 import threading
 import time
+import urllib.request
 from collections import Counter
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from sqlalchemy import func, select
 from maild.services.filer import MOST_DEATHS
 from maild.store.engine import DatabaseBusyError
 from maild.store.models import DeliveryRow, Direction, MailRow, MailState
+from tests.parts import free_port
 from tests.system.customers import Customer
 from tests.system.daemon import DaemonProcess
 from tests.system.test_kill import CLIENTS, judge
@@ -166,12 +168,16 @@ def test_mail_is_taken_while_a_worker_is_stopped_and_filed_when_it_goes_on(desk:
     assert desk.stop() == 0
 
 
-def test_mail_is_taken_though_no_worker_can_be_begun(desk: DaemonProcess) -> None:
+def test_mail_is_taken_though_no_worker_can_be_begun_and_monitors_are_told(desk: DaemonProcess) -> None:
+    shown = f"127.0.0.1:{free_port()}"
+    desk.config.write_text(f'{desk.config.read_text()}\n[metrics]\nlisten = "{shown}"\n')
     desk.command = [sys.executable, "-m", "tests.system.workers", "none"]
     desk.start()
     send(desk.port, "first")
 
     assert states(desk) == {"stored": 1}
+    with urllib.request.urlopen(f"http://{shown}/metrics", timeout=20) as page:
+        assert 'maild_service_up{service="worker"} 0.0' in page.read().decode()
     assert any("no worker can be begun" in line for line in desk.lines)
     assert desk.stop() == 0
 
