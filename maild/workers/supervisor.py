@@ -249,6 +249,8 @@ class Supervisor(threading.Thread):
     def _dismiss(self, child: Child) -> None:
         child.leaving = True
         child.channel.mention(stop=1)
+        if not child.ready:
+            child.kill()  # it has nothing to finish, and on a busy machine would hear of it seconds later
 
     def _bury(self, child: Child) -> None:
         """A worker has ended: free what it had, and have another in its place."""

@@ -20,6 +20,7 @@ KEYS = {
     "database",
     "daemon",
     "queues",
+    "acknowledged",
     "ages",
     "mails",
     "deliveries",

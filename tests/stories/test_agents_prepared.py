@@ -161,7 +161,7 @@ def test_a_second_matter_becomes_a_ticket_of_its_own(desk: Desk, told: Received)
     ticket = desk.ticket(2)
     assert (ticket.status, ticket.subject, ticket.related) == (Status.NEW, "Cold coffee", {1})
     done, shown = sorted(desk.mails_to(ANNA), key=lambda each: each.subject)
-    assert "New ticket for: Ada\n" in done.text
+    assert "New ticket for: ada@customer.example\n" in done.text
     assert shown.subject == "[#2] Cold coffee"
     assert "> The coffee is cold, too." in shown.text
     assert desk.mails_to(ADA) == []

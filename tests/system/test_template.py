@@ -56,7 +56,7 @@ def test_every_mail_is_shown_in_every_language(tmp_path: Path) -> None:
         assert (tmp_path / f"{each['name']}.html").read_text().startswith("<!DOCTYPE html>")
         assert (tmp_path / f"{each['name']}.txt").stat().st_size > 0
     words = {each["name"].removesuffix(".txt") for each in packed if each["name"].endswith(".txt")}
-    assert words - {"layout", "agent", "parts", "names", "listing", "figures"} <= purposes
+    assert words - {"layout", "agent", "parts", "names", "listing", "figures", "deeds"} <= purposes
 
 
 def test_a_mail_or_a_language_that_there_is_not_is_told_with_those_there_are(tmp_path: Path) -> None:
