@@ -192,6 +192,39 @@ def test_an_answer_waits_for_the_mail_that_another_worker_has(desk: Desk, clock:
     assert states(desk) == {"filed": 2}
 
 
+def test_an_answer_waits_where_others_have_more_mails_than_can_be_looked_through(
+    desk: Desk, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filing, "MOST_UNFILED", 2)
+    desk.mail(ADA, "Printer on fire", work=False)
+    for number in range(3):
+        desk.mail(f"c{number}@customer.example", f"Request {number}", work=False)
+    queues.claim(desk.database, MailRow, clock(), filing.LEASE, 10)
+    answer = desk.mail(ADA, "Re: Printer on fire", headers="In-Reply-To: <mail-1@client.example>", work=False)
+
+    desk.work()
+    assert desk.filed(answer).state is MailState.STORED
+
+    clock.advance(filing.LEASE + timedelta(seconds=2))
+    desk.work()
+    assert desk.tickets() == [1, 2, 3, 4]
+
+
+def test_an_answer_waits_for_what_cannot_be_looked_through_no_longer_than_minutes(
+    desk: Desk, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filing, "MOST_UNFILED", 2)
+    for number in range(3):
+        desk.mail(f"c{number}@customer.example", f"Request {number}", work=False)
+    with desk.database.write() as connection:  # as after an operator's change that has all of them tried again
+        connection.execute(update(MailRow).values(due_at=clock() + timedelta(hours=1)))
+    answer = desk.mail(ADA, "Re: Something else", headers="In-Reply-To: <elsewhere@client.example>", work=False)
+
+    clock.advance(filing.AWAITED + timedelta(seconds=2))
+    desk.work()
+    assert desk.filed(answer).state is MailState.FILED
+
+
 def test_a_worker_asleep_beyond_its_lease_files_nothing(
     desk: Desk, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

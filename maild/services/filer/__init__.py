@@ -14,7 +14,7 @@ the lease ends and the mail is filed again from its bytes. What becomes of a mai
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import structlog
 from sqlalchemy import Connection, bindparam, select, update
@@ -57,7 +57,8 @@ MOST_DEATHS: Final = 4  # of a process, one among others and three alone with it
 MOST_BEGUN: Final = (
     30  # times, of a mail that is there when the whole daemon dies; many kills in a row are no fault of it
 )
-MOST_UNFILED: Final = 500  # of mails that others are filing, looked through for the ones that are answered
+MOST_UNFILED: Final = 500  # of mails that others are filing, looked through for the ones that are answered ...
+AWAITED: Final = timedelta(minutes=5)  # ... and where there are more, an answer so young waits until there are fewer
 MOST_OPENED: Final = routing.BURSTS[0][1]  # tickets of one sender in one transaction
 
 
@@ -210,7 +211,8 @@ class Filer:
         readings = self.read(mails, now)
         with self._database.read() as connection:
             # Before anything else is looked up: what is filed by another just then is found by the look-ups.
-            elsewhere = _unfiled(connection, claim.ids) if any(each.clues.message_ids for each in readings) else {}
+            answering = any(each.clues.message_ids for each in readings)
+            elsewhere = _unfiled(connection, claim.ids) if answering else _Unfiled({}, is_all=True)
             filings, later = _independent(self.examine(connection, mails, readings, now))
         filings, waiting = _in_order(filings, elsewhere, now)
         foresight = self._writer.prepare(self._database, filings, now)
@@ -270,8 +272,15 @@ def _independent(filings: Sequence[Filing]) -> tuple[list[Filing], list[Filing]]
     return now, later
 
 
+class _Unfiled(NamedTuple):
+    """Mails that others file, or that are tried again."""
+
+    named: Mapping[str, tuple[int, datetime]]  # by Message-ID: id, and when due
+    is_all: bool  # False: there are more than were looked at
+
+
 def _in_order(
-    filings: Sequence[Filing], elsewhere: Mapping[str, tuple[int, datetime]], now: datetime
+    filings: Sequence[Filing], elsewhere: _Unfiled, now: datetime
 ) -> tuple[list[Filing], dict[int, datetime]]:
     """Part off the mails that answer an older one that is not filed yet, each with when to look at it again.
 
@@ -280,8 +289,11 @@ def _in_order(
     free: list[Filing] = []
     waiting: dict[int, datetime] = {}
     for filing in filings:
-        named = [elsewhere[each] for each in filing.reading.clues.message_ids if each in elsewhere]
+        ids = filing.reading.clues.message_ids
+        named = [elsewhere.named[each] for each in ids if each in elsewhere.named]
         awaited = [due_at for mail_id, due_at in named if mail_id < filing.mail.id]  # so none waits for each other
+        if ids and not elsewhere.is_all and filing.mail.stored_at > now - AWAITED:
+            awaited.append(now)
         if filing.route.action is Action.OPEN and awaited:
             leased = max(awaited) <= now + LEASE  # most likely by another worker, which is done at once
             waiting[filing.mail.id] = (now if leased else max(awaited)) + LOOK_AGAIN
@@ -291,19 +303,21 @@ def _in_order(
     return free, waiting
 
 
-def _unfiled(connection: Connection, claimed: Sequence[int]) -> dict[str, tuple[int, datetime]]:
-    """Return the Message-IDs of older mails that others file, or that are tried again, with id and when due.
+def _unfiled(connection: Connection, claimed: Sequence[int]) -> _Unfiled:
+    """Return the older mails that others file, or that are tried again, the newest of them.
 
-    Also of those that seem to be free: another worker may be about to claim them.
+    Also those that seem to be free: another worker may be about to claim them.
     """
     rows = connection.execute(
         select(MailRow.id, MailRow.due_at)
         .where(MailRow.due_at.is_not(None), MailRow.id < max(claimed), MailRow.id.not_in(claimed))
-        .limit(MOST_UNFILED)
+        .order_by(MailRow.id.desc())
+        .limit(MOST_UNFILED + 1)
     ).all()
+    is_all, rows = len(rows) <= MOST_UNFILED, rows[:MOST_UNFILED]
     heads = raw.heads(connection, [row.id for row in rows])
     found = ((parse(heads.get(row.id, b"")).message_id, row.id, row.due_at) for row in rows)
-    return {message_id: (mail_id, due_at) for message_id, mail_id, due_at in found if message_id}
+    return _Unfiled({message_id: (mail_id, due_at) for message_id, mail_id, due_at in found if message_id}, is_all)
 
 
 def _give_back(connection: Connection, claim: queues.Claim, until: Mapping[int, datetime]) -> None:

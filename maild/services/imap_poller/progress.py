@@ -8,8 +8,8 @@ The operator is told of an outage once, and once that it is over, in the transac
 """
 
 import random
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -88,7 +88,7 @@ class Progress:
         now, state = self._now(), self.state
         columns: dict[str, Any] = {"last_success_at": now, "attempts": 0}
         told: int | None = None
-        with self._database.write() as connection:
+        with self._writing() as connection:
             if complaint is not None:
                 columns |= {"failing_since": state.failing_since or now, "error": str(complaint)}
                 if _to_be_told(state, now):
@@ -108,7 +108,7 @@ class Progress:
         Raises:
             LeaseLost: another worker has the folder; nothing was written.
         """
-        with self._database.write() as connection:
+        with self._writing() as connection:
             self._write(connection, columns, self._now() + LEASE)
 
     def fail(self, settings: Settings, name: str, trouble: Trouble, pause_s: float) -> None:
@@ -121,7 +121,7 @@ class Progress:
         columns: dict[str, Any] = {"failing_since": state.failing_since or now, "error": str(trouble)}
         pause = timedelta(seconds=pause_s)
         told: int | None = None
-        with self._database.write() as connection:
+        with self._writing() as connection:
             # A long pause, which the server asked for, does not put off what is to be told.
             if _to_be_told(
                 replace(state, failing_since=columns["failing_since"]), now + max(pause - ALERT_AFTER, NONE)
@@ -134,8 +134,19 @@ class Progress:
 
     def give_back(self) -> None:
         """Let another worker have the folder at once."""
-        with suppress(queues.LeaseLost), self._database.write() as connection:  # another one has it
+        with suppress(queues.LeaseLost), self._writing() as connection:  # another one has it
             self._write(connection, {}, self._now())
+
+    @contextmanager
+    def _writing(self) -> Iterator[Any]:
+        """Give a transaction; the lease is what it was, and so is the state, if that cannot be committed."""
+        claim, state = self._claim, replace(self.state)
+        try:
+            with self._database.write() as connection:
+                yield connection
+        except BaseException:
+            self._claim, self.state = claim, state
+            raise
 
     def _write(self, connection: Any, columns: Mapping[str, Any], until: datetime) -> None:
         queues.hold(connection, self._claim)

@@ -360,11 +360,11 @@ class Worker:
             self._narrow(mine, at, trouble)
             pause_s = min(pause_s, self._pace.first_pause_s)
         self._log.warning("cannot be read", why=str(trouble), fix=trouble.fix, next_try_s=round(pause_s))
-        self._progress = None
         try:
             mine.fail(self._settings, self._mailbox.name, trouble, pause_s)
         except queues.LeaseLost:
             self._log.warning("another node reads this mailbox now")
+        self._progress = None  # not before: what cannot be recorded leaves the folder ours, to go on with
         return pause_s
 
     def _give_up_comparing(self, mine: Progress) -> None:
