@@ -113,6 +113,14 @@ def hold(connection: Connection, claimed: Claim) -> None:
         raise LeaseLost(f"{table.__tablename__} {sorted(set(claimed.ids) - set(held))}")
 
 
+def still_held(connection: Connection, claimed: Claim) -> Claim:
+    """Return what of a claim is still ours at this moment."""
+    table = claimed.table
+    held = select(table.id).where(table.id.in_(claimed.ids), table.due_at == claimed.until)
+    ours = frozenset(connection.scalars(held))
+    return claimed.only([each for each in claimed.ids if each in ours])
+
+
 def is_due(connection: Connection, table: QueueTable, now: datetime) -> bool:
     """Return whether a row of `table` is due."""
     return connection.scalar(_is_due(table), {"now": now}) is not None

@@ -52,5 +52,6 @@ class Customer(threading.Thread):
                 self.sent(error)
             else:
                 self.acknowledged.append(name)
+                self._retry.wait(0.02)  # else thousands come in before the first is filed, which takes minutes then
                 return
             self._retry.wait(0.02)

@@ -168,8 +168,13 @@ class Filer:
             if len(claim.ids) == 1:
                 log.warning("lease lost, another worker files this mail", mail=claim.ids[0])
                 return
-            for mail_id in claim.ids:  # one may have been changed by hand; the others must not wait for their lease
-                self._file_or_split(claim.only([mail_id]))
+            # Some may have been changed by hand, or claimed by another; the others must not wait for their lease.
+            with self._database.read() as connection:
+                ours = queues.still_held(connection, claim)
+            log.warning("lease lost, another worker files these mails", mails=len(claim.ids) - len(ours.ids))
+            for some in [ours] if len(ours.ids) < len(claim.ids) else [claim.only([each]) for each in claim.ids]:
+                if some.ids:
+                    self._file_or_split(some)
         except Exception as error:
             if is_passing(error) and not (len(claim.ids) > 1 and is_collision(error)):
                 self._put_off(claim)
