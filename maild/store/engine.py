@@ -160,11 +160,11 @@ class Database:
             try:
                 with connection.begin():
                     yield connection
+                    if self._calls and not self.is_sqlite:
+                        connection.exec_driver_sql(f"NOTIFY {CHANNEL}")  # heard when this is committed
             finally:
                 if lax:
                     _pragma(connection, "synchronous=FULL")
-            if self._calls and not self.is_sqlite:
-                connection.exec_driver_sql(f"NOTIFY {CHANNEL}")  # heard when this is committed
 
     @contextmanager
     def migrate(self) -> Iterator[Connection]:

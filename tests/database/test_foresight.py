@@ -47,8 +47,8 @@ def watched(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]
     write, render = desk.database.write, Templates.render
 
     @contextmanager
-    def noted():
-        with write() as connection:
+    def noted(**how: bool):
+        with write(**how) as connection:
             writing_now.append(True)
             try:
                 yield connection
