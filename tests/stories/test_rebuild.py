@@ -12,7 +12,8 @@ from sqlalchemy import delete, select, text, update
 from maild.desk.replaying import COLUMNS
 from maild.rebuilding import READ_STATES, Rebuilding
 from maild.rules.tickets import Status
-from maild.services.filer.rederiving import DERIVED, DERIVED_OF_OURS
+from maild.services.filer.columns import DERIVED
+from maild.services.filer.rederiving import DERIVED_OF_OURS
 from maild.store.engine import Database
 from maild.store.models import Base, Direction, JobRow, MailRow, MailState, ParticipantRow, TicketRow
 from maild.works import rederiver

@@ -15,8 +15,7 @@ from maild.store import driver, search
 from maild.store.models import MailRow, MailState
 
 TEXT_KEPT: Final = 64_000  # characters of the new text that are kept beside the bytes
-_READ: Final = (
-    "evidence",
+DERIVED: Final = (  # is read from the bytes alone, so it can be read from them anew: `rederiving`
     "kind",
     "message_id",
     "references",
@@ -29,6 +28,7 @@ _READ: Final = (
     "passed_by",
     "noted",
 )
+_READ: Final = ("evidence", *DERIVED)
 _FILED: Final = ("due_at", "filed_at", "guarded_at", "state", "ticket_id", "purpose", "reason", "id")
 _UPDATE: Final = driver.update(MailRow, "id", *_READ, *_FILED[:-1])
 _OF_READ, _OF_FILED = driver.Values(MailRow, _READ), driver.Values(MailRow, _FILED)

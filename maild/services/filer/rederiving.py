@@ -18,7 +18,7 @@ from maild.message import reading, reply
 from maild.message.match import Verdict
 from maild.message.parse import parse
 from maild.rules.routing import Action, Route
-from maild.services.filer.columns import columns_read
+from maild.services.filer.columns import DERIVED, columns_read
 from maild.services.filer.commanding import Commander
 from maild.services.filer.examining import Examiner
 from maild.services.filer.filing import Filing, Inbound
@@ -26,19 +26,6 @@ from maild.store import conversations
 from maild.store.models import MailRow
 from maild.templates.replies import Prepared
 
-DERIVED: Final = (
-    "kind",
-    "message_id",
-    "references",
-    "thread_index",
-    "from_address",
-    "from_name",
-    "subject",
-    "sent_at",
-    "text",
-    "passed_by",
-    "noted",
-)
 DERIVED_OF_OURS: Final = ("message_id", "references")
 _SPEAKING: Final = (Action.ANSWER, Action.NOTE)
 _KNOWN_AT: Final = func.coalesce(MailRow.filed_at, MailRow.stored_at, type_=MailRow.stored_at.type)
