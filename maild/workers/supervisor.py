@@ -48,7 +48,7 @@ Facts = Counter[tuple[str, str]]
 
 
 def most_filers(*, is_sqlite: bool) -> int:
-    """Return how many processes may file at once: they share the processors with the daemon, on SQLite also one pen."""
+    """Return how many processes may file at once: they share the processors with the daemon; SQLite has one writer."""
     return max(1, min(MOST_ON_SQLITE if is_sqlite else MOST_FILERS, len(os.sched_getaffinity(0)) - 1))
 
 
