@@ -184,7 +184,7 @@ class Batch:
         """Let the others know of it, too, whatever became of them."""
         for number in sorted(event.tickets):
             other = self._by_id[number]
-            after = replace(other.state, related=other.state.related | {card.thread.ticket_id})
+            after = other.state._replace(related=other.state.related | {card.thread.ticket_id})
             self._change(other, Decision(after), replace(happening, ticket=number))
 
     def _hand_over(self, before: Ticket, target: Card, happening: Happening) -> None:
@@ -211,8 +211,7 @@ class Batch:
                 ticket.language,
                 follows_id=ticket.follows_id,
             )
-            state = replace(
-                opened(at, ticket.assignee),
+            state = opened(at, ticket.assignee)._replace(
                 priority=ticket.priority,
                 subject=ticket.subject[:998],
                 department=ticket.department,

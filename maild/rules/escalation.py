@@ -6,7 +6,6 @@ spans count from when the customer began to wait, in the working time of his lev
 other come to an end: there are no more steps in a waiting than there are rules.
 """
 
-from dataclasses import replace
 from datetime import datetime
 
 from maild.rules import promises
@@ -72,8 +71,7 @@ def _after(rule: Escalation, ticket: Ticket, policy: Policy) -> Ticket:
     assignee = ticket.assignee if department == ticket.department or ticket.assignee in works else None
     if rule.assignee is not None and rule.assignee in works:
         assignee = rule.assignee
-    return replace(
-        ticket,
+    return ticket._replace(
         escalated=ticket.escalated | {rule.name},
         department=department,
         assignee=assignee,

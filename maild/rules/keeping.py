@@ -4,7 +4,6 @@ It counts from when he got it, last did anything about it, or the customer began
 office hours of the department. A department in which nobody else works gives nothing back.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -33,9 +32,9 @@ _DID: Final = (  # what an agent does about a ticket
 def kept(before: Ticket, after: Ticket, event: events.Event) -> Ticket:
     """Return `after` with the instant at which its agent got it, or last did something."""
     if after.assignee is None or after.status not in TO_SOLVE:  # when the customer waits again it counts from then
-        return after if after.kept_since is None else replace(after, kept_since=None)
+        return after if after.kept_since is None else after._replace(kept_since=None)
     if after.assignee != before.assignee or isinstance(event, _DID):
-        return replace(after, kept_since=event.at)
+        return after._replace(kept_since=event.at)
     return after
 
 

@@ -18,7 +18,7 @@ Nothing here reads a clock or decides what happens; all instants are aware UTC.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -59,12 +59,24 @@ def running(ticket: Ticket, policy: Policy) -> Iterator[Clock]:
     """Yield the clocks that run, the response first."""
     if ticket.status not in RUNNING:
         return
-    if ticket.waiting_since is not None:
-        kind = Kind.NEXT_RESPONSE if ticket.answered_at else Kind.FIRST_RESPONSE
-        yield _clock(kind, ticket, policy, ticket.waiting_since, ticket.waiting_since)
+    if (response := _response(ticket, policy)) is not None:
+        yield response
     if ticket.created_at is not None and ticket.resolving_since is not None:
         used = timedelta(seconds=ticket.resolving_s)
         yield _clock(Kind.RESOLUTION, ticket, policy, ticket.created_at, ticket.resolving_since, used)
+
+
+def _promised(ticket: Ticket, policy: Policy) -> tuple[Clock, ...]:
+    """Return the clocks that run, where there is a level: without one nothing is promised."""
+    return tuple(running(ticket, policy)) if policy.level else ()
+
+
+def _response(ticket: Ticket, policy: Policy) -> Clock | None:
+    """Return the clock of the mail that waits for an answer, None if none waits."""
+    if ticket.status not in RUNNING or ticket.waiting_since is None:
+        return None
+    kind = Kind.NEXT_RESPONSE if ticket.answered_at else Kind.FIRST_RESPONSE
+    return _clock(kind, ticket, policy, ticket.waiting_since, ticket.waiting_since)
 
 
 def _clock(
@@ -95,7 +107,7 @@ def target_at(ticket: Ticket, policy: Policy) -> datetime | None:
 
     Where no answer is promised it is due after `respond_after`.
     """
-    dues = [clock.due_at for clock in running(ticket, policy) if clock.due_at]
+    dues = [clock.due_at for clock in _promised(ticket, policy) if clock.due_at]
     if dues or ticket.status not in TO_SOLVE:
         return min(dues, default=None)
     return policy.calendar.add(ticket.waiting_since or ticket.since, policy.respond_after)
@@ -107,7 +119,7 @@ def told_next(ticket: Ticket, policy: Policy) -> datetime | None:
     At each share that is warned at, when a clock is due, and then once a day; of a postponed ticket not daily. What
     passed unnoticed is told once, and nobody is warned of one clock who knows that another is late.
     """
-    clocks = list(running(ticket, policy))
+    clocks = _promised(ticket, policy)
     late = any(clock.due_at and ticket.told_at and clock.due_at <= ticket.told_at for clock in clocks)
     instants = [at for clock in clocks for at in _told(ticket, clock, () if late else _shares(policy))]
     if ticket.status in TO_SOLVE and not any(clock.due_at for clock in clocks if clock.kind is not Kind.RESOLUTION):
@@ -136,7 +148,7 @@ def _told(ticket: Ticket, clock: Clock, shares: tuple[int, ...]) -> Iterator[dat
 
 def breached(ticket: Ticket, policy: Policy, at: datetime) -> bool:
     """Return whether a promise to the customer of `ticket` is broken at `at`."""
-    return any(clock.due_at is not None and clock.due_at <= at for clock in running(ticket, policy))
+    return any(clock.due_at is not None and clock.due_at <= at for clock in _promised(ticket, policy))
 
 
 def carried_on(before: Ticket, after: Ticket, event: Event, policy: Policy) -> Ticket:
@@ -147,23 +159,23 @@ def carried_on(before: Ticket, after: Ticket, event: Event, policy: Policy) -> T
     if isinstance(event, TakeBack):
         return _as_if_never(before, after, policy)
     if runs:
-        return replace(after, resolving_since=event.at)
+        return after._replace(resolving_since=event.at)
     if before.resolving_since is None or _is_old(event):
-        return replace(after, resolving_since=None)
+        return after._replace(resolving_since=None)
     worked = max(_calendar(policy).between(before.resolving_since, event.at), timedelta())
-    return replace(after, resolving_since=None, resolving_s=before.resolving_s + int(worked.total_seconds()))
+    return after._replace(resolving_since=None, resolving_s=before.resolving_s + int(worked.total_seconds()))
 
 
 def _as_if_never(before: Ticket, after: Ticket, policy: Policy) -> Ticket:
     """Return `after` with its resolution clock as it was before it stopped or went on, which is taken back."""
     if after.status not in RUNNING:
-        return replace(after, resolving_since=None)  # what it ran meanwhile counts for nothing
+        return after._replace(resolving_since=None)  # what it ran meanwhile counts for nothing
     if after.since > before.since:
-        return replace(after, resolving_since=after.since)  # that it went on was taken back, and is true after all
+        return after._replace(resolving_since=after.since)  # that it went on was taken back, and is true after all
     began = before.created_at
     if began and int(_calendar(policy).between(began, before.since).total_seconds()) == before.resolving_s:
-        return replace(after, resolving_since=began, resolving_s=0)  # it had never stood still: exact to the instant
-    return replace(after, resolving_since=before.since)
+        return after._replace(resolving_since=began, resolving_s=0)  # it had never stood still: exact to the instant
+    return after._replace(resolving_since=before.since)
 
 
 def measured(statuses: Iterable[tuple[datetime, Status]], policy: Policy) -> tuple[datetime | None, int]:
@@ -183,15 +195,12 @@ def finished(before: Ticket, after: Ticket, event: Event, policy: Policy) -> Ite
     """Yield the clocks that `event` ended; what takes something back ends none, it forgets (`desk.undoing`)."""
     if _is_old(event) or isinstance(event, TakeBack):
         return
-    for clock in running(before, policy):
-        if clock.kind is Kind.RESOLUTION:
-            continue
-        answered = isinstance(event, AgentWrote)
-        if answered or after.waiting_since is None or after.status not in RUNNING:
-            used = max(clock.calendar.between(clock.started_at, event.at), timedelta())
-            done = answered or (after.status in _DONE and _missed(clock, used))
-            one = _finished(clock, used, before, event, policy, void=not done)
-            yield replace(one, agent=event.agent) if isinstance(event, AgentWrote) else one
+    answered = isinstance(event, AgentWrote)
+    ends = answered or after.waiting_since is None or after.status not in RUNNING
+    if ends and (clock := _response(before, policy)) is not None:
+        used = max(clock.calendar.between(clock.started_at, event.at), timedelta())
+        done = answered or (after.status in _DONE and _missed(clock, used))
+        yield _finished(clock, used, before, event, policy, void=not done)
     if before.status in BEFORE_DONE and after.status not in BEFORE_DONE:
         yield from _resolution(before, after, event, policy)
 
@@ -212,8 +221,18 @@ def _finished(clock: Clock, used: timedelta, ticket: Ticket, event: Event, polic
     if not void and clock.target is not None:
         outcome = Outcome.MISSED if _missed(clock, used) else Outcome.MET
     level = policy.level.name if policy.level else None
+    agent = event.agent if isinstance(event, AgentWrote) else None
     return Finished(
-        clock.kind, clock.started_at, clock.due_at, event.at, used, outcome, level, ticket.priority, ticket.department
+        clock.kind,
+        clock.started_at,
+        clock.due_at,
+        event.at,
+        used,
+        outcome,
+        level,
+        ticket.priority,
+        ticket.department,
+        agent,
     )
 
 

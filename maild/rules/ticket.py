@@ -44,7 +44,6 @@ refused there. `TakeBack` brings back what it names, if nothing newer stands in 
 customer mail without a public answer, so more mails never move a due time later. All instants are aware UTC.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -172,7 +171,7 @@ def decide(ticket: Ticket, event: Event, policy: Policy) -> Decision:
         if due_at is not None and event.at >= due_at:
             due_at = opening(ticket, event.at, policy)  # late, it waits for office hours still
         if due_at is None or event.at < due_at:
-            return Decision(replace(ticket, due_at=due_at, target_at=target_at))
+            return Decision(ticket._replace(due_at=due_at, target_at=target_at))
         decision = tick(ticket, event.at, policy)
     elif ticket.status is Status.MERGED:
         decision = _on_an_alias(ticket, event)
@@ -182,9 +181,10 @@ def decide(ticket: Ticket, event: Event, policy: Policy) -> Decision:
     after = keeping.kept(ticket, after, event)
     target_at = promises.target_at(after, policy)
     if _changes_promises(event) and target_at != after.target_at:
-        after = replace(after, told_at=None)  # what was told was about another target
-    after = replace(after, target_at=target_at, due_at=due(after, policy))
-    return replace(decision, after=after, finished=tuple(promises.finished(ticket, after, event, policy)))
+        after = after._replace(told_at=None)  # what was told was about another target
+    after = after._replace(target_at=target_at, due_at=due(after, policy))
+    finished = tuple(promises.finished(ticket, after, event, policy))
+    return Decision(after, decision.tells, decision.follow_up, decision.purge, finished)
 
 
 def _changes_promises(event: Event) -> bool:
@@ -196,7 +196,7 @@ def _changes_promises(event: Event) -> bool:
 
 def rescheduled(ticket: Ticket, policy: Policy) -> Ticket:
     """Return `ticket` as it is due by `policy`: that of the department into which time has moved it."""
-    return replace(ticket, target_at=promises.target_at(ticket, policy), due_at=due(ticket, policy))
+    return ticket._replace(target_at=promises.target_at(ticket, policy), due_at=due(ticket, policy))
 
 
 def _on_an_alias(ticket: Ticket, event: Event) -> Decision:
@@ -226,9 +226,9 @@ def _happen(ticket: Ticket, event: Event) -> Decision:
         case DeliveryFailed():
             after = _failed(before, after, event.at)
         case MarkSpam() | Delete():
-            after = replace(after, return_to=_comes_back_as(before))
+            after = after._replace(return_to=_comes_back_as(before))
         case Merge():
-            after = replace(after, merged_into=event.into)
+            after = after._replace(merged_into=event.into)
         case ClockSetBack():
             after = set_back(after, event.at)
         case (
@@ -265,21 +265,25 @@ def _happen(ticket: Ticket, event: Event) -> Decision:
 
 def _customer_spoke(ticket: Ticket, event: CustomerWrote | StillAProblem | Rated) -> Ticket:
     if isinstance(event, Rated):
-        return replace(ticket, rating=event.rating)
+        return ticket._replace(rating=event.rating)
     if ticket.status is Status.SPAM:
         return ticket
     # Mails may be filed in another order than they came.
-    waits = replace(ticket, waiting_since=min(ticket.waiting_since or event.at, event.at))
+    waiting_since = min(ticket.waiting_since or event.at, event.at)
     if not isinstance(event, CustomerWrote):
-        return waits
-    return _joined(replace(waits, related=waits.related | event.links), event.brings)
+        return ticket._replace(waiting_since=waiting_since)
+    return ticket._replace(
+        waiting_since=waiting_since,
+        related=ticket.related | event.links,
+        participants=ticket.participants | _joining(ticket, event.brings),
+    )
 
 
-def _joined(ticket: Ticket, addresses: frozenset[str]) -> Ticket:
-    """Return `ticket` with those of `addresses` who may join by somebody's mail."""
+def _joining(ticket: Ticket, addresses: frozenset[str]) -> frozenset[str]:
+    """Return those of `addresses` who may join `ticket` by somebody's mail."""
     room = max(0, MOST_PARTICIPANTS - len(ticket.participants))
-    new = sorted(addresses - ticket.participants - ticket.gone - {ticket.requester})
-    return replace(ticket, participants=ticket.participants | frozenset(new[:room]))
+    new = addresses - ticket.participants - ticket.gone - {ticket.requester}
+    return frozenset(sorted(new)[:room])
 
 
 def _changed(
@@ -289,19 +293,19 @@ def _changed(
     """Return `ticket` with the one fact that an agent changed."""
     match event:
         case Assign():
-            return replace(ticket, assignee=event.agent)
+            return ticket._replace(assignee=event.agent)
         case Offer():
-            return replace(ticket, offered_to=event.agent, offered_until=event.until)
+            return ticket._replace(offered_to=event.agent, offered_until=event.until)
         case SetPriority():
-            return replace(ticket, priority=event.priority)
+            return ticket._replace(priority=event.priority)
         case Retitle():
-            return replace(ticket, subject=event.subject)
+            return ticket._replace(subject=event.subject)
         case MoveTo():
             kept = ticket.assignee if ticket.assignee in event.agents else None
-            return replace(ticket, department=event.department, assignee=kept)
+            return ticket._replace(department=event.department, assignee=kept)
         case Admit():
             everybody = (ticket.participants | event.addresses) - {ticket.requester}
-            return replace(ticket, participants=everybody, gone=ticket.gone - event.addresses)
+            return ticket._replace(participants=everybody, gone=ticket.gone - event.addresses)
         case Dismiss():
             if strangers := event.addresses - ticket.participants:
                 raise Refused(No.NO_PARTICIPANT, address=min(strangers))
@@ -309,15 +313,15 @@ def _changed(
         case Leave():
             return _without(ticket, ticket.participants & {event.address})
         case SetRequester():
-            return replace(ticket, requester=event.address, participants=ticket.participants - {event.address})
+            return ticket._replace(requester=event.address, participants=ticket.participants - {event.address})
         case Tag():
-            return replace(ticket, tags=(ticket.tags | event.added) - event.removed)
+            return ticket._replace(tags=(ticket.tags | event.added) - event.removed)
         case Relate():
-            return replace(ticket, related=ticket.related | event.tickets)
+            return ticket._replace(related=ticket.related | event.tickets)
 
 
 def _without(ticket: Ticket, leaving: frozenset[str]) -> Ticket:
-    return replace(ticket, participants=ticket.participants - leaving, gone=ticket.gone | leaving)
+    return ticket._replace(participants=ticket.participants - leaving, gone=ticket.gone | leaving)
 
 
 _ESSENTIAL: Final = frozenset(
@@ -337,12 +341,11 @@ def _as_before(ticket: Ticket, event: TakeBack) -> Ticket:
             values[change.field] = change.old
         elif change.field in _ESSENTIAL:
             raise Refused(No.CHANGED_SINCE)
-    return replace(ticket, **values, gone=ticket.gone - values.get("participants", frozenset()))
+    return ticket._replace(**values, gone=ticket.gone - values.get("participants", frozenset()))
 
 
 def _answered(ticket: Ticket, event: AgentWrote) -> Ticket:
-    return replace(
-        ticket,
+    return ticket._replace(
         since=event.at if ticket.status is Status.ANSWERED else ticket.since,
         waiting_since=None,
         answered_at=event.at,
@@ -356,14 +359,14 @@ def _answered(ticket: Ticket, event: AgentWrote) -> Ticket:
 def _postponed(before: Ticket, after: Ticket, event: Postpone) -> Ticket:
     if event.until <= event.at:
         raise Refused(No.PAST)
-    return replace(after, wake_at=event.until, return_to=_comes_back_as(before))
+    return after._replace(wake_at=event.until, return_to=_comes_back_as(before))
 
 
 def _failed(before: Ticket, after: Ticket, at: datetime) -> Ticket:
     if before.status in (Status.CLOSED, Status.SPAM, Status.DELETED):
         return after
     # The customer has no answer after all.
-    return replace(after, undelivered=True, waiting_since=after.waiting_since or at)
+    return after._replace(undelivered=True, waiting_since=after.waiting_since or at)
 
 
 def _comes_back_as(ticket: Ticket) -> Status:

@@ -3,10 +3,10 @@
 `rules.ticket` says what happens to it; nothing here decides anything.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from maild.rules.levels import Finished
 
@@ -50,9 +50,11 @@ class Tell(StrEnum):
     RETURNED = "returned"  # to the agent who asked: it was refused
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """What the rules need to know of a ticket, and all that they may change."""
+class Ticket(NamedTuple):
+    """What the rules need to know of a ticket, and all that they may change.
+
+    A tuple: what happens makes another one (`_replace`), which is cheap, and is compared field by field with this.
+    """
 
     status: Status
     since: datetime  # when the present status began
@@ -79,17 +81,18 @@ class Ticket:
     priority: str = "normal"
     subject: str = ""
     department: str = ""
-    requester: str = ""  # the normalised address that he writes from
-    participants: frozenset[str] = frozenset()  # normalised addresses, without the requester's
     tags: frozenset[str] = frozenset()  # what agents call it, among themselves
     related: frozenset[int] = frozenset()  # other tickets that have to do with it
+    # The last ones are no columns: people are kept in tables of their own.
+    requester: str = ""  # the normalised address that he writes from
+    participants: frozenset[str] = frozenset()  # normalised addresses, without the requester's
     gone: frozenset[str] = frozenset()  # who took part once: an agent brings them back, nobody's Cc does
 
 
-PEOPLE: Final = ("requester", "participants", "gone")  # what is kept in tables of its own
+PEOPLE: Final = ("requester", "participants", "gone")
 # What follows from the rest.
 COMPUTED: Final = ("gone", "kept_since", "created_at", "resolving_since", "resolving_s", "target_at", "due_at")
-FIELDS: Final = tuple(each.name for each in fields(Ticket) if each.name not in PEOPLE)
+FIELDS: Final = Ticket._fields[: -len(PEOPLE)]
 
 
 AFTER_REMINDER: Final = timedelta(days=3)  # a reminded customer has at least this long to answer
@@ -121,8 +124,7 @@ def entered(ticket: Ticket, status: Status, at: datetime) -> Ticket:
     if status is ticket.status:
         return ticket
     kept_waiting = status not in (Status.ANSWERED, Status.RESOLVED, Status.CLOSED)
-    return replace(
-        ticket,
+    return ticket._replace(
         status=status,
         since=at,
         waiting_since=ticket.waiting_since if kept_waiting else None,
@@ -144,8 +146,7 @@ def set_back(ticket: Ticket, at: datetime) -> Ticket:
 
     wake_at = ticket.wake_at - ahead if ticket.wake_at else None  # it sleeps as long as it was told to
     offered_until = min(ticket.offered_until, at) if ticket.offered_until and ahead else ticket.offered_until
-    return replace(
-        ticket,
+    return ticket._replace(
         since=min(ticket.since, at),
         waiting_since=past(ticket.waiting_since),
         answered_at=past(ticket.answered_at),

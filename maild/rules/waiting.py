@@ -4,7 +4,6 @@
 cancel. All instants are aware UTC; spans become instants by the department's calendars.
 """
 
-from dataclasses import replace
 from datetime import datetime
 
 from maild.rules import escalation, keeping, promises
@@ -30,17 +29,17 @@ def tick(ticket: Ticket, at: datetime, policy: Policy) -> Decision:
             return _waits(ticket, at, policy)
         case Status.ANSWERED:
             if ticket.reminded_at is None:
-                return Decision(replace(ticket, reminded_at=at), (Tell.REMINDER,))
+                return Decision(ticket._replace(reminded_at=at), (Tell.REMINDER,))
             return Decision(entered(ticket, Status.RESOLVED, at), (Tell.RESOLVED,))
         case Status.POSTPONED:
             if ticket.wake_at is not None and at < ticket.wake_at:
-                return _told(ticket, at, policy)
+                return Decision(ticket._replace(told_at=at), (_waits_or_late(ticket, at, policy),))
             back = entered(ticket, ticket.return_to or Status.OPEN, at)
-            raised = replace(escalation.escalated(back, at, policy), told_at=at)
+            raised = escalation.escalated(back, at, policy)._replace(told_at=at)
             return Decision(raised, (*_of_rules(back, raised, policy), Tell.WAITING))
         case Status.RESOLVED:
             if ticket.rate_at is not None and at < _closes_at(ticket, policy):  # else it is too late to ask
-                return Decision(replace(ticket, rate_at=None), (Tell.RATING,))
+                return Decision(ticket._replace(rate_at=None), (Tell.RATING,))
             return Decision(entered(ticket, Status.CLOSED, at))
         case Status.SPAM | Status.DELETED:
             return Decision(ticket, purge=True)
@@ -50,19 +49,18 @@ def tick(ticket: Ticket, at: datetime, policy: Policy) -> Decision:
 
 def _waits(ticket: Ticket, at: datetime, policy: Policy) -> Decision:
     given_back = keeping.is_due(ticket, at, policy)
-    left = replace(ticket, assignee=None, kept_since=None) if given_back else ticket
+    left = ticket._replace(assignee=None, kept_since=None) if given_back else ticket
     raised = escalation.escalated(left, at, policy)
     if raised.assignee != left.assignee:
-        raised = replace(raised, kept_since=at)  # a rule may give it to him again who let it lie
+        raised = raised._replace(kept_since=at)  # a rule may give it to him again who let it lie
     if promises.target_at(raised, policy) != promises.target_at(ticket, policy):
-        raised = replace(raised, told_at=None)  # what was told was about another target
+        raised = raised._replace(told_at=None)  # what was told was about another target
     tells = _of_rules(left, raised, policy)
     told_at = promises.told_next(raised, policy)
     if told_at is not None and told_at <= at:
-        decision = _told(raised, at, policy)
-        return replace(decision, tells=(*tells, *decision.tells))
+        return Decision(raised._replace(told_at=at), (*tells, _waits_or_late(raised, at, policy)))
     if given_back:
-        return Decision(replace(raised, told_at=at), (*tells, Tell.WAITING))
+        return Decision(raised._replace(told_at=at), (*tells, Tell.WAITING))
     return Decision(raised, tells)
 
 
@@ -71,9 +69,8 @@ def _of_rules(before: Ticket, after: Ticket, policy: Policy) -> tuple[Tell, ...]
     return (Tell.ESCALATED,) if told else ()
 
 
-def _told(ticket: Ticket, at: datetime, policy: Policy) -> Decision:
-    tell = Tell.BREACHED if promises.breached(ticket, policy, at) else Tell.WAITING
-    return Decision(replace(ticket, told_at=at), (tell,))
+def _waits_or_late(ticket: Ticket, at: datetime, policy: Policy) -> Tell:
+    return Tell.BREACHED if promises.breached(ticket, policy, at) else Tell.WAITING
 
 
 def opening(ticket: Ticket, at: datetime, policy: Policy) -> datetime:
@@ -96,7 +93,7 @@ def asked(before: Ticket, after: Ticket, event: Event, policy: Policy) -> Ticket
     solved = isinstance(event, Solved | Resolve) and before.status is not after.status is Status.RESOLVED
     if not (solved and policy.asks_rating and after.answered_at):
         return after
-    return replace(after, rate_at=policy.office.next_open(event.at + RATE_AFTER))
+    return after._replace(rate_at=policy.office.next_open(event.at + RATE_AFTER))
 
 
 def _closes_at(ticket: Ticket, policy: Policy) -> datetime:

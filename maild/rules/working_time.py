@@ -130,6 +130,12 @@ class Calendar:
         self._holidays = holidays
         self._holidays_of: dict[int, frozenset[date]] = {}
         self._chunks: dict[int, tuple[tuple[int, int], ...]] = {}
+        # Around the clock: then nothing has to be counted.
+        self._is_always = (
+            not (self._special or closed)
+            and holidays is _no_holidays
+            and all(self._week.get(weekday) == EVERY_HOUR for weekday in range(7))
+        )
 
     @classmethod
     def always(cls, business: "Calendar | None" = None) -> "Calendar":
@@ -165,9 +171,11 @@ class Calendar:
         Raises:
             ValueError: the calendar is not open long enough within a century.
         """
+        if worked <= timedelta():
+            return _utc(start)
+        if self._is_always:
+            return _utc(start) + worked
         left = worked // timedelta(microseconds=1)
-        if left <= 0:
-            return start.astimezone(UTC)
         for begins, ends in self._open_from(_count(start)):
             if left <= ends - begins:
                 return _instant(begins + left)
@@ -176,6 +184,8 @@ class Calendar:
 
     def between(self, a: datetime, b: datetime) -> timedelta:
         """Return the open time from `a` to `b`; negative if `b` is the earlier one."""
+        if self._is_always:
+            return _utc(b) - _utc(a)
         since, until = _count(a), _count(b)
         if until < since:
             return -self.between(b, a)
@@ -191,6 +201,8 @@ class Calendar:
         Raises:
             ValueError: there is no opening within a century.
         """
+        if self._is_always:
+            return _utc(at)
         for begins, _ in self._open_from(_count(at)):
             return _instant(begins)
         raise ValueError("the calendar has no open hours within a century")
@@ -322,6 +334,12 @@ def _check(hours: Hours) -> Hours:
 
 def _of_day(clock: time) -> int:
     return (clock.hour * 3600 + clock.minute * 60 + clock.second) * SECOND + clock.microsecond
+
+
+def _utc(at: datetime) -> datetime:
+    if at.tzinfo is None:
+        raise ValueError("expected an aware instant")
+    return at if at.tzinfo is UTC else at.astimezone(UTC)
 
 
 def _count(at: datetime) -> int:

@@ -201,7 +201,7 @@ class Months:
     def _open(self) -> None:
         department = self.random.choice(("support", "support", "sales", "lab"))
         priority = self.random.choice(("low", "normal", "normal", "normal", "high", "urgent"))
-        ticket = replace(opened(self.now), department=department, priority=priority, requester="c@customer.example")
+        ticket = opened(self.now)._replace(department=department, priority=priority, requester="c@customer.example")
         life = Life(len(self.lives), ticket)
         self.lives.append(life)
         self.found.tickets += 1

@@ -121,7 +121,7 @@ def notes_and_machines_change_nothing(step: Step) -> None:
     """Only people's mail changes a ticket (RFC 3834 2)."""
     if isinstance(step.event, TIMELESS) and step.before.due_at is not None:
         kept = step.after if isinstance(step.event, NoteWritten) else step.before  # by a note its agent did something
-        unchanged = replace(step.before, due_at=step.after.due_at, kept_since=kept.kept_since)
+        unchanged = step.before._replace(due_at=step.after.due_at, kept_since=kept.kept_since)
         assert step.decision == Decision(unchanged)
         # A late reminder that was put off until business hours may be looked at once more.
         assert step.after.due_at is not None
@@ -243,7 +243,7 @@ def facts_are_no_part_of_a_life(step: Step) -> None:
         told = set(step.decision.tells)
         facts = {name: getattr(step.after, name) for name in CHANGEABLE}
         settled = {name: getattr(step.after, name) for name in ("due_at", "target_at", "told_at", "kept_since")}
-        assert replace(step.before, **settled, **facts) == step.after
+        assert step.before._replace(**settled, **facts) == step.after
         assert step.after.told_at in (None, step.before.told_at)
         assert told <= {Tell.HANDED_OVER, Tell.RATED}
     elif not isinstance(step.event, AgentWrote | ClockSetBack):

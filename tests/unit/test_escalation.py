@@ -1,6 +1,5 @@
 """Escalation: when a rule is due, what it does, and that it comes to an end."""
 
-from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -29,7 +28,7 @@ def policy(*rules: Escalation, **more: object) -> Policy:
 
 
 def waiting(rules: Policy, **facts: object) -> Ticket:
-    ticket = replace(opened(NOON), department="support", requester="ada@c.example", **facts)
+    ticket = opened(NOON)._replace(department="support", requester="ada@c.example", **facts)
     return decide(ticket, CustomerWrote(NOON), rules).after
 
 

@@ -18,7 +18,7 @@ POLICY = Policy(office=Calendar.office(ZoneInfo("UTC")), give_back_after=Span.pa
 
 def assigned(policy: Policy = POLICY) -> Ticket:
     """Return a ticket of Anna's since Monday noon."""
-    ticket = replace(opened(NOON), department="support")
+    ticket = opened(NOON)._replace(department="support")
     ticket = decide(ticket, CustomerWrote(NOON), policy).after
     return decide(ticket, Assign(NOON, "anna", "anna"), policy).after
 
@@ -51,7 +51,7 @@ def test_nothing_is_given_back_where_nobody_else_works_or_where_it_is_not_wanted
 def test_a_rule_that_gives_it_to_him_again_gives_him_as_long_again() -> None:
     rule = Escalation("again", unanswered_for=Span.parse("1h"), assignee="anna")
     policy = replace(POLICY, escalations=(rule,))
-    ticket = replace(assigned(), waiting_since=NOON, told_at=NOON)
+    ticket = assigned()._replace(waiting_since=NOON, told_at=NOON)
     at = NOON + 24 * HOUR
 
     decision = decide(ticket, Tick(at), policy)

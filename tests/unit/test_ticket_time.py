@@ -172,11 +172,11 @@ class TestSilence:
         late = decide(answered, Tick(at_night), OFFICE)
 
         assert late.tells == ()
-        assert late.after == replace(answered, due_at=datetime(2026, 3, 11, 9, tzinfo=BERLIN))
+        assert late.after == answered._replace(due_at=datetime(2026, 3, 11, 9, tzinfo=BERLIN))
         assert decide(late.after, Tick(due(late.after)), OFFICE).tells == (Tell.REMINDER,)
 
     def test_an_end_by_silence_comes_in_business_hours(self) -> None:
-        reminded = replace(self.answered, reminded_at=NOON + 6 * DAY, due_at=NOON + 10 * DAY)
+        reminded = self.answered._replace(reminded_at=NOON + 6 * DAY, due_at=NOON + 10 * DAY)
         at_night, monday = datetime(2026, 3, 21, 3, tzinfo=BERLIN), datetime(2026, 3, 23, 9, tzinfo=BERLIN)
 
         late = decide(reminded, Tick(at_night), OFFICE)
@@ -197,7 +197,7 @@ class TestSilence:
         waiting = decide(opened(monday), CustomerWrote(monday), policy).after
         answered = decide(waiting, AgentWrote(monday, ANNA), policy).after
         reminded = tick(answered, policy=policy).after
-        resolved = tick(replace(reminded, reminded_at=monday), policy=policy).after
+        resolved = tick(reminded._replace(reminded_at=monday), policy=policy).after
 
         assert due(waiting) == datetime(2026, 3, 3, 12, tzinfo=BERLIN)
         assert due(answered) == datetime(2026, 3, 3, 12, tzinfo=BERLIN)
