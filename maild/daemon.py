@@ -109,7 +109,7 @@ class Daemon:
 
     def _look_about(self) -> float:
         if self._neighbours.wrote():
-            self._supervisor.ring()
+            self._supervisor.ring_all()
             self._posted.ring()
         return LOOK_ABOUT_S
 

@@ -8,8 +8,8 @@ A mail that kills a parser, or has it swallow all memory, costs a worker; the da
 down which mails it had begun, and starts another. The database is the only meeting point; what is said between the
 processes makes things prompt and is never needed:
 
-    daemon -> worker     "go": the database is ready · "ring": look, mail was stored or a ticket changed · "how": tell
-                         how you are · "stop"; the end of the channel means stop, too
+    daemon -> worker     "go": the database is ready · "mail": look, some was stored · "filed": look, a ticket changed ·
+                         "how": tell how you are · "stop"; the end of the channel means stop, too
     worker -> daemon     "ready" or "refused" · "claims": the fence of what is claimed next · "begins": these mails ·
                          "did": a group was filed, tickets were ticked · "state": steps, faults, lines logged
 

@@ -137,12 +137,18 @@ class Supervisor(threading.Thread):
         children = tuple(self._children)
         first = [child for child in children if child.name == FIRST]
         for child in first if any(child.idle_since_s is not None for child in first) else children:
-            child.channel.mention(ring=1)
+            child.channel.mention(mail=1)
+
+    def ring_all(self) -> None:
+        """Nobody knows what was written: whoever works is to look."""
+        for child in tuple(self._children):
+            child.channel.mention(mail=1, filed=1)
 
     def _ring_first(self) -> None:
+        """A further filer has filed: what time alone does may have become due earlier."""
         for child in self._children:
             if child.name == FIRST:
-                child.channel.mention(ring=1)
+                child.channel.mention(filed=1)
 
     def services(self) -> Iterator[ServiceState]:
         """Return whether there is the worker that is always wanted, and how the loops of all are doing."""
@@ -218,7 +224,7 @@ class Supervisor(threading.Thread):
         if "did" in message and message["did"] != "idle":
             self._posted()
             if child.name != FIRST:
-                self._ring_first()  # what time alone does may have become due earlier
+                self._ring_first()
         elif "state" in message:
             self._facts.update({(level, event): count for level, event, count in message["facts"]})
             self._now.agree(clock.belief_of(message["belief"]).at)

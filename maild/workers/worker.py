@@ -42,14 +42,14 @@ class Worker:
         self._facts = facts
         self._told: dict[tuple[str, str], int] = {}
         self._now = now
-        self._filed, self._ticked, self._spoken = Bell(), Bell(), Bell()
+        self._stored, self._ticked, self._spoken = Bell(), Bell(), Bell()
         works.filer.overseer = self
         if name != WORKER:
-            self._loops = [Loop(name, self._file, self._filed, rest_s=GATHERING_S)]
+            self._loops = [Loop(name, self._file, self._stored, rest_s=GATHERING_S)]
             return
         works.scheduler.every(mornings.EVERY_S, "mornings", works.mornings.step)
         self._loops = [
-            Loop("filer", self._file, self._filed, rest_s=GATHERING_S),
+            Loop("filer", self._file, self._stored, rest_s=GATHERING_S),
             Loop("indexer", works.indexer.step, self._spoken, rest_s=GATHERING_S),
             Loop("scheduler", self._tick, self._ticked),
             Loop("keeper", works.keeper.step),
@@ -105,9 +105,11 @@ class Worker:
     def _hear(self, message: Mapping[str, Any]) -> None:
         if "stop" in message:
             raise HungUp("told to stop")
-        if "ring" in message:
-            for bell in (self._filed, self._ticked, self._spoken):
-                bell.ring()
+        if "mail" in message:
+            self._stored.ring()
+        if "filed" in message:
+            self._ticked.ring()
+            self._spoken.ring()
         if "how" in message:
             self._now.agree(clock.belief_of(message["how"]).at)
             self._channel.say(state=self._state(), facts=self._news(), belief=clock.written(self._now.belief()))

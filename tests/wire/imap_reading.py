@@ -31,7 +31,7 @@ address = "support@acme.example"
 address = "anna@acme.example"
 name = "Anna"
 """
-QUICK = Pace(connect_s=5, operation_s=10, idle_s=0, poll_s=0, first_pause_s=0.01, longest_pause_s=0.02)
+QUICK = Pace(connect_s=5, operation_s=10, idle_s=0, save_s=0, poll_s=0, first_pause_s=0.01, longest_pause_s=0.02)
 
 _numbers = itertools.count(1)
 

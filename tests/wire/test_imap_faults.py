@@ -21,7 +21,7 @@ from tests.wire import imap_server
 from tests.wire.imap_reading import DESK, Reading, mail, settings_for
 from tests.wire.imap_server import Imap, serving
 
-HASTE = Pace(connect_s=1, operation_s=0.3, idle_s=0, poll_s=0, first_pause_s=0.01, longest_pause_s=0.02)
+HASTE = Pace(connect_s=1, operation_s=0.3, idle_s=0, save_s=0, poll_s=0, first_pause_s=0.01, longest_pause_s=0.02)
 
 
 @pytest.fixture
@@ -155,7 +155,9 @@ def test_a_flood_is_dammed(reading: Reading, server: Imap) -> None:
 def test_more_than_was_asked_for_is_not_even_read(
     sqlite_database: Database, server: Imap, clock: FakeClock, how: str
 ) -> None:
-    reading = Reading(sqlite_database, settings_of(server), clock, Pace(operation_s=60, idle_s=0, first_pause_s=0.01))
+    reading = Reading(
+        sqlite_database, settings_of(server), clock, Pace(operation_s=60, idle_s=0, save_s=0, first_pause_s=0.01)
+    )
     reading.read()
     server.add(mail())
     if how == "a flood":
@@ -264,7 +266,9 @@ THROTTLED = "Request is throttled. Suggested Backoff Time: 92415 milliseconds"
 def test_a_server_that_throttles_is_left_alone_for_as_long_as_it_asks(
     sqlite_database: Database, server: Imap, clock: FakeClock, command: str, word: str
 ) -> None:
-    reading = Reading(sqlite_database, settings_of(server), clock, Pace(operation_s=5, idle_s=0, first_pause_s=0.01))
+    reading = Reading(
+        sqlite_database, settings_of(server), clock, Pace(operation_s=5, idle_s=0, save_s=0, first_pause_s=0.01)
+    )
     reading.read()
     mails = [mail() for _ in range(30)]
     server.add(*mails)

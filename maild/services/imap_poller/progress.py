@@ -8,6 +8,7 @@ The operator is told of an outage once, and once that it is over, in the transac
 """
 
 import random
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
@@ -26,6 +27,8 @@ from maild.store.models import MailboxRow
 from maild.store.upsert import upsert
 
 LEASE: Final = timedelta(minutes=6)  # must exceed two operations and a wait: wire.Pace
+TRICKLE_S: Final = 5.0  # how long what was read may be unwritten while mails come one by one
+LATE_S: Final = 150.0  # then the lease is renewed; must exceed a wait, and be far below LEASE
 MISSED_LIMIT: Final = 10_000  # UIDs
 MISSED_WAIT: Final = timedelta(minutes=2)  # doubled with each try
 MISSED_LONGEST: Final = timedelta(days=1)
@@ -78,6 +81,25 @@ class Progress:
         self._now = now
         self._claim = claim
         self.state = state
+        self.written_s = time.monotonic()
+        self._moved_s: tuple[float, float] | None = None  # since it was written: for the first time, and for the last
+
+    def moved(self) -> None:
+        """Note that `state` is further than what is written."""
+        now_s = time.monotonic()
+        self._moved_s = (self._moved_s[0] if self._moved_s else now_s, now_s)
+
+    def lags(self, save_s: float) -> bool:
+        """Return whether `state` has been further than what is written for so many seconds."""
+        return self._moved_s is not None and time.monotonic() - self._moved_s[0] > save_s
+
+    def may_wait(self, save_s: float) -> bool:
+        """Return whether `state` moved just now: who files what was fetched is not to wait until that is written."""
+        now_s = time.monotonic()
+        if self._moved_s is None or now_s - self.written_s > LATE_S:
+            return False
+        first_s, last_s = self._moved_s
+        return now_s - last_s < save_s and now_s - first_s < TRICKLE_S
 
     def renew(self, settings: Settings, name: str, complaint: Trouble | None = None) -> None:
         """Say that all is well, or that it is but for `complaint`.
@@ -88,7 +110,8 @@ class Progress:
         now, state = self._now(), self.state
         columns: dict[str, Any] = {"last_success_at": now, "attempts": 0}
         told: int | None = None
-        with self._writing() as connection:
+        # What a power cut takes back is fetched again, and recognised; no mail waits for the disk on its account.
+        with self._writing(synced=state.alerted_at is not None or complaint is not None) as connection:
             if complaint is not None:
                 columns |= {"failing_since": state.failing_since or now, "error": str(complaint)}
                 if _to_be_told(state, now):
@@ -138,15 +161,16 @@ class Progress:
             self._write(connection, {}, self._now())
 
     @contextmanager
-    def _writing(self) -> Iterator[Any]:
+    def _writing(self, *, synced: bool = True) -> Iterator[Any]:
         """Give a transaction; the lease is what it was, and so is the state, if that cannot be committed."""
         claim, state = self._claim, replace(self.state)
         try:
-            with self._database.write() as connection:
+            with self._database.write(synced=synced) as connection:
                 yield connection
         except BaseException:
             self._claim, self.state = claim, state
             raise
+        self.written_s, self._moved_s = time.monotonic(), None
 
     def _write(self, connection: Any, columns: Mapping[str, Any], until: datetime) -> None:
         queues.hold(connection, self._claim)

@@ -29,6 +29,7 @@ class Pace:
     connect_s: float = 30.0  # to look up the host, to connect, and for TLS: each
     operation_s: float = 120.0  # the longest that one command may take
     idle_s: float = 120.0  # in IDLE, before the folder is looked at; RFC 2177 wants less than 29 minutes
+    save_s: float = 1.0  # how long what was read may be unwritten; a crash forgets it: fetched again, and recognised
     poll_s: float = 60.0  # between looks where there is no IDLE
     first_pause_s: float = 5.0  # after a failure; doubled each time
     longest_pause_s: float = 300.0

@@ -33,7 +33,6 @@ log = structlog.get_logger("maild.imap")
 
 LOOK_AGAIN_S: Final = 30.0  # at a folder that another node has
 RENEW_S: Final = 60.0  # must be far below progress.LEASE
-SAVE_S: Final = 1.0  # how often progress is written; what a crash forgets is fetched again, and recognised
 LIVED_S: Final = 60.0  # a session that lasted so long may be ended by the server: no trouble, it is begun anew
 POISON_TRIES: Final = 3
 TELL_EVERY_S: Final = 10.0  # how often progress with many mails is logged
@@ -84,7 +83,7 @@ class Worker:
         self._catch_up_at = now()
         self._reconciler: Reconciler | None = None
         self._broken_comparisons = 0
-        self._told_s = self._renewed_s = self._entered_s = 0.0
+        self._told_s = self._entered_s = 0.0
         self._fetched = 0
         self.alive_s = time.monotonic()  # when something was last done: nothing takes longer than its deadline
 
@@ -114,8 +113,7 @@ class Worker:
             LeaseLost: another worker has the folder.
         """
         self.alive_s = time.monotonic()
-        if self._progress is not None and self.alive_s - self._renewed_s > RENEW_S:
-            self._renewed_s = self.alive_s
+        if self._progress is not None and self.alive_s - self._progress.written_s > RENEW_S:
             self._progress.save()
 
     def stop(self) -> None:
@@ -157,9 +155,13 @@ class Worker:
         if self._fetch_missed(connection, mine) or self._catch_up(connection) or self._reconcile(connection, mine):
             return 0.0
         self._tell(0)
-        self._renew(mine)
         if self._stopping.is_set():
+            self._renew(mine)
             return 1.0
+        if self._can_idle and mine.may_wait(self._pace.save_s):  # the filer is writing what was fetched just now
+            connection.wait(self._pace.save_s)
+            return 0.0
+        self._renew(mine)
         if not self._can_idle:
             return self._pace.poll_s
         connection.wait(self._pace.idle_s)
@@ -251,11 +253,11 @@ class Worker:
         mine.state.missed |= {uid: Missed(0, self._now()).next(self._now()) for uid in batch.missed}
         mine.state.last_uid = max(mine.state.last_uid, batch.uids[-1])
         self._done(batch)
-        if self._stopping.is_set() or time.monotonic() - self._renewed_s > SAVE_S:
+        mine.moved()
+        if self._stopping.is_set() or (self._uids and mine.lags(self._pace.save_s)):
             self._renew(mine)
 
     def _renew(self, mine: Progress) -> None:
-        self._renewed_s = time.monotonic()
         mine.renew(self._settings, self._mailbox.name, self._complaint)
 
     def _look(self, connection: Connection, uids: Sequence[int], mine: Progress) -> None:
