@@ -1,8 +1,9 @@
 """The deciding of one batch, in memory: tickets change and mails to be told gather, nothing is written."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import attrgetter
 from typing import Final
 
 from sqlalchemy import Connection, select
@@ -41,7 +42,7 @@ from maild.store.models import TicketRow
 
 PolicyOf = Callable[[str, str], Policy]  # of a department, for a requester
 _NOTHING: Final[Mapping[int, Decided]] = {}
-_OF_THREAD: Final = ("subject", "department", "requester", "participants")
+_OF_THREAD: Final = attrgetter("subject", "department", "requester", "participants")
 _GOES_ON: Final = (  # from an alias to its ticket
     CustomerWrote,
     StillAProblem,
@@ -111,17 +112,17 @@ class Batch:
         if steps[0].decision.follow_up:
             return self._follow_up(card, happening), ()
         for step in steps:
-            one, before = replace(happening, event=step.event, then=()), card.state
-            self._change(card, step.decision, one)
-            self._give(card, step.given, one)
+            before = card.state
+            self._change(card, step.decision, step.event, happening)
+            self._give(card, step.given, happening)
             card.purge = card.purge or step.decision.purge
-            self._tell(card, step.decision.tells, one, before)
+            self._tell(card, step.decision.tells, step.event, happening, before)
             if isinstance(step.event, KnowAs):
                 card.aliases.append(step.event.address)
             if step.target is not None:
-                self._hand_over(before, step.target, one)
+                self._hand_over(before, step.target, step.event, happening)
             if isinstance(step.event, Relate):
-                self._relate(card, step.event, one)
+                self._relate(card, step.event, happening)
         return card, ()
 
     def _decide(self, card: Card, events: Sequence[Event]) -> Iterator[_Step]:
@@ -151,7 +152,7 @@ class Batch:
         """Let a ticket be given to the agent whom the rota chose, if it chose one."""
         if given is not None:
             decision = decide(card.state, given, self._policy(card.state.department, card.state.requester))
-            self._change(card, decision, replace(happening, event=given, actor=MAILD))
+            self._change(card, decision, given, replace(happening, actor=MAILD))
 
     def _target(self, card: Card, event: Event) -> Card | None:
         """Return the ticket into which another is merged, None if the event merges nothing."""
@@ -185,17 +186,16 @@ class Batch:
         for number in sorted(event.tickets):
             other = self._by_id[number]
             after = other.state._replace(related=other.state.related | {card.thread.ticket_id})
-            self._change(other, Decision(after), replace(happening, ticket=number))
+            self._change(other, Decision(after), event, happening)
 
-    def _hand_over(self, before: Ticket, target: Card, happening: Happening) -> None:
+    def _hand_over(self, before: Ticket, target: Card, merge: Event, happening: Happening) -> None:
         """Let the people of a merged ticket take part in the other, and whoever waited wait there."""
-        events: list[Event] = [Admit(happening.event.at, before.participants | {before.requester})]
+        events: list[Event] = [Admit(merge.at, before.participants | {before.requester})]
         if before.waiting_since is not None:
             events.append(CustomerWrote(before.waiting_since, acknowledge=False, notify=False))
         for event in events:
             decision = decide(target.state, event, self._policy(target.state.department, target.state.requester))
-            one = replace(happening, ticket=target.thread.ticket_id)
-            self._change(target, decision, one)
+            self._change(target, decision, merge, happening)
 
     def _card(self, ticket: int | Opening, at: datetime) -> Card:
         if isinstance(ticket, int):
@@ -218,16 +218,17 @@ class Batch:
                 requester=ticket.requester.normal,
                 participants=frozenset(each.normal for each in ticket.participants),
             )
-            card = self._opened[id(ticket)] = Card(thread, state, None, None, ticket, opened_at=at)
+            card = self._opened[id(ticket)] = Card(thread, state, None, None, ticket)
         return card
 
-    def _change(self, card: Card, decision: Decision, happening: Happening) -> None:
+    def _change(self, card: Card, decision: Decision, event: Event, happening: Happening) -> None:
+        """Let `event`, one of `happening`, change a ticket as was decided."""
         after = decision.after
         card.ready = None
-        card.changes += changes(card, after, happening)
+        card.changes += changes(card, after, event, happening)
         card.finished += decision.finished
         before, card.state, card.recorded = card.state, after, after
-        if any(getattr(before, name) != getattr(after, name) for name in _OF_THREAD):
+        if _OF_THREAD(before) != _OF_THREAD(after):
             # A thread of its own: mails that were asked for before go to those who took part then.
             card.threads.append(card.thread)
             card.thread = replace(
@@ -244,8 +245,9 @@ class Batch:
         found = here | people.known(self._connection, [each for each in normals if each not in here])
         return [found[each] for each in normals]
 
-    def _tell(self, card: Card, tells: Iterable[Tell], happening: Happening, before: Ticket) -> None:
-        event = happening.event
+    def _tell(self, card: Card, tells: Sequence[Tell], event: Event, happening: Happening, before: Ticket) -> None:
+        if not tells:
+            return
         agent = event.agent if isinstance(event, AgentWrote) else None
         cause = type(event).__name__
         if Tell.HANDED_OVER in tells:  # by one mail to another department and to somebody there: told once
@@ -284,9 +286,9 @@ class Batch:
         self._followers[closed_id] = follower
         before = follower.state
         decision = decide(before, event, self._policy(before.department, before.requester))
-        self._change(follower, decision, happening)
+        self._change(follower, decision, happening.event, happening)
         self._give(follower, self._rota.given(follower.state, event, closed.state.assignee), happening)
-        self._tell(follower, (*tells, *decision.tells), happening, before)
+        self._tell(follower, (*tells, *decision.tells), happening.event, happening, before)
         return follower
 
     def _living(self, card: Card) -> Card:

@@ -4,11 +4,12 @@ The history is computed here from the difference between a ticket before and aft
 of tickets.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 from sqlalchemy import Connection, Dialect, bindparam, delete, func, insert, select, update
@@ -16,16 +17,16 @@ from sqlalchemy import Connection, Dialect, bindparam, delete, func, insert, sel
 from maild import people
 from maild.desk.happenings import MAILD, Happening, Opening
 from maild.outbox.letters import Thread, Withheld
-from maild.rules.events import Assign, KnowAs
+from maild.rules.events import Assign, Event, KnowAs
 from maild.rules.levels import Finished
-from maild.rules.tickets import COMPUTED, FIELDS, PEOPLE, Status, Tell, Ticket
+from maild.rules.tickets import COMPUTED, FIELDS, Status, Tell, Ticket
 from maild.store import driver, search
 from maild.store.models import AddressRow, ClockRow, Direction, HistoryRow, MailRow, ParticipantRow, TicketRow
 
 log = structlog.get_logger("maild.desk")
 
-RECORDED: Final = tuple(name for name in (*FIELDS, *PEOPLE) if name not in COMPUTED)
-_OF_OPENING: Final = frozenset({"subject", "department", "requester"})
+RECORDED: Final = tuple(name for name in Ticket._fields if name not in COMPUTED)
+_OF_OPENING: Final = ("subject", "department", "requester")  # are recorded as they were asked for
 OPENED: Final = {
     "undelivered": False,
     "priority": "normal",
@@ -34,6 +35,9 @@ OPENED: Final = {
     "related": frozenset(),
     "escalated": frozenset(),
 }  # not worth an entry
+_OPENED: Final = tuple(OPENED.get(name) for name in Ticket._fields)
+_NEWS: Final = frozenset(RECORDED)
+_NEWS_OF_OPENED: Final = _NEWS.difference(_OF_OPENING)
 
 # Built once: building a statement anew costs more than executing it.
 _LOCK: Final = (
@@ -51,19 +55,32 @@ _LOCK: Final = (
 _JOINED: Final = select(ParticipantRow.ticket_id, ParticipantRow.address_id, ParticipantRow.left_at).where(
     ParticipantRow.ticket_id.in_(bindparam("ids", expanding=True))
 )
+_CHANGED: Final = (*FIELDS, "requester_id", "attempts")
+_NEW: Final = (*_CHANGED, "language", "follows_id")
 _INSERT: Final = insert(TicketRow).returning(TicketRow.id, sort_by_parameter_order=True)
-_NEW: Final = ("id", *FIELDS, "requester_id", "language", "follows_id", "attempts")
-_INSERT_NUMBERED: Final = driver.insert(TicketRow, *_NEW)
-_UPDATE: Final = update(TicketRow).where(TicketRow.id == bindparam("ticket_id")).values(attempts=0)
-_INSERT_HISTORY: Final = driver.insert(
-    HistoryRow, "ticket_id", "at", "actor", "cause", "mail_id", "field", "old", "new"
-)
+_INSERT_NUMBERED: Final = driver.insert(TicketRow, *_NEW, "id")
+_UPDATE: Final = driver.update(TicketRow, "id", *_CHANGED)
 _INSERT_CLOCK: Final = insert(ClockRow)
 _REPLACED_CLOCK: Final = delete(ClockRow).where(
     ClockRow.ticket_id == bindparam("its_ticket"),
     ClockRow.kind == bindparam("its_kind"),
     ClockRow.started_at == bindparam("its_start"),
 )
+
+
+class Entry(NamedTuple):
+    """An entry of a ticket's history; its fields are the columns."""
+
+    at: datetime
+    actor: str
+    cause: str
+    mail_id: int | None
+    field: str
+    old: str | None
+    new: str | None
+
+
+_INSERT_HISTORY: Final = driver.insert(HistoryRow, *Entry._fields, "ticket_id")
 
 
 @dataclass(slots=True)
@@ -75,11 +92,10 @@ class Card:
     recorded: Ticket | None  # what history knows; None for a new ticket
     stored: Ticket | None  # what the table has; None for a new ticket
     opening: Opening | None = None
-    changes: list[dict[str, Any]] = field(default_factory=list)
+    changes: list[Entry] = field(default_factory=list)
     aliases: list[str] = field(default_factory=list)  # addresses that turn out to be the requester's
     finished: list[Finished] = field(default_factory=list)  # clocks that ended
     purge: bool = False
-    opened_at: datetime | None = None  # of a new ticket
     ready: tuple[driver.Ready, list[driver.Ready]] | None = None  # its row and its history, of one that was prepared
     threads: list[Thread] = field(default_factory=list)  # as it was before, to which mails may have been asked for
 
@@ -92,9 +108,12 @@ def load(connection: Connection, ticket_ids: Sequence[int]) -> dict[int, Card]:
     rows = connection.execute(_LOCK, {"ids": ids}).all()
     joined = connection.execute(_JOINED, {"ids": ids}).all()
     everybody = people.by_id(connection, {row.requester_id for row in rows} | {row.address_id for row in joined})
+    joined_to: defaultdict[int, list[Any]] = defaultdict(list)
+    for each in joined:
+        joined_to[each.ticket_id].append(each)
     cards = {}
     for row in rows:
-        here = [each for each in joined if each.ticket_id == row.id]
+        here = joined_to[row.id]
         participants = tuple(everybody[each.address_id] for each in here if each.left_at is None)
         ticket = Ticket(
             **dict(zip(FIELDS, row[4:], strict=True)),
@@ -115,32 +134,30 @@ def load(connection: Connection, ticket_ids: Sequence[int]) -> dict[int, Card]:
     return cards
 
 
-def changes(card: Card, after: Ticket, happening: Happening) -> Iterator[dict[str, Any]]:
-    """Yield the history of one event: each field that it changed, once."""
-    common = {
-        "at": happening.event.at,
-        "actor": happening.actor[:320],  # nobody has a longer address; From may name one all the same
-        "cause": type(happening.event).__name__,
-        "mail_id": happening.mail_id,
-    }
+def changes(card: Card, after: Ticket, event: Event, happening: Happening) -> list[Entry]:
+    """Return the history of one event: each field that it changed, once."""
     before = card.recorded
-    if before is None and card.opening is not None:
-        for name, value in (
-            ("subject", card.opening.subject),
-            ("department", card.opening.department),
-            ("requester", card.opening.requester.normal),
-            ("follows_id", card.opening.follows_id),
-        ):
-            if value is not None:
-                yield {**common, "field": name, "old": None, "new": _text(value)}
-    if isinstance(happening.event, KnowAs):
-        yield {**common, "field": "alias", "old": None, "new": happening.event.address}
-    if isinstance(happening.event, Assign) and happening.event.reason:
-        yield {**common, "field": "reason", "old": None, "new": happening.event.reason}
-    for name in RECORDED:
-        old, new = (getattr(before, name) if before else OPENED.get(name)), getattr(after, name)
-        if old != new and not (before is None and name in _OF_OPENING):
-            yield {**common, "field": name, "old": _text(old) if before else None, "new": _text(new)}
+    told = list(_asked_for(card.opening)) if before is None and card.opening is not None else []
+    if isinstance(event, KnowAs):
+        told.append(("alias", None, event.address))
+    if isinstance(event, Assign) and event.reason:
+        told.append(("reason", None, event.reason))
+    news = _NEWS if before else _NEWS_OF_OPENED
+    for name, old, new in zip(Ticket._fields, before or _OPENED, after, strict=True):
+        if old is not new and old != new and name in news:
+            told.append((name, _text(old) if before else None, _text(new)))
+    actor = happening.actor[:320]  # nobody has a longer address; From may name one all the same
+    cause = type(event).__name__
+    return [Entry(event.at, actor, cause, happening.mail_id, *each) for each in told]
+
+
+def _asked_for(opening: Opening) -> Iterator[tuple[str, str | None, str | None]]:
+    """Yield what a new ticket is by the mail that opens it."""
+    yield "subject", None, opening.subject
+    yield "department", None, opening.department
+    yield "requester", None, opening.requester.normal
+    if opening.follows_id is not None:
+        yield "follows_id", None, str(opening.follows_id)
 
 
 def _text(value: object) -> str | None:
@@ -168,7 +185,9 @@ def write(connection: Connection, cards: Sequence[Card], now: datetime) -> None:
         _insert(connection, fresh)
     changed = [card for card in cards if card.stored is not None and card.state != card.stored]
     if changed:
-        connection.execute(_UPDATE, [{"ticket_id": card.thread.ticket_id, **_columns(card)} for card in changed])
+        dialect = connection.dialect
+        rows = [_UPDATE.in_order(dialect, (*_columns(card), card.thread.ticket_id)) for card in changed]
+        _UPDATE.execute_ready(connection, rows)
     renamed = [card for card in changed if card.stored is not None and card.state.subject != card.stored.subject]
     search.note(connection, (-card.thread.ticket_id for card in renamed), now)
     _write_people(connection, cards)
@@ -218,7 +237,7 @@ def _write_people(connection: Connection, cards: Sequence[Card]) -> None:
         before = card.stored.participants if card.stored else frozenset()
         if not card.stored and not card.thread.participants and not card.aliases:
             continue  # most new tickets are of one alone
-        at = card.changes[-1]["at"] if card.changes else card.state.since
+        at = card.changes[-1].at if card.changes else card.state.since
         joined = [each for each in card.thread.participants if each.normal not in before]
         joining += [
             {"ticket_id": card.thread.ticket_id, "address_id": each.address_id, "joined_at": at} for each in joined
@@ -238,8 +257,13 @@ def _write_people(connection: Connection, cards: Sequence[Card]) -> None:
         connection.execute(insert(ParticipantRow), joining)
 
 
-def _columns(card: Card) -> dict[str, Any]:
-    return {name: getattr(card.state, name) for name in FIELDS} | {"requester_id": card.thread.requester.address_id}
+def _columns(card: Card) -> tuple[object, ...]:
+    return *card.state[: len(FIELDS)], card.thread.requester.address_id, 0
+
+
+def _new_columns(card: Card) -> tuple[object, ...]:
+    opening = card.opening
+    return *_columns(card), *((opening.language, opening.follows_id) if opening else (None, None))
 
 
 def _insert(connection: Connection, fresh: Sequence[Card]) -> None:
@@ -251,7 +275,7 @@ def _insert(connection: Connection, fresh: Sequence[Card]) -> None:
         rows = [card.ready[0] if card.ready else _ready_ticket(connection.dialect, card) for card in numbered]
         _INSERT_NUMBERED.execute_ready(connection, rows)
     if others:
-        ids = connection.scalars(_INSERT, [_new_columns(card) for card in others]).all()
+        ids = connection.scalars(_INSERT, [dict(zip(_NEW, _new_columns(card), strict=True)) for card in others]).all()
         for card, ticket_id in zip(others, ids, strict=True):
             number(card, ticket_id)
 
@@ -262,22 +286,12 @@ def make_ready(connection: Connection, card: Card) -> None:
 
 
 def _ready_ticket(dialect: Dialect, card: Card) -> driver.Ready:
-    return _INSERT_NUMBERED.ready(dialect, {**_new_columns(card), "id": card.thread.ticket_id, "attempts": 0})
+    return _INSERT_NUMBERED.in_order(dialect, (*_new_columns(card), card.thread.ticket_id))
 
 
 def _ready_history(dialect: Dialect, card: Card) -> list[driver.Ready]:
     ticket_id = card.thread.ticket_id
-    return [_INSERT_HISTORY.ready(dialect, {**change, "ticket_id": ticket_id}) for change in card.changes]
-
-
-def _new_columns(card: Card) -> dict[str, Any]:
-    opening = card.opening
-    return {
-        **_columns(card),
-        "language": opening.language if opening else None,
-        "created_at": card.opened_at or card.state.since,
-        "follows_id": opening.follows_id if opening else None,
-    }
+    return [_INSERT_HISTORY.in_order(dialect, (*entry, ticket_id)) for entry in card.changes]
 
 
 def number(card: Card, ticket_id: int | None = None) -> None:

@@ -6,6 +6,7 @@ what its values become for the driver can be reckoned before the transaction tha
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import Connection, Dialect
@@ -23,10 +24,13 @@ class Values:
     def __init__(self, row: type[Base], columns: Sequence[str]) -> None:
         self._types: Final[tuple[Any, ...]] = tuple(row.__table__.c[name].type for name in columns)
         self._columns: Final = tuple(columns)
+        self._pick: Final[Callable[[Mapping[str, object]], Sequence[object]]] = itemgetter(*columns)
         self._conversions: Final = lru_cache(maxsize=8)(self._converters)
 
-    def _converters(self, dialect: Dialect) -> tuple[tuple[str, Callable[[Any], object] | None], ...]:
-        return tuple((name, _conversion(each, dialect)) for name, each in zip(self._columns, self._types, strict=True))
+    def _converters(self, dialect: Dialect) -> tuple[tuple[int, Callable[[Any], object]], ...]:
+        """Return which values are converted, by their place, and how."""
+        found = ((place, _conversion(each, dialect)) for place, each in enumerate(self._types))
+        return tuple((place, convert) for place, convert in found if convert is not None)
 
     def ready(self, dialect: Dialect, row: Mapping[str, object]) -> Ready:
         """Return the values of a row as the driver takes them.
@@ -36,7 +40,20 @@ class Values:
         """
         if len(row) != len(self._columns):
             raise KeyError(f"not the columns of the statement: {set(row) ^ set(self._columns)}")
-        return [row[name] if convert is None else convert(row[name]) for name, convert in self._conversions(dialect)]
+        return self.in_order(dialect, self._pick(row))
+
+    def in_order(self, dialect: Dialect, values: Iterable[object]) -> Ready:
+        """Return the values of a row, given in the order of the statement's columns, as the driver takes them.
+
+        Raises:
+            ValueError: they are more or fewer than the columns.
+        """
+        row = list(values)
+        if len(row) != len(self._columns):
+            raise ValueError(f"{len(row)} values for the columns {self._columns}")
+        for place, convert in self._conversions(dialect):
+            row[place] = convert(row[place])
+        return row
 
 
 def _conversion(column: Any, dialect: Dialect) -> Callable[[Any], object] | None:
@@ -57,6 +74,10 @@ class Many:
     def ready(self, dialect: Dialect, row: Mapping[str, object]) -> Ready:
         """Return the values of a row as the driver takes them."""
         return self._values.ready(dialect, row)
+
+    def in_order(self, dialect: Dialect, values: Iterable[object]) -> Ready:
+        """Return the values of a row, given in the order of the statement's columns, as the driver takes them."""
+        return self._values.in_order(dialect, values)
 
     def execute(self, connection: Connection, rows: Iterable[Mapping[str, object]]) -> None:
         """Execute it for `rows`, in the transaction of `connection`."""
