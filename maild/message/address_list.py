@@ -22,18 +22,21 @@ _BRACKETS: Final = re.compile(r"[()]|\\.", re.DOTALL)
 _ROUTE: Final = re.compile(r"@[^:<>]*:(?=[^:]*@)")
 
 
-# The form in which nearly every mail has it, read without ado.
+# The forms in which nearly every mail has one, read without ado.
 _USUAL: Final = re.compile(
-    rb"[ \t]*(?:\"([^\"\\=<>\r\n]*)\"|([A-Za-z0-9 .'_/-]*?))[ \t]*<([A-Za-z0-9._+/-]+@[A-Za-z0-9.-]+)>\s*"
+    rb"\s*(?:\"([^\"\\=<>\r\n]*)\"|([A-Za-z0-9 .'_/-]*?)|((?:=\?[A-Za-z0-9-]+\?[BQbq]\?[A-Za-z0-9_=.+/-]*\?=\s*)+))"
+    rb"\s*<([A-Za-z0-9._+/-]+@[A-Za-z0-9.-]+)>\s*"
+    rb"|\s*([A-Za-z0-9._+/-]+@[A-Za-z0-9.-]+)\s*"
 )
+_USUAL_BYTES: Final = 500
+_USUAL_ADDRESSES: Final = 20
 
 
 def read(value: bytes, fallback: str = "") -> tuple[Address, ...]:
     """Return the addresses of a raw header value, at most ADDRESSES of them, in their order."""
-    usual = _USUAL.fullmatch(value) if len(value) < 500 and value.isascii() else None
+    usual = _usual(value)
     if usual:
-        name = (usual.group(1) or usual.group(2) or b"").decode("ascii")
-        return (Address(_name(name), usual.group(3).decode("ascii")),)
+        return usual
     found = _Reader(plain(value[:LIST_BYTES], fallback)).addresses()
     if b"=?" in value and not all(_is_plausible(one.address) for one in found):
         # the encoded word holds the address too: decode first, then read
@@ -41,6 +44,21 @@ def read(value: bytes, fallback: str = "") -> tuple[Address, ...]:
         if any(_is_plausible(one.address) for one in again):
             found = again
     return tuple(found[:ADDRESSES])
+
+
+def _usual(value: bytes) -> tuple[Address, ...]:
+    """Return the addresses of a value in which all of them have usual forms, () if one has not."""
+    if not value.isascii() or value.count(b",") >= _USUAL_ADDRESSES:
+        return ()
+    found: list[Address] = []
+    for each in (value,) if b'"' in value else value.split(b","):  # within quotes a comma separates nothing
+        usual = _USUAL.fullmatch(each) if len(each) < _USUAL_BYTES else None
+        if usual is None:
+            return ()
+        quoted, name, encoded, named, bare = usual.groups()
+        phrase = quoted or name or encoded
+        found.append(Address(_name(phrase.decode("ascii")) if phrase else "", (named or bare).decode("ascii")))
+    return tuple(found)
 
 
 def _is_plausible(address: str) -> bool:

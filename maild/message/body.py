@@ -275,7 +275,7 @@ def _alternative(part: Part, found: _Gathering, related: bool) -> None:
 def _plain(part: Part, fallback: str, files: list[File], defects: list[str]) -> str:
     """Return a plain text; the files that are uuencoded in it go to `files`."""
     content = part.content()
-    if b"begin " in content:
+    if uuencode.may_hold(content):
         content = _without_files(part, content, files)
     text, defect = part.decode(content, fallback)
     defects += [defect] * bool(defect)

@@ -26,6 +26,7 @@ _LINES = 1_500  # flufl.bounce goes some fifty times through all of them
 _LINE_BYTES = 400  # flufl.bounce's patterns take the square of a line's length
 
 _STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
+_REPORT_TYPES = (*_STATUS_TYPES, "message/disposition-notification")
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _STATUS_IN_TEXT = re.compile(r"(?<![\d.])[45]\.[0-7]\.\d{1,3}(?![\d.])")
 _CODE = re.compile(r"(?<![\d.])([45])\d\d(?=[ \-#:,]|$)")
@@ -133,6 +134,11 @@ def is_report(message: Message) -> bool:
         return True
     sender = message.from_
     return sender is not None and _OFFICE.search(_local(sender.address)) is not None and has_report_subject(message)
+
+
+def may_report(message: Message) -> bool:
+    """Tell whether there is anything of a report about `message`; of most mails there is nothing, which ends it."""
+    return has_report_subject(message) or is_report(message) or _has_parts_of(message.parts, _REPORT_TYPES)
 
 
 def _looks_like_report(message: Message) -> bool:
@@ -352,4 +358,8 @@ def _sentences(message: Message) -> list[Failure]:
 
 def has_status_part(part: Part) -> bool:
     """Tell whether a mail's tree holds a status part."""
-    return any(one.content_type in _STATUS_TYPES for one in part.walk())
+    return _has_parts_of(part, _STATUS_TYPES)
+
+
+def _has_parts_of(part: Part, types: tuple[str, ...]) -> bool:
+    return part.content_type in types or (bool(part.parts) and any(one.content_type in types for one in part.walk()))

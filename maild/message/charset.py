@@ -162,6 +162,30 @@ def decode(data: bytes, label: str = "", fallback: str = "") -> Decoded:
     return Decoded(text, unknown or lied)
 
 
+def lines(data: bytes, label: str = "", fallback: str = "") -> Decoded:
+    """Return `data` as text with LF line ends and without NUL; the rest as for `decode`."""
+    if codec(label) in _ASCII_LINE_ENDS:
+        data = _with_line_feeds(data)
+    text, defect = decode(data, label, fallback)
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if "\x00" in text:
+        text = text.replace("\x00", "")
+    return Decoded(text, defect)
+
+
+_ASCII_LINE_ENDS: Final = frozenset(("", "cp1252", "utf_8"))  # of nearly all mails
+
+
+def _with_line_feeds(data: bytes) -> bytes:
+    """Return `data` with LF for CRLF, where it has no other line ends.
+
+    Taking away each CR and putting one back to compare is four times as fast as replacing each pair.
+    """
+    bare = data.replace(b"\r", b"")
+    return bare if bare.replace(b"\n", b"\r\n") == data else data
+
+
 def _is_utf_8(data: bytes) -> bool:
     """Return whether what is said to be an East Asian charset is UTF-8: letters of three bytes, and enough of them."""
     sample = data[:_SAMPLE_BYTES]

@@ -40,10 +40,17 @@ class Headers:
         self._decoded: dict[str, tuple[str, ...]] = {}
         self._values: dict[str, list[bytes]] = {}
         for name, value in fields:
-            self._values.setdefault(name, []).append(value)
-        self.names = tuple(name for name, _ in fields)  # lower case, as they stand
+            if name in self._values:
+                self._values[name].append(value)
+            else:
+                self._values[name] = [value]
+        self.names = tuple([name for name, _ in fields])  # lower case, as they stand
         self.defects = defects
         self.fallback = ""  # the charset to try for raw 8-bit values
+
+    def has_any(self, names: frozenset[str]) -> bool:
+        """Tell whether there is any of the `names`, in lower case: of what few mails have that is asked first."""
+        return not names.isdisjoint(self._values)
 
     def raw(self, name: str) -> bytes:
         """Return the first value of `name` as it stands, folds and all, b"" if there is none."""
@@ -104,6 +111,14 @@ def _fields(raw: bytes, start: int, stop: int) -> tuple[list[tuple[str, bytes]],
 
     There the body began without an empty line.
     """
+    lines = _LINE.findall(raw, start, stop)
+    if any(line.strip() for name, _, line in lines if not name):
+        return _fields_among_junk(raw, start, stop)
+    return [(name.decode("ascii").lower(), value[:VALUE_BYTES]) for name, value, _ in lines if name], [], None
+
+
+def _fields_among_junk(raw: bytes, start: int, stop: int) -> tuple[list[tuple[str, bytes]], list[str], int | None]:
+    """Return the same of a section in which some lines are no fields."""
     fields: list[tuple[str, bytes]] = []
     defects: list[str] = []
     junk_at = None
@@ -155,7 +170,9 @@ def plain(value: bytes, fallback: str = "") -> str:
 
 def clean(text: str) -> str:
     """Return `text` on one line, without control characters and bidi overrides: they forge headers and names."""
-    return text if text.isascii() and text.isprintable() else text.translate(_CONTROLS).strip()
+    if text.isprintable():  # none of those are
+        return text if text.isascii() else text.strip()
+    return text.translate(_CONTROLS).strip()
 
 
 class _Word(NamedTuple):

@@ -9,13 +9,13 @@ Bounds: PARTS parts, DEPTH levels, boundaries of BOUNDARY_BYTES; what lies beyon
 
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Final
 
 from maild.message import charset, filename, headers, parameters, uuencode
 from maild.message.headers import Headers
+from maild.message.once import once
 from maild.message.shorten import Gap, Shortened
 
 PARTS: Final = 1_000
@@ -36,7 +36,7 @@ class Part:
     body_at: int
     end: int
     content_type: str  # lower case, "text/plain" where none is given or it makes no sense
-    parameters: dict[str, str] = field(repr=False)
+    parameters: Mapping[str, str] = field(repr=False)
     parts: tuple["Part", ...] = ()
     depth: int = 0
     defects: tuple[str, ...] = ()
@@ -46,8 +46,8 @@ class Part:
         """Return whether the part is only a frame around others."""
         return self.content_type.startswith("multipart/") and bool(self.parts)
 
-    @cached_property
-    def _disposition(self) -> tuple[str, dict[str, str]]:
+    @once
+    def _disposition(self) -> tuple[str, Mapping[str, str]]:
         raw = self.head.raw("content-disposition")
         return parameters.read(raw, self.head.fallback) if raw else ("", {})
 
@@ -56,7 +56,7 @@ class Part:
         """Return "inline", "attachment", another word, or "" (RFC 2183)."""
         return self._disposition[0].split(" ")[0]
 
-    @cached_property
+    @once
     def name(self) -> str:
         """Return the file name, decoded and made safe, "" if there is none."""
         given = (
@@ -67,12 +67,12 @@ class Part:
         )
         return filename.safe(given)
 
-    @cached_property
+    @once
     def content_id(self) -> str:
         """Return the Content-ID without angle brackets (RFC 2392)."""
         return self.head.first("content-id").strip("<> ")
 
-    @cached_property
+    @once
     def transfer_encoding(self) -> str:
         """Return the transfer encoding (RFC 2045 6.1), squeezed to its letters and digits: senders spell it freely."""
         raw = self.head.raw("content-transfer-encoding")
@@ -89,7 +89,7 @@ class Part:
             return decoded(self.raw.whole(self.body_at, self.end), self.transfer_encoding)  # type: ignore[attr-defined]  # only Shortened leaves out
         return decoded(self.encoded, self.transfer_encoding)
 
-    @cached_property
+    @once
     def _left_out(self) -> list[Gap]:
         return self.raw.within(self.body_at, self.end) if isinstance(self.raw, Shortened) else []
 
@@ -111,12 +111,9 @@ class Part:
         label = self.parameters.get("charset", "")
         if self.content_type == "text/html" and not charset.codec(label):
             label = _html_charset(content) or label
-        text, defect = charset.decode(content[:TEXT_BYTES], label, fallback)
-        if "\r" in text:
-            text = text.replace("\r\n", "\n").replace("\r", "\n")
-        if "\x00" in text:
-            text = text.replace("\x00", "")
-        return charset.Decoded(text, "text-cut" if len(content) > TEXT_BYTES else defect)
+        if len(content) <= TEXT_BYTES:
+            return charset.lines(content, label, fallback)
+        return charset.Decoded(charset.lines(content[:TEXT_BYTES], label, fallback).text, "text-cut")
 
     def message(self) -> "Part":
         """Return the mail that a message/rfc822 part holds, as a part of its own."""
@@ -175,7 +172,7 @@ class _Open:
     start: int
     section: headers.Section
     content_type: str
-    parameters: dict[str, str]
+    parameters: Mapping[str, str]
     depth: int
     boundary: bytes = b""
     shadowed: int = -1  # the open multipart further out that has the same boundary

@@ -1,7 +1,8 @@
 """The parameters of Content-Type and Content-Disposition (RFC 2045 5.1, RFC 2231), as senders write them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 from maild.message import charset, headers
@@ -9,13 +10,24 @@ from maild.message import charset, headers
 _PERCENT: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 _PIECE: Final = re.compile(r"(.+?)\*(\d{1,3})?(\*)?\Z")
 _PARAMETERS: Final = 200
+_SHORT_BYTES: Final = 60
 
 
-def read(value: bytes, fallback: str = "") -> tuple[str, dict[str, str]]:
+def read(value: bytes, fallback: str = "") -> tuple[str, Mapping[str, str]]:
     """Return the value and the parameters of Content-Type and its like, both decoded (RFC 2045 5.1, RFC 2231).
 
     Forgives what senders do: no semicolons, no quotes, encoded words, raw 8-bit, duplicates (the first counts).
     """
+    return _remembered(value, fallback) if len(value) <= _SHORT_BYTES else _read(value, fallback)
+
+
+@lru_cache(maxsize=256)
+def _remembered(value: bytes, fallback: str) -> tuple[str, Mapping[str, str]]:
+    """Return the same of a short value: most texts of the world are of one of a few types."""
+    return _read(value, fallback)
+
+
+def _read(value: bytes, fallback: str) -> tuple[str, Mapping[str, str]]:
     text = headers.plain(value[: headers.STRUCTURED_BYTES], fallback)
     main, _, rest = text.partition(";")
     if "=" in main:  # seen in practice: no semicolon ("text/html charset=utf-8"), or no value ("filename=a.pdf")

@@ -16,13 +16,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from typing import Final
 
 from maild.message import address_list, body, headers, mime
 from maild.message.address import Address
 from maild.message.headers import Headers
 from maild.message.mime import Part
+from maild.message.once import once
 
 ATTACHMENTS: Final = 100
 _FROM_LINE: Final = re.compile(rb">?From (?![ \t]*:)[^\r\n]*\r*\n")
@@ -43,12 +43,12 @@ class Attachment:
         """Return the bytes of the file, its transfer encoding undone; decoded anew each time: they may be many."""
         return self._load()
 
-    @cached_property
+    @once
     def size_bytes(self) -> int:
         """Return how long the file is."""
         return len(self._load()) if self._size is None else self._size()
 
-    @cached_property
+    @once
     def sha256(self) -> str:
         """Return the SHA-256 of the file, as hexadecimal digits; a list of files needs their sizes only."""
         return hashlib.sha256(self._load()).hexdigest()
@@ -70,19 +70,19 @@ class Message:
         """Return every header of that name, decoded and unfolded, in their order."""
         return self.head.all(name.lower())
 
-    @cached_property
+    @once
     def message_id(self) -> str:
         """Return the Message-ID (RFC 5322 3.6.4), "" if there is none."""
         return next(iter(headers.ids(self.head.raw("message-id"))), "") or "".join(
             self.header("message-id")[:998].strip("<> ").split()
         )
 
-    @cached_property
+    @once
     def in_reply_to(self) -> tuple[str, ...]:
         """Return the ids of In-Reply-To."""
         return headers.ids(self.head.raw("in-reply-to"))
 
-    @cached_property
+    @once
     def references(self) -> tuple[str, ...]:
         """Return the ids of References, oldest first."""
         return headers.ids(self.head.raw("references"))
@@ -94,57 +94,57 @@ class Message:
         found = [one for value in values[: headers.REFERENCES] for one in address_list.read(value, self.head.fallback)]
         return tuple(found[: address_list.ADDRESSES])
 
-    @cached_property
+    @once
     def froms(self) -> tuple[Address, ...]:
         """Return every author (RFC 5322 3.6.2); more than one From header is a forger's or a broken sender's work."""
         return self._addresses("from")
 
-    @property
+    @once
     def from_(self) -> Address | None:
         """Return the first author, None if there is none."""
         return next((one for one in self.froms if one.address), self.froms[0] if self.froms else None)
 
-    @cached_property
+    @once
     def sender(self) -> Address | None:
         """Return who sent the mail for its authors (RFC 5322 3.6.2), None if not said."""
         return next(iter(self._addresses("sender")), None)
 
-    @cached_property
+    @once
     def reply_to(self) -> tuple[Address, ...]:
         """Return where answers are wanted (RFC 5322 3.6.2)."""
         return self._addresses("reply-to")
 
-    @cached_property
+    @once
     def to(self) -> tuple[Address, ...]:
         """Return the recipients of To."""
         return self._addresses("to")
 
-    @cached_property
+    @once
     def cc(self) -> tuple[Address, ...]:
         """Return the recipients of Cc."""
         return self._addresses("cc")
 
-    @cached_property
+    @once
     def date(self) -> datetime | None:
         """Return when the mail says that it was written, in UTC; None if it does not say or the date is absurd."""
         return headers.date(self.head.raw("date"))
 
-    @cached_property
+    @once
     def subject(self) -> str:
         """Return the subject on one line."""
         return " ".join(self.header("subject").split())
 
-    @cached_property
+    @once
     def content_language(self) -> str:
         """Return Content-Language (RFC 3282) as written, "" if none."""
         return self.header("content-language")
 
-    @cached_property
+    @once
     def thread_index(self) -> str:
         """Return Outlook's Thread-Index ([MS-OXOMSG] 2.2.1.3), without white space, "" if none."""
         return "".join(self.header("thread-index").split())
 
-    @cached_property
+    @once
     def _body(self) -> body.Body:
         return body.read(self.parts, self.head.fallback)
 
@@ -163,7 +163,7 @@ class Message:
         """Return whether the text had to be made from HTML."""
         return self._body.html_only
 
-    @cached_property
+    @once
     def attachments(self) -> tuple[Attachment, ...]:
         """Return the files of the mail, at most ATTACHMENTS; the raw mail holds the rest."""
         files = self._body.files[:ATTACHMENTS]
@@ -171,7 +171,7 @@ class Message:
             Attachment(one.name, one.content_type, one.inline, one.content_id, one.load, one.size) for one in files
         )
 
-    @cached_property
+    @once
     def defects(self) -> tuple[str, ...]:
         """Return what was wrong with the mail, each once: names of faults, as `docs/mail.md` explains them."""
         found = [defect for part in self.parts.walk() for defect in part.defects]
@@ -203,7 +203,8 @@ def parse(raw: bytes) -> Message:
         start = match.end()
     section = headers.read(raw, start)
     tree = mime.read(raw, start, section=section)
-    _tell_charset(tree)
+    if not raw.isascii():
+        _tell_charset(tree)
     return Message(raw, section.headers, tree)
 
 

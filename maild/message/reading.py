@@ -6,19 +6,24 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 
-from maild.message import authentication, bounce, classify, match
+from maild.message import authentication, classify, match
 from maild.message.address import Address, normalise, valid
 from maild.message.authentication import Authentication, Organisation
 from maild.message.bounce import Bounce
 from maild.message.classify import Classification, Kind
 from maild.message.match import Clues
 from maild.message.parse import Message, parse
-from maild.message.tokens import Forged, Keys, read_bounce_address, read_message_id, read_release_address
+from maild.message.tokens import (
+    Forged,
+    Keys,
+    may_be_signed,
+    read_bounce_address,
+    read_message_id,
+    read_release_address,
+)
 
 MOST_BOUNCED_RECIPIENTS = 100
-MOST_RELEASE_RECIPIENTS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ def read(raw: bytes, envelope_from: str | None, recipients: Sequence[str], known
         writer,
         normalise(author.address),
         deliveries,
-        bounce.read(message) if classified.kind.value.startswith("dsn") else None,
+        classified.bounce,
         *_release(message, recipients, known, now),
     )
 
@@ -97,7 +102,7 @@ def _release(
     message: Message, recipients: Sequence[str], known: Known, now: datetime
 ) -> tuple[tuple[int, int] | Forged | None, bool]:
     """Return the held mail that a mail is about, and whether it rejects it."""
-    for _, address in islice(match.recipients_of(message, recipients), MOST_RELEASE_RECIPIENTS):
+    for _, address in match.maybe_signed(message, recipients):
         for rejects in (False, True):
             found = read_release_address(known.keys, address, known.ours, now, reject=rejects)
             if found is not None:
@@ -106,5 +111,6 @@ def _release(
 
 
 def _bounced(recipients: Sequence[str], known: Known, now: datetime) -> list[int]:
-    found = (read_bounce_address(known.keys, each, known.ours, now) for each in recipients[:MOST_BOUNCED_RECIPIENTS])
+    asked = filter(may_be_signed, recipients[:MOST_BOUNCED_RECIPIENTS])
+    found = (read_bounce_address(known.keys, each, known.ours, now) for each in asked)
     return [each for each in found if each is not None and not isinstance(each, Forged)]

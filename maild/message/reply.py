@@ -12,13 +12,13 @@ part is wanted as HTML; HTML that would tie up a tree builder is never given to 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from itertools import compress
 from operator import not_
 from typing import TYPE_CHECKING
 
 from maild.message import announcements, excerpt, html, outline, phrases, quotes, signatures
 from maild.message.excerpt import Ours
+from maild.message.once import once
 from maild.message.outline import Outline
 from maild.message.parse import Message
 from maild.message.subject import base_subject
@@ -55,7 +55,7 @@ class Reply:
         """Return all that is new and the author's own signature, as it was before `rest` took anything off."""
         return _new(self._message, self._ours, signed=True)
 
-    @cached_property
+    @once
     def html(self) -> str:
         """Return the new part as sanitised HTML, "" if the mail has no HTML."""
         if self._markup is not None:

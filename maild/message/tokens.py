@@ -46,6 +46,8 @@ _LIKE_BOUNCE = re.compile(r"b[0-9]+\.[a-z0-9]{20}", re.ASCII)
 _LIKE_RELEASE = re.compile(r"[hj][0-9]+\.a[0-9]+\.[a-z0-9]", re.ASCII)
 _LIKE_MESSAGE_ID = re.compile(r"m[0-9]+\.[a-z0-9]+\.[a-z0-9]{20}", re.ASCII)
 
+_MAY_BE_SIGNED = re.compile(r"[TBHJtbhj][0-9]+\.", re.ASCII)  # how all that signs an address begins
+
 _PLUS = re.compile(r"=2b|%2b", re.IGNORECASE)  # seen in practice: relays and web forms quote the plus
 _TAGGED = re.compile(r"\A(?:ms)?(?:prvs1?|btv1)=+[^=]*=+")  # BATV: a relay of ours signed the envelope sender
 _AT = re.compile(r"=40|%40", re.IGNORECASE)
@@ -186,6 +188,11 @@ def any_signed_part(address: str) -> str | None:
     does not is somebody else's affair, not a forgery.
     """
     return next((part for _, _, part in _splits(address)), None)
+
+
+def may_be_signed(address: str) -> bool:
+    """Tell whether `address` could be a signed one; fast, because nearly none is, and nothing else proves anything."""
+    return _MAY_BE_SIGNED.search(address) is not None
 
 
 def looks_signed(address: str) -> bool:

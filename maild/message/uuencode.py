@@ -8,6 +8,7 @@ from typing import Final
 
 _BEGIN: Final = re.compile(rb"^begin[ \t]+[0-7]{3,4}[ \t]+([^\r\n]{1,500})\r?\n(?=[ -`]{2})", re.MULTILINE)
 _END: Final = re.compile(rb"^(?:[ `]?[ \t]*\r?\n)?end[ \t]*\r?(?:\n|\Z)", re.MULTILINE)
+_MAY_BEGIN: Final = re.compile(rb"\nbegin[ \t]")
 FILES: Final = 100
 
 
@@ -36,6 +37,11 @@ class File:
                 except binascii.Error:
                     continue
         return bytes(out)
+
+
+def may_hold(body: bytes) -> bool:
+    """Tell whether `body` could hold such a file; fast, because most hold none."""
+    return body.startswith(b"begin") or _MAY_BEGIN.search(body) is not None
 
 
 def find(body: bytes) -> Iterator[File]:

@@ -24,7 +24,7 @@ both are linear in its size: the body is searched in its first `MOST_BODY_CHARS`
 RFC 5322 3.6.4 (In-Reply-To, References).
 """
 
-from maild.message.match.evidence import Clues, Kind, Signed, collect, conversation, recipients_of
+from maild.message.match.evidence import Clues, Kind, Signed, collect, conversation, maybe_signed
 from maild.message.match.verdict import Known, KnownTicket, Proof, Verdict, judge
 
 __all__ = [
@@ -38,5 +38,5 @@ __all__ = [
     "collect",
     "conversation",
     "judge",
-    "recipients_of",
+    "maybe_signed",
 ]

@@ -15,7 +15,17 @@ from itertools import chain, islice
 
 from maild.message.parse import Message
 from maild.message.subject import tags
-from maild.message.tokens import Forged, Keys, Role, Token, any_signed_part, read, read_message_id, signed_part
+from maild.message.tokens import (
+    Forged,
+    Keys,
+    Role,
+    Token,
+    any_signed_part,
+    may_be_signed,
+    read,
+    read_message_id,
+    signed_part,
+)
 
 MOST_BODY_CHARS = 1 << 20
 MOST_IDS = 100  # of References, the newest
@@ -27,11 +37,20 @@ CONVERSATION_BYTES = 22  # of a Thread-Index; each answer adds five
 
 _RECIPIENT_HEADERS = ("Delivered-To", "X-Original-To", "X-Forwarded-To", "Envelope-To", "X-Envelope-To", "Resent-To")
 _REFERENCE_HEADERS = ("In-Reply-To", "References", "X-Forwarded-Message-Id")
+_RECIPIENT_NAMES = frozenset(map(str.lower, _RECIPIENT_HEADERS))
+_REFERENCE_NAMES = frozenset(map(str.lower, _REFERENCE_HEADERS))
+_MAY_BE_OWN_ID = re.compile(r"[mM]\s*[0-9]")
 _OWN_ID = re.compile(r"m[0-9]{1,15}\.[a-z0-9]{1,40}\.[a-z0-9]{27}(?![a-z0-9])", re.ASCII)
 _DOT = r"(?:\.|%2e|=2e)"
 _BODY_TOKEN = re.compile(rf"t([0-9]{{1,15}}){_DOT}([a-z])([0-9]{{1,15}}){_DOT}", re.ASCII)
-_BEGINS_LIKE_TOKEN = re.compile(r"t[0-9]", re.ASCII)
 _LINE_END = re.compile(r"=?\r?\n[>|\s]*")
+# The role in a token: no text without one of these holds any. Each begins with one letter that is looked for alone,
+# which is several times as fast as looking for the token, and may be broken by line ends.
+_BREAK = r"(?:=?\r?\n[>|\s]*+)*+"
+_ROLE_MARKS = tuple(
+    (dot[0], re.compile(_BREAK.join((*map(re.escape, dot), "[A-Za-z]", "[0-9]")), re.ASCII | re.IGNORECASE))
+    for dot in (".", "%2e", "=2e")
+)
 _MAC_CHARS = 27  # key id and MAC
 _MAC_REACH = 120  # the same with the line ends and quote marks that clients put among them
 _AMONG = re.compile(r"=\r?\n|&gt;|<wbr>|[\s>|\u00ad\u200b]")
@@ -85,7 +104,7 @@ def collect(
     ids = _references(message)
     signed = (
         *search.own_ids(message, ids),
-        *search.reply_addresses(recipients_of(message, recipients)),
+        *search.reply_addresses(maybe_signed(message, recipients)),
         *search.body_tokens(message),
     )
     index = conversation(message.thread_index)
@@ -103,7 +122,9 @@ def conversation(thread_index: str | None) -> str:
 
     Its first 22 bytes (a time and a GUID) are made by the first mail and copied by every answer.
     """
-    text = "".join((thread_index or "").split())[:32]  # 24 bytes, which hold the 22
+    if not thread_index:
+        return ""
+    text = "".join(thread_index.split())[:32]  # 24 bytes, which hold the 22
     try:
         start = b64decode(text[: len(text) // 4 * 4], validate=True)[:CONVERSATION_BYTES]
     except ValueError:  # no base64
@@ -142,7 +163,7 @@ class _Search:
     def reply_addresses(self, recipients: Iterable[tuple[str, str]]) -> Iterator[Signed]:
         """Yield the signed reply addresses among `recipients`, pairs of where each stood and the address."""
         seen = set()
-        for where, address in islice(recipients, MOST_RECIPIENTS):
+        for where, address in recipients:
             part = signed_part(address, self.ours)
             mine = part is not None
             if part is None:
@@ -161,9 +182,10 @@ class _Search:
         """Yield the tokens that the body quotes, from its top, then those that only its HTML shows."""
         seen: set[str] = set()
         for text in (message.text, message.html):
-            body = text[:MOST_BODY_CHARS].lower()
-            if _BEGINS_LIKE_TOKEN.search(body) is None:
+            body = text[:MOST_BODY_CHARS]
+            if not any(letter in body and role.search(body) for letter, role in _ROLE_MARKS):
                 continue
+            body = body.lower()
             found = self._proven(_tokens(body), seen)
             if not found:
                 found = self._proven(_tokens(_LINE_END.sub("", body)), seen)  # wrapped before its MAC
@@ -192,6 +214,8 @@ def _references(message: Message) -> list[str]:
 
     In-Reply-To names the mail that was answered; References runs from the oldest to the newest (RFC 5322 3.6.4).
     """
+    if not message.head.has_any(_REFERENCE_NAMES):
+        return []
     forwarded = reversed(_BETWEEN_IDS.split(message.header("X-Forwarded-Message-Id")[:MOST_HEADER_CHARS]))
     newest_first = chain(message.in_reply_to, reversed(message.references), forwarded)
     cleaned = (one.strip("<> \t\r\n") for one in newest_first)
@@ -204,21 +228,27 @@ def _damaged(message: Message) -> Iterator[str]:
     Read twice: as it is, for ids that lost brackets or were glued to others, and without white space, for ids that
     were folded in the middle.
     """
-    for name in _REFERENCE_HEADERS:
+    for name in _REFERENCE_HEADERS if message.head.has_any(_REFERENCE_NAMES) else ():
         header = message.header(name).lower()[-MOST_HEADER_CHARS:]
+        if _MAY_BE_OWN_ID.search(header) is None:
+            continue
         for text in (header, "".join(header.split())):
             yield from reversed([found.group() for found in islice(_OWN_ID.finditer(text), MOST_IDS)])
 
 
-def recipients_of(message: Message, recipients: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield every address that the mail was sent to with the place it was found in, the envelope first."""
-    yield from (("the envelope", address) for address in recipients)
-    yield from (("To", mailbox.address) for mailbox in message.to)
-    yield from (("Cc", mailbox.address) for mailbox in message.cc)
-    for name in _RECIPIENT_HEADERS:
+def maybe_signed(message: Message, recipients: Sequence[str]) -> list[tuple[str, str]]:
+    """Return each address that the mail was sent to and that could be a signed one of ours, with where it stood.
+
+    The envelope comes first; at most MOST_RECIPIENTS addresses are looked at.
+    """
+    everybody = [("the envelope", address) for address in recipients]
+    everybody += [("To", mailbox.address) for mailbox in message.to]
+    everybody += [("Cc", mailbox.address) for mailbox in message.cc]
+    for name in _RECIPIENT_HEADERS if message.head.has_any(_RECIPIENT_NAMES) else ():
         for header in message.headers(name)[:MOST_HEADERS]:
             words = _BETWEEN_IDS.split(header[:MOST_HEADER_CHARS])
-            yield from ((name, word) for word in words if "@" in word or "%40" in word)
+            everybody += [(name, word) for word in words if "@" in word or "%40" in word]
+    return [(where, address) for where, address in everybody[:MOST_RECIPIENTS] if may_be_signed(address)]
 
 
 def _tokens(body: str) -> Iterator[str]:
