@@ -21,7 +21,7 @@ import signal
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final
@@ -41,6 +41,7 @@ from maild.store.engine import AlreadyRunning, Database
 from maild.store.neighbours import Neighbours
 from maild.workers.complaints import Complaints
 from maild.workers.recovery import recover
+from maild.workers.spawning import ForkServer
 from maild.workers.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -349,12 +350,13 @@ def serve(
     tell: Callable[[str], None],
     facts: Facts = dict[tuple[str, str], int],
     level: int = logging.INFO,
-    worker: Sequence[str] | None = None,
+    fork_server: ForkServer | None = None,
 ) -> int:
     """Run the daemon with the configuration at `path`; return the exit status (sysexits.h).
 
     `tell` gets what an operator must read at once: faults of the configuration and the database. `facts` gives how
-    often each line was logged, for the figures; `level` is what workers log; `worker` begins one otherwise than usual.
+    often each line was logged, for the figures; `level` is what workers log; `fork_server` is what begins
+    workers, and may have been begun.
     """
     os.umask(0o077)  # mails, keys and tokens are nobody else's; the unit says so, too
     os.environ["TZ"] = "UTC"  # the metronome counts in local time; UTC has no summer
@@ -367,7 +369,7 @@ def serve(
         return EX_CONFIG
     now = clock.Clock()
     posted = Bell()
-    supervisor = Supervisor(path, now, level, posted=posted.ring, command=worker)
+    supervisor = Supervisor(path, now, level, fork_server or ForkServer(), posted=posted.ring)
     supervisor.begin(text)
     database = Database(settings.maild.database)
     try:

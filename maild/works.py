@@ -6,6 +6,7 @@ The daemon runs it, and commands, the demo and the tests use it as it is.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from maild import clock
 from maild.config import Settings
@@ -53,7 +54,7 @@ def assemble(settings: Settings, database: Database, now: Clock, ask: Ask | None
         maild.templates.BrokenTemplatesError: a template cannot be used.
     """
     keys = signing_keys.load(database, now())
-    templates = Templates(settings.maild.templates)
+    templates = _templates(settings)
     desk = Desk(settings, Outbox(settings, templates, keys))
     organisation = _organisation()
     known = _known(settings, keys, organisation)
@@ -93,12 +94,29 @@ def desk_of(settings: Settings, database: Database, now: Clock) -> Desk:
         maild.templates.BrokenTemplatesError: a template cannot be used.
     """
     keys = signing_keys.load(database, now())
-    return Desk(settings, Outbox(settings, Templates(settings.maild.templates), keys))
+    return Desk(settings, Outbox(settings, _templates(settings), keys))
 
 
 def rederiver(settings: Settings, database: Database, now: datetime) -> Rederiver:
     """Return what reads mails again that were read before."""
     return Rederiver(settings, _known(settings, signing_keys.load(database, now), _organisation()))
+
+
+def load() -> None:
+    """Load what each desk needs, whatever its configuration, so that the next is put together within milliseconds."""
+    _packed_templates()
+    _organisation()
+    _dns()
+
+
+def _templates(settings: Settings) -> Templates:
+    own = settings.maild.templates
+    return _packed_templates() if own is None else Templates(own)
+
+
+@cache
+def _packed_templates() -> Templates:
+    return Templates()
 
 
 def _known(settings: Settings, keys: Keys, organisation: Callable[[str], str | None] | None) -> reading.Known:
@@ -116,6 +134,7 @@ def _dns() -> Ask | None:
     return Resolver().ask
 
 
+@cache
 def _organisation() -> Callable[[str], str | None] | None:
     """Return what tells the organisation of a domain, None without the extra `auth`."""
     try:

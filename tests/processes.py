@@ -52,3 +52,11 @@ def children(pid: int) -> list[int]:
         with suppress(OSError):  # a thread that has ended meanwhile
             found += [int(each) for each in task.read_text().split()]
     return sorted(found)
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the processes that `pid` has begun, and those that these have begun, each before what it has begun."""
+    found = []
+    for each in children(pid):
+        found += [each, *descendants(each)]
+    return found

@@ -25,6 +25,7 @@ def settle() -> None:
     gc.unfreeze()
     gc.collect()
     gc.freeze()
+    gc.enable()  # not before: what is loaded is no garbage
 
 
 class Bell:

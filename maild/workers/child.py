@@ -1,15 +1,17 @@
 """A worker, as the daemon sees it: its process, its channel, and what it last told."""
 
+import os
 import signal
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
 from maild.services.loop import ServiceState
 from maild.workers.channel import Channel
 
+FIRST: Final = "worker"  # the one that is always there; it does more than file
 ENDING_S: Final = 5.0  # from the end of the channel to the end of the process
 HANG_S: Final = 300.0  # a step of a worker that takes longer is not waited for
 LONGEST_FILING_S: Final = 150.0  # what is filed later than that is void: the lease is over
@@ -19,7 +21,8 @@ MOST_UNANSWERED: Final = 6  # questions how it is, in a row
 class Child:
     """One process that works for the daemon."""
 
-    def __init__(self, name: str, process: subprocess.Popen[bytes], channel: Channel, settings: object) -> None:
+    def __init__(self, number: int, name: str, channel: Channel, settings: object) -> None:
+        self.number = number  # by which the fork server knows it
         self.name = name
         self.channel = channel
         self.settings = settings  # for which configuration it was begun
@@ -33,13 +36,21 @@ class Child:
         self.busy_since_s = time.monotonic()
         self.unanswered = 0
         self.state: Sequence[Sequence[Any]] = ()  # of each loop: name, steps, whether it works, what it failed of
-        self._process = process
+        self.pid: int | None = None  # None until it is forked
+        self.exit_status: int | None = None  # with which it ended
+        self.orphaned = False  # the fork server is gone, so that nobody will know with which status
+        self.silent_since_s: float | None = None  # monotonic; when its channel ended
+        self._process: int | None = None  # means this process and no later one of the same number
         self._progress: dict[str, tuple[int, float]] = {}
 
+    def forked(self, pid: int, process: int) -> None:
+        """Note as which process it was begun."""
+        self.pid, self._process = pid, process
+
     @property
-    def pid(self) -> int:
-        """The number of the process."""
-        return self._process.pid
+    def ended(self) -> bool:
+        """Whether there is no more to be heard of it."""
+        return self.silent_since_s is not None and (self.exit_status is not None or self.orphaned)
 
     def note(self, message: Mapping[str, Any]) -> None:
         """Note what the worker told of its work."""
@@ -67,6 +78,8 @@ class Child:
         if self.unanswered > MOST_UNANSWERED:
             return "does not answer"
         now_s = time.monotonic()
+        if self.silent_since_s is not None and now_s - self.silent_since_s > ENDING_S:
+            return "does not end"
         for name, steps, working, _ in self.state:
             before, since_s = self._progress.get(name, (-1, 0.0))
             if steps != before or not working:
@@ -77,18 +90,20 @@ class Child:
 
     def kill(self) -> None:
         """End it at once."""
-        self._process.kill()
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._process, signal.SIGKILL)
 
-    def ended(self) -> str:
-        """Wait for its end, and return how it ended; one that does not end is ended."""
-        try:
-            status = self._process.wait(ENDING_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            status = self._process.wait()
+    def close(self) -> None:
+        """Let go of it."""
+        self.kill()
         self.channel.close()
-        return f"status {status}" if status >= 0 else signal.Signals(-status).name
+        if self._process is not None:
+            os.close(self._process)
+            self._process = None
 
-    def left(self) -> bool:
-        """Return whether it left by itself, in order."""
-        return self._process.poll() == 0
+    def how(self) -> str:
+        """Return how it ended."""
+        if self.exit_status is None:
+            return "unknown, the fork server died before it"
+        return f"status {self.exit_status}" if self.exit_status >= 0 else signal.Signals(-self.exit_status).name

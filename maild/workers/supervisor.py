@@ -1,8 +1,9 @@
 """The thread of the daemon that has the workers: begins them, hears them, begins them again.
 
-One worker is always wanted; more filers while mails wait that it cannot file at once, at most as many as `most_filers`
-says. A worker that dies is begun again: at once if it had filed anything, else after a pause that doubles up to
-LONGEST_PAUSE_S. One that hangs is ended first.
+A fork server begins them and tells how they ended; where it dies another is begun, and the workers go on. One worker is
+always wanted; more filers while mails wait that it cannot file at once, at most as many as `staffing` says. A worker
+that dies is begun again: at once if it had filed anything, else after a pause that doubles (`pauses`). One that hangs
+is ended first.
 
 A changed configuration is tried by a new worker: if it is ready it takes the place of the old one, whose present step
 ends meanwhile; if it refuses, the old one goes on.
@@ -11,12 +12,12 @@ ends meanwhile; if it refuses, the old one goes on.
 import os
 import queue
 import selectors
+import signal
 import socket
-import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
@@ -28,28 +29,19 @@ from maild import clock
 from maild.clock import Clock
 from maild.services.loop import ServiceState
 from maild.store.engine import Database
-from maild.workers import spawning
+from maild.workers import staffing
 from maild.workers.channel import HungUp
-from maild.workers.child import Child
+from maild.workers.child import ENDING_S, FIRST, Child
+from maild.workers.pauses import Pauses
 from maild.workers.recovery import free
+from maild.workers.spawning import ForkServer
 
 log = structlog.get_logger("maild.workers")
 
-FIRST: Final = "worker"  # the one that is always there
+FORK_SERVER: Final = "fork-server"
 ASKED_EVERY_S: Final = 10.0  # how they are
-SHORTEST_PAUSE_S: Final = 0.5
-LONGEST_PAUSE_S: Final = 10.0
-CROWDED_S: Final = 0.5  # filing for so long without a break means that more wait than one can file
-IDLE_S: Final = 60.0  # a further filer that has had nothing to do for so long goes
-MOST_FILERS: Final = 4
-MOST_ON_SQLITE: Final = 2  # measured: a third one only waits for the others to write
 READY_S: Final = 60.0  # for a new worker to say whether it can work
 Facts = Counter[tuple[str, str]]
-
-
-def most_filers(*, is_sqlite: bool) -> int:
-    """Return how many processes may file at once: they share the processors with the daemon; SQLite has one writer."""
-    return max(1, min(MOST_ON_SQLITE if is_sqlite else MOST_FILERS, len(os.sched_getaffinity(0)) - 1))
 
 
 class NoWorkerError(Exception):
@@ -64,21 +56,23 @@ class Supervisor(threading.Thread):
         file: Path,
         now: Clock,
         level: int,
+        fork_server: ForkServer,
         *,
         posted: Callable[[], None],
-        command: Sequence[str] | None = None,
     ) -> None:
         super().__init__(name="supervisor", daemon=True)
         self._file = file
         self._now = now
         self._level = level
         self._posted = posted
-        self._command = spawning.command() if command is None else command
+        self._fork_server = fork_server
+        self._forks = False  # it has forked a worker
+        self._number = 0  # of the last worker
         self._most = 1  # processes that file at once
         self._database: Database | None = None  # None until it is ready
         self._configuration = ""
         self._children: list[Child] = []
-        self._pauses: dict[str, tuple[int, float]] = {}  # by name: deaths without use, when it may be begun again
+        self._pauses = Pauses()
         self._facts: Facts = Counter()
         self._verdict: Future[str | None] = Future()
         self._asked: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -93,6 +87,7 @@ class Supervisor(threading.Thread):
     def begin(self, configuration: str) -> None:
         """Begin the first worker, which may load its libraries while the database is made ready."""
         self._configuration = configuration
+        self._begin_fork_server()
         self._begin(FIRST)
         self.start()
 
@@ -101,7 +96,7 @@ class Supervisor(threading.Thread):
 
         def go() -> None:
             self._database = database
-            self._most = most_filers(is_sqlite=database.is_sqlite)
+            self._most = staffing.most_filers(is_sqlite=database.is_sqlite)
             for child in self._children:
                 self._let_go(child)
 
@@ -161,16 +156,12 @@ class Supervisor(threading.Thread):
         """Return how often each line was logged by workers."""
         return dict(self._facts)
 
-    def pids(self) -> list[int]:
-        """Return the numbers of the processes."""
-        return [child.pid for child in tuple(self._children)]
-
     def stop(self) -> None:
         """Tell all workers to end after their present step; `join` waits for them."""
 
         def stop() -> None:
             self._stopping = True
-            for child in self._children:
+            for child in tuple(self._children):
                 self._dismiss(child)
 
         self._ask(stop)
@@ -198,25 +189,51 @@ class Supervisor(threading.Thread):
             for key, _ in self._selector.select(self._sleep_s()):
                 if key.data is None:
                     self._asleep.recv(64)
-                else:
+                elif isinstance(key.data, Child):
                     self._hear(key.data)
+                else:
+                    self._hear_fork_server()
             while not self._asked.empty():
                 self._asked.get()()
             if not self._stopping:
                 self._look_after()
+        self._fork_server.end()
 
     def _sleep_s(self) -> float:
         """Return for how long nothing is to be done if nobody says anything."""
-        wanted = [at_s for _, at_s in self._pauses.values() if at_s > time.monotonic()]
+        wanted = list(self._pauses.ends_s())
         if any(child.idle_since_s is None for child in self._children):
-            wanted.append(time.monotonic() + CROWDED_S)
+            wanted.append(time.monotonic() + staffing.CROWDED_S)
         return max(0.01, min([self._ask_at_s, *wanted]) - time.monotonic())
 
     def _hear(self, child: Child) -> None:
+        if child not in self._children:
+            return  # it was forgotten a moment ago
         try:
             for message in child.channel.hear():
                 self._note(child, message)
         except HungUp:
+            self._selector.unregister(child.channel)
+            child.silent_since_s = time.monotonic()
+            self._bury(child)
+
+    def _hear_fork_server(self) -> None:
+        try:
+            told = self._fork_server.hear()
+        except HungUp:
+            self._bury_fork_server()
+            return
+        child = next((each for each in self._children if each.number == told.number), None)
+        if told.pid is not None and told.process is not None:
+            self._forks = True
+            if child is None:
+                os.close(told.process)  # it was not wanted any more, and sees that its channel has ended
+            else:
+                child.forked(told.pid, told.process)
+        elif child is not None and told.why is not None:
+            self._forget(child, told.why)
+        elif child is not None:
+            child.exit_status = told.status
             self._bury(child)
 
     def _note(self, child: Child, message: Mapping[str, Any]) -> None:
@@ -239,7 +256,7 @@ class Supervisor(threading.Thread):
         if child.name != FIRST:
             return
         self._configuration = str(child.settings)
-        for other in self._children:
+        for other in tuple(self._children):
             if other is not child:
                 self._dismiss(other)  # it is of another configuration
         self._decide(None)
@@ -255,31 +272,60 @@ class Supervisor(threading.Thread):
     def _dismiss(self, child: Child) -> None:
         child.leaving = True
         child.channel.mention(stop=1)
-        if not child.ready:
+        if child.pid is None:
+            self._forget(child)
+        elif not child.ready:
             child.kill()  # it has nothing to finish, and on a busy machine would hear of it seconds later
 
     def _bury(self, child: Child) -> None:
-        """A worker has ended: free what it had, and have another in its place."""
-        self._selector.unregister(child.channel)
+        """A worker has ended, if all is heard of it: free what it had, and have another in its place."""
+        if not child.ended:
+            return
         self._children.remove(child)
-        how = child.ended()
+        child.close()
+        how = child.how()
         if child.name == FIRST and not child.ready:
             self._decide(child.refused, f"the worker died: {how}")
-        if child.leaving or child.left() or any(each.name == child.name and each.ready for each in self._children):
+        if (
+            child.leaving
+            or child.exit_status == 0
+            or any(each.name == child.name and each.ready for each in self._children)
+        ):
             return
         if child.refused is not None:
             log.error("worker refuses its configuration", worker=child.name, faults=child.refused)
         else:
             log.error("worker died", worker=child.name, pid=child.pid, how=how, filing=len(child.begun))
         self._free(child)
-        self._pause(child.name, anew=child.useful)
+        self._pauses.begin(child.name, anew=child.useful)
 
-    def _pause(self, name: str, *, anew: bool = False) -> float:
-        """Wait before a worker is begun again, longer each time unless it begins `anew`; return how long."""
-        deaths, _ = (0, 0.0) if anew else self._pauses.get(name, (0, 0.0))
-        pause_s = min(SHORTEST_PAUSE_S * 2 ** (deaths - 1), LONGEST_PAUSE_S) if deaths else 0.0
-        self._pauses[name] = (deaths + 1, time.monotonic() + pause_s)
-        return pause_s
+    def _forget(self, child: Child, why: str | None = None) -> None:
+        """Give up a worker that has not been begun, because of `why` or because it is not wanted any more."""
+        self._selector.unregister(child.channel)
+        self._children.remove(child)
+        child.close()
+        if why is not None:
+            self._no_worker(child.name, why)
+
+    def _no_worker(self, name: str, why: str) -> None:
+        pause_s = self._pauses.begin(name)
+        log.error("no worker can be begun", worker=name, why=why, next_try_s=round(pause_s))
+        if name == FIRST:
+            self._decide(None, f"no worker can be begun: {why}")
+
+    def _bury_fork_server(self) -> None:
+        """The fork server has ended: the workers go on, what it was to begin is begun by the next."""
+        self._selector.unregister(self._fork_server)
+        pid, status = self._fork_server.pid, self._fork_server.end(ENDING_S)
+        how = signal.Signals(-status).name if status is not None and status < 0 else f"status {status}"
+        log.error("fork server died", pid=pid, how=how)
+        self._pauses.begin(FORK_SERVER, anew=self._forks)
+        for child in tuple(self._children):
+            if child.pid is None:
+                self._forget(child, "the fork server died")
+            else:
+                child.orphaned = True
+                self._bury(child)
 
     def _free(self, child: Child) -> None:
         if child.fence is None or self._database is None:
@@ -299,47 +345,54 @@ class Supervisor(threading.Thread):
             if why := child.hangs():
                 log.error("worker hangs, it is ended", worker=child.name, pid=child.pid, why=why)
                 child.unanswered = 0
-                child.kill()
+                if child.pid is None:
+                    self._fork_server.kill()
+                else:
+                    child.kill()
         if now_s >= self._ask_at_s:
             self._ask_at_s = now_s + ASKED_EVERY_S
             for child in self._children:
                 child.unanswered += 1
                 child.channel.mention(how=clock.written(self._now.belief()))
-        self._staff(now_s)
+        self._staff()
 
-    def _staff(self, now_s: float) -> None:
+    def _staff(self) -> None:
         """Begin whom we need, and let go whom we do not."""
+        if self._fork_server.pid is None and self._pauses.is_over(FORK_SERVER):
+            self._begin_fork_server()
         here = {child.name for child in self._children if not child.leaving}
-        if FIRST not in here and self._may_begin(FIRST, now_s):
+        if FIRST not in here and self._pauses.is_over(FIRST):
             self._begin(FIRST)
-        filers = [child for child in self._children if not child.leaving]
-        crowded = all(h.ready and h.idle_since_s is None and now_s - h.busy_since_s > CROWDED_S for h in filers)
-        if filers and crowded and len(filers) < self._most:
-            free = next(f"filer-{number}" for number in range(2, self._most + 2) if f"filer-{number}" not in here)
-            if self._may_begin(free, now_s):
-                self._begin(free)
-        for child in filers:
-            if child.name != FIRST and child.idle_since_s is not None and now_s - child.idle_since_s > IDLE_S:
-                self._dismiss(child)
-
-    def _may_begin(self, name: str, now_s: float) -> bool:
-        return now_s >= self._pauses.get(name, (0, 0.0))[1]
+        further = staffing.further(self._children, self._most)
+        if further is not None and self._pauses.is_over(further):
+            self._begin(further)
+        for child in staffing.superfluous(self._children):
+            self._dismiss(child)
 
     def _begin(self, name: str, configuration: str | None = None) -> None:
         text = self._configuration if configuration is None else configuration
         given = {"file": str(self._file), "configuration": text, "level": self._level}
+        self._number += 1
         try:
-            process, channel = spawning.begin(self._command, name, self._file, given)
-        except (OSError, subprocess.SubprocessError) as error:
-            pause_s = self._pause(name)
-            log.error("no worker can be begun", worker=name, why=str(error), next_try_s=round(pause_s))  # noqa: TRY400 - no frames needed
-            if name == FIRST:
-                self._decide(None, f"no worker can be begun: {error}")
+            channel = self._fork_server.ask(self._number, name, self._file, given)
+        except OSError as error:
+            self._no_worker(name, str(error))
             return
-        child = Child(name, process, channel, text)
+        child = Child(self._number, name, channel, text)
         self._children.append(child)
         self._selector.register(channel, selectors.EVENT_READ, child)
         self._let_go(child)
+
+    def _begin_fork_server(self) -> None:
+        try:
+            if self._fork_server.pid is None:  # whoever began us may have begun it earlier
+                self._fork_server.begin()
+        except OSError as error:
+            self._pauses.begin(FORK_SERVER)
+            log.error("no fork server can be begun", why=str(error))  # noqa: TRY400 - no frames needed
+            return
+        self._forks = False
+        self._selector.register(self._fork_server, selectors.EVENT_READ, self._fork_server)
 
     def _let_go(self, child: Child) -> None:
         if self._database is not None:

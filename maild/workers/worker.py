@@ -4,9 +4,9 @@ Loops are those of a daemon; the channel tells what to do. When that ends, or SI
 present step. A configuration or a template that cannot be used is told to the daemon before anything is begun.
 """
 
+import gc
 import os
 import signal
-import socket
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -19,15 +19,15 @@ import structlog
 
 from maild import clock, config, logs
 from maild.services import mornings
-from maild.services.loop import Bell, Loop, settle
+from maild.services.loop import Bell, Loop
 from maild.store.engine import Database
 from maild.templates import BrokenTemplatesError
 from maild.workers.channel import Channel, HungUp
+from maild.workers.child import FIRST
 from maild.works import Works, assemble
 
 log = structlog.get_logger("maild.worker")
 
-WORKER: Final = "worker"  # the name of the one that does more than file
 GATHERING_S: Final = 0.01  # between two groups of mails: a group costs the same for one mail as for twenty
 PATIENCE_S: Final = 100.0  # for the present steps, when the daemon is gone
 EX_CONFIG: Final = 78
@@ -44,7 +44,7 @@ class Worker:
         self._now = now
         self._stored, self._ticked, self._spoken = Bell(), Bell(), Bell()
         works.filer.overseer = self
-        if name != WORKER:
+        if name != FIRST:
             self._loops = [Loop(name, self._file, self._stored, rest_s=GATHERING_S)]
             return
         works.scheduler.every(mornings.EVERY_S, "mornings", works.mornings.step)
@@ -125,14 +125,8 @@ class Worker:
         return [each for each in news if each[2]]
 
 
-def main(given: Mapping[str, Any]) -> int:
+def main(given: Mapping[str, Any], channel: Channel) -> int:
     """Be a worker, as `given` says; return the exit status."""
-    os.environ["TZ"] = "UTC"
-    time.tzset()
-    os.umask(0o077)
-    channel = _own_channel()
-    for number in (signal.SIGINT, signal.SIGHUP):  # they are the daemon's affair, whose terminal may be ours
-        signal.signal(number, signal.SIG_IGN)
 
     def leave(_number: int, _frame: FrameType | None) -> None:
         channel.hang_up()
@@ -159,7 +153,8 @@ def _serve(given: Mapping[str, Any], channel: Channel, facts: logs.Facts) -> int
     except BrokenTemplatesError as error:
         channel.say(refused=str(error))
         return EX_CONFIG
-    settle()
+    gc.collect()
+    gc.freeze()
     worker = Worker(str(given["name"]), works, channel, facts, now)
     channel.say(ready=os.getpid())
     return worker.run()
@@ -173,10 +168,3 @@ def _first(channel: Channel) -> Sequence[Mapping[str, Any]]:
     if any("stop" in message for message in messages):
         raise HungUp("told to stop")
     return messages
-
-
-def _own_channel() -> Channel:
-    """Return the channel that is our standard output, and let whatever is printed go to the log instead."""
-    channel = Channel(socket.socket(fileno=os.dup(1)))
-    os.dup2(2, 1)
-    return channel

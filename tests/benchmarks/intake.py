@@ -23,7 +23,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.benchmarks.smtp_load import Load, mail, send
-from tests.processes import children
+from tests.processes import descendants
 
 CASES = (  # size of a mail, connections, mails a round
     (4_096, 1, 600),
@@ -48,8 +48,8 @@ class Server:
     address: tuple[str, int]
 
     def pids(self) -> list[int]:
-        """The process and those that it has begun."""
-        return [self.process.pid, *children(self.process.pid)]
+        """The process and those that it has begun, which may have begun others."""
+        return [self.process.pid, *descendants(self.process.pid)]
 
     def cpu_s(self) -> float:
         """CPU seconds used so far, by children that have ended too."""

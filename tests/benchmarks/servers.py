@@ -6,7 +6,6 @@ The daemon is `maild run -c FILE`, its log written to a file. One thing is chang
 how many acknowledgements may leave in an hour, since a flood of mails is what they send.
 """
 
-import json
 import socket
 import subprocess
 import sys
@@ -191,17 +190,20 @@ def _unbraked(path: str) -> int:
     """Be the daemon, with limits of automatic mail that a flood does not reach."""
     from maild import logs
     from maild.daemon import serve
+    from maild.workers.spawning import ForkServer
 
     logs.configure()
-    return serve(Path(path), print, worker=[sys.executable, "-m", "tests.benchmarks.servers", "worker"])
+    return serve(
+        Path(path), print, fork_server=ForkServer([sys.executable, "-m", "tests.benchmarks.servers", "fork-server"])
+    )
 
 
-def _unbraked_worker() -> int:
-    """Be a worker of that daemon."""
-    from maild.workers.worker import main
+def _unbraked_fork_server() -> int:
+    """Be the fork server of that daemon."""
+    from maild.workers import forkserver, start
 
     lift_brakes()
-    return main(json.load(sys.stdin))
+    return forkserver.main(start.way_to_the_daemon())
 
 
 def lift_brakes() -> None:
@@ -258,7 +260,7 @@ def _sink() -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "sink":
         _sink()
-    elif sys.argv[1] == "worker":
-        sys.exit(_unbraked_worker())
+    elif sys.argv[1] == "fork-server":
+        sys.exit(_unbraked_fork_server())
     else:
         sys.exit(_unbraked(sys.argv[2]))

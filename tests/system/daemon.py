@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from maild.store.engine import Database
-from tests.processes import children
+from tests.processes import descendants
 from tests.wire.free_port import free_port
 
 START_S = 60.0
@@ -46,7 +46,7 @@ address = "anna@acme.example"
 {more}
 """
         )
-        self._env = env or {}
+        self.env = env or {}
         self.command = [sys.executable, "-m", "maild", "run", "-c"]
         self.lines: list[str] = []
         self.process: subprocess.Popen[str] | None = None
@@ -61,7 +61,7 @@ address = "anna@acme.example"
         """Start without waiting."""
         self.lines = []
         self._seen = threading.Condition()
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1", **self._env}
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", **self.env}
         self.process = subprocess.Popen(
             [*self.command, str(self.config)],
             stderr=subprocess.PIPE,
@@ -95,17 +95,26 @@ address = "anna@acme.example"
             return self._seen.wait_for(lambda: sum(words in line for line in self.lines) >= count, seconds)
 
     def pids(self) -> list[int]:
-        """The daemon and its workers."""
-        return [self.process.pid, *children(self.process.pid)]
+        """The daemon, its fork server and its workers."""
+        return [self.process.pid, *descendants(self.process.pid)]
+
+    def fork_server(self, seconds: float = START_S) -> int:
+        """The process that forks workers; waits until it is there."""
+        return self._called("fork-server", seconds)
 
     def worker(self, seconds: float = START_S) -> int:
         """The first worker; waits until it is there."""
+        return self._called("worker", seconds)
+
+    def _called(self, name: str, seconds: float) -> int:
         pause, deadline = threading.Event(), time.monotonic() + seconds
         while time.monotonic() < deadline:
-            if found := children(self.process.pid):
-                return found[0]
+            for pid in descendants(self.process.pid):
+                with suppress(OSError):  # it has ended meanwhile
+                    if Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:2] == [b"maild", name.encode()]:
+                        return pid
             pause.wait(0.01)
-        raise AssertionError("there is no worker")
+        raise AssertionError(f"there is no {name}")
 
     def kill(self, *, workers: bool = True) -> None:
         """SIGKILL, as a power cut would; without `workers` these are left to find out that nobody is there."""

@@ -35,7 +35,7 @@ def send(port: int, subject: str = "Hello") -> None:
 
 def test_systemd_is_told_each_step(daemon: DaemonProcess, tmp_path: Path) -> None:
     systemd = NotifySocket(tmp_path)
-    daemon._env = {"NOTIFY_SOCKET": str(systemd.path), "WATCHDOG_USEC": "400000"}
+    daemon.env = {"NOTIFY_SOCKET": str(systemd.path), "WATCHDOG_USEC": "400000"}
     daemon.begin()
     try:
         told = "\n".join(systemd.until("READY=1"))

@@ -80,7 +80,7 @@ def service(tmp_path: Path):
         text = text.replace("[relay]\n", '[relay]\nuser = "desk"\npassword_credential = "relay-password"\n')
         daemon.config.write_text(text)
         unit = dict(each.split("=", 1) for each in settings("maild.service")["Environment"].split())
-        daemon._env = {**unit, "STATE_DIRECTORY": str(state), "CREDENTIALS_DIRECTORY": str(credentials)}
+        daemon.env = {**unit, "STATE_DIRECTORY": str(state), "CREDENTIALS_DIRECTORY": str(credentials)}
         yield daemon, smarthost, state
         daemon.close()
 
@@ -101,7 +101,7 @@ def test_the_daemon_keeps_its_database_in_the_state_directory_and_logs_in_by_a_c
 def test_a_reload_is_told_with_its_begin_so_that_systemd_can_wait_for_its_end(service, tmp_path: Path) -> None:
     daemon, _, _ = service
     systemd = NotifySocket(tmp_path)
-    daemon._env |= {"NOTIFY_SOCKET": str(systemd.path), "WATCHDOG_USEC": "1000000"}
+    daemon.env |= {"NOTIFY_SOCKET": str(systemd.path), "WATCHDOG_USEC": "1000000"}
     daemon.begin()
     try:
         systemd.until("READY=1")
@@ -121,7 +121,7 @@ def test_a_client_who_came_before_the_daemon_is_greeted_by_it(service) -> None:
     activate = shutil.which("systemd-socket-activate") or missing("systemd-socket-activate", "systemd")
     daemon, _, _ = service
     port = free_port()
-    given = [f"--setenv={name}={value}" for name, value in daemon._env.items()]
+    given = [f"--setenv={name}={value}" for name, value in daemon.env.items()]
     maild = [sys.executable, "-m", "maild", "run", "-c", str(daemon.config)]
     activated = subprocess.Popen([activate, "--listen", f"127.0.0.1:{port}", *given, *maild], stderr=subprocess.DEVNULL)
     try:

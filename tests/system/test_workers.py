@@ -190,6 +190,52 @@ def test_a_worker_ends_when_the_daemon_is_gone(desk: DaemonProcess) -> None:
     assert ends(worker)
 
 
+def test_a_fork_server_that_dies_is_begun_again_and_its_workers_go_on(desk: DaemonProcess) -> None:
+    desk.start()
+    worker, forking = desk.worker(), desk.fork_server()
+    os.kill(forking, signal.SIGKILL)
+    assert desk.wait_for("fork server died")
+    send(desk.port, "first")
+    assert desk.wait_for("open ticket=1")
+    assert not ends(worker, 0.0)
+
+    os.kill(worker, signal.SIGKILL)
+    assert desk.wait_for_times("worker ready worker=worker", 2)
+    send(desk.port, "second")
+    assert desk.wait_for("open ticket=2")
+    assert any("fork server died" in line and f"pid={forking} how=SIGKILL" in line for line in desk.lines)
+    assert desk.fork_server() != forking
+    assert desk.stop() == 0
+
+
+def test_nothing_is_left_of_a_daemon_that_is_killed_while_its_workers_begin(desk: DaemonProcess) -> None:
+    desk.begin()
+    forking = desk.fork_server()
+    desk.kill(workers=False)
+
+    assert ends(forking)
+
+
+def test_a_fork_server_ends_when_the_daemon_is_gone(desk: DaemonProcess) -> None:
+    desk.start()
+    forking = desk.fork_server()
+    desk.kill(workers=False)
+
+    assert ends(forking)
+
+
+def test_no_python_warns_of_how_workers_are_begun(desk: DaemonProcess) -> None:
+    """As it would where a process with threads is forked."""
+    desk.env = {"PYTHONWARNINGS": "error"}
+    desk.start()
+    send(desk.port, "first")
+
+    assert desk.wait_for("open ticket=1")
+    assert len(list(Path(f"/proc/{desk.fork_server()}/task").iterdir())) == 1
+    assert desk.stop() == 0
+    assert not [line for line in desk.lines if "Warning" in line]
+
+
 def test_a_worker_that_is_told_to_end_by_hand_is_begun_anew_and_nothing_is_blamed_for_it(desk: DaemonProcess) -> None:
     desk.start()
     worker = desk.worker()
@@ -207,10 +253,11 @@ def test_who_is_who_is_seen_in_ps_and_no_secret(desk: DaemonProcess) -> None:
         desk.config.read_text().replace("[relay]\n", f'[relay]\nuser = "desk"\npassword = "{SECRET}"\n')
     )
     desk.start()
-    words = Path(f"/proc/{desk.worker()}/cmdline").read_bytes().decode().split("\0")
+    seen = [Path(f"/proc/{pid}/cmdline").read_bytes().decode().rstrip("\0").split("\0") for pid in desk.pids()]
 
-    assert words[-3:] == ["worker", str(desk.config), ""]
-    assert SECRET not in " ".join(words)
+    assert seen[1:] == [["maild", "fork-server"], ["maild", "worker", str(desk.config)]]
+    assert [Path(f"/proc/{pid}/comm").read_text() for pid in desk.pids()[1:]] == ["maild fork-serv\n", "maild worker\n"]
+    assert SECRET not in str(seen)
     assert desk.stop() == 0
 
 

@@ -4,7 +4,6 @@ python -m tests.system.workers deadly CONFIG      they die of a mail with DEADLY
 python -m tests.system.workers none CONFIG        there are none to be had
 """
 
-import json
 import os
 import signal
 import sys
@@ -18,16 +17,17 @@ DEADLY = b"DEADLY"
 def daemon(kind: str, config: Path) -> int:
     """Be the daemon."""
     from maild.daemon import serve
+    from maild.workers.spawning import ForkServer
 
     logs.configure()
-    deadly = [sys.executable, "-m", "tests.system.workers", "worker"]
-    return serve(config, print, worker=deadly if kind == "deadly" else ["/no/such/program"])
+    deadly = [sys.executable, "-m", "tests.system.workers", "fork-server"]
+    return serve(config, print, fork_server=ForkServer(deadly if kind == "deadly" else ["/no/such/program"]))
 
 
-def worker() -> int:
-    """Be a worker of the deadly kind."""
+def fork_server() -> int:
+    """Be a fork server whose workers are of the deadly kind."""
     from maild.message import reading
-    from maild.workers.worker import main
+    from maild.workers import forkserver, start
 
     read = reading.read
 
@@ -37,8 +37,8 @@ def worker() -> int:
         return read(raw, *more)
 
     reading.read = reads
-    return main(json.load(sys.stdin))
+    return forkserver.main(start.way_to_the_daemon())
 
 
 if __name__ == "__main__":
-    sys.exit(worker() if sys.argv[1] == "worker" else daemon(sys.argv[1], Path(sys.argv[2])))
+    sys.exit(fork_server() if sys.argv[1] == "fork-server" else daemon(sys.argv[1], Path(sys.argv[2])))

@@ -15,10 +15,9 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import Connection, RowMapping, select, update
 
 from maild.config import Settings
-from maild.outbox import alert
 from maild.services.imap_poller.trouble import Step, Trouble
 from maild.services.imap_poller.wire import Pace
 from maild.store import queues
@@ -116,11 +115,11 @@ class Progress:
                 columns |= {"failing_since": state.failing_since or now, "error": str(complaint)}
                 if _to_be_told(state, now):
                     columns["alerted_at"] = now
-                    told = alert.post(connection, settings, *_trouble_words(name, state, complaint), now)
+                    told = _alert(connection, settings, *_trouble_words(name, state, complaint), now)
             else:
                 columns |= {"failing_since": None, "error": None, "alerted_at": None}
                 if state.alerted_at is not None and state.failing_since is not None:
-                    told = alert.post(connection, settings, *_over_words(name, state.failing_since, now), now)
+                    told = _alert(connection, settings, *_over_words(name, state.failing_since, now), now)
             self._write(connection, columns, now + LEASE)
         if told:
             self._posted()
@@ -150,7 +149,7 @@ class Progress:
                 replace(state, failing_since=columns["failing_since"]), now + max(pause - ALERT_AFTER, NONE)
             ):
                 columns["alerted_at"] = now
-                told = alert.post(connection, settings, *_trouble_words(name, state, trouble), now)
+                told = _alert(connection, settings, *_trouble_words(name, state, trouble), now)
             self._write(connection, columns, now + pause)
         if told:
             self._posted()
@@ -304,3 +303,10 @@ def _over_words(name: str, since: datetime, now: datetime) -> tuple[str, str]:
         "What waited there is being fetched.\n"
     )
     return f"Mailbox {name} works again", text
+
+
+def _alert(connection: Connection, settings: Settings, subject: str, text: str, now: datetime) -> int | None:
+    """Write a mail to the operator; what composes it is loaded when something is amiss, and takes much memory."""
+    from maild.outbox import alert  # noqa: PLC0415 - see above
+
+    return alert.post(connection, settings, subject, text, now)
