@@ -162,8 +162,9 @@ def test_a_note_may_begin_on_the_line_of_its_word() -> None:
     ("line", "says", "suggestion"),
     [
         ("#reslove", "#reslove is no word that I know.", "#resolve"),
-        ("#Solved", "#Solved is no word that I know.", "#resolve"),
-        ("#snooze 3h", "#snooze is no word that I know.", "#postpone 3h"),
+        ("# Solved", "#Solved is no word that I know.", "#resolve"),
+        ("#trash", "#trash is no word that I know.", "#delete"),
+        ("#customer bob@customer.example", "#customer is no word that I know.", "#requester bob@customer.example"),
         ("#xyzzy", "#xyzzy is no word that I know.", ""),
         (
             "#resolve Thank you",
@@ -343,3 +344,22 @@ def test_an_answer_below_a_block_is_never_changed(line: str) -> None:
 
     assert parse(f"#resolve\n\n{answer}", DESK).rest == answer
     assert parse(answer, DESK).rest == answer
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("#reopen", "#open"),
+        ("#Solved", "#resolve"),
+        ("#snooze 3h", "#postpone 3h"),
+        ("#urgent", "#priority urgent"),
+        ("#erledigt", "#resolve"),
+        ("#SCHLIESSEN", "#close"),
+        ("#zurückstellen morgen 9 Uhr", "#postpone tomorrow 9:00"),
+        ("#owner anna #prio high", "#assign anna\n#priority high"),
+        ("#internal The part is here.", "#note The part is here."),
+    ],
+)
+def test_words_of_other_desks_are_done_as_they_are_meant(written: str, meant: str) -> None:
+    assert parse(written, DESK) == parse(meant, DESK)
+    assert parse(written, DESK).commands

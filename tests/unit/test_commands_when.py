@@ -9,6 +9,21 @@ from hypothesis import strategies as st
 
 from maild.message.commands import UnclearTimeError, instant
 
+_SPOKEN = (
+    "feb",
+    "31.",
+    "next",
+    "tonight",
+    "morgen",
+    "uhr",
+    "um",
+    "am",
+    "2",
+    "weeks",
+    "monat",
+    "monday",
+    "end of month",
+)
 TALLINN = ZoneInfo("Europe/Tallinn")
 NOW = datetime(2026, 3, 4, 14, 30, tzinfo=TALLINN).astimezone(UTC)  # a Wednesday
 
@@ -63,6 +78,41 @@ def local(text: str, now: datetime = NOW) -> str:
         ("2026-03-20T14:00:00", "Fri 2026-03-20 14:00"),
         ("2026-03-20T14:00Z", "Fri 2026-03-20 16:00"),
         ("2026-03-20 14:00 +05:00", "Fri 2026-03-20 11:00"),
+        ("tonight", "Wed 2026-03-04 18:00"),
+        ("tonight at 8", "Wed 2026-03-04 20:00"),
+        ("this evening", "Wed 2026-03-04 18:00"),
+        ("friday afternoon at 3", "Fri 2026-03-06 15:00"),
+        ("Friday 8 a.m.", "Fri 2026-03-06 08:00"),
+        ("monday in the morning", "Mon 2026-03-09 09:00"),
+        ("the day after tomorrow", "Fri 2026-03-06 09:00"),
+        ("end of day", "Wed 2026-03-04 17:00"),
+        ("Dec 24", "Thu 2026-12-24 09:00"),
+        ("December 24th", "Thu 2026-12-24 09:00"),
+        ("24th of December, 2026 at 2pm", "Thu 2026-12-24 14:00"),
+        ("1 Feb 14:00", "Mon 2027-02-01 14:00"),
+        ("Thursday, Dec 24", "Thu 2026-12-24 09:00"),
+        ("24.12.26", "Thu 2026-12-24 09:00"),
+        ("tuesday next week", "Tue 2026-03-10 09:00"),
+        ("in an hour", "Wed 2026-03-04 15:30"),
+        ("half an hour", "Wed 2026-03-04 15:00"),
+        ("in two weeks", "Wed 2026-03-18 14:30"),
+        ("in 2 months", "Mon 2026-05-04 14:30"),
+        ("next month", "Wed 2026-04-01 09:00"),
+        ("end of the month", "Tue 2026-03-31 09:00"),
+        ("heute Abend um 20 Uhr", "Wed 2026-03-04 20:00"),
+        ("morgen", "Thu 2026-03-05 09:00"),
+        ("morgen um 9:30 Uhr", "Thu 2026-03-05 09:30"),
+        ("übermorgen", "Fri 2026-03-06 09:00"),
+        ("am Montag", "Mon 2026-03-09 09:00"),
+        ("Montag Morgen", "Mon 2026-03-09 09:00"),
+        ("nächsten Montag um 14 Uhr", "Mon 2026-03-09 14:00"),
+        ("nächste Woche", "Mon 2026-03-09 09:00"),
+        ("in zwei Wochen", "Wed 2026-03-18 14:30"),
+        ("3 Tage", "Sat 2026-03-07 14:30"),
+        ("24. Dezember", "Thu 2026-12-24 09:00"),
+        ("Donnerstag, den 24. Dez. 2026", "Thu 2026-12-24 09:00"),
+        ("24.12. um 14 Uhr", "Thu 2026-12-24 14:00"),
+        ("Monatsende", "Tue 2026-03-31 09:00"),
     ],
 )
 def test_a_time_is_read_in_the_writers_zone(text: str, when: str) -> None:
@@ -77,7 +127,7 @@ def test_the_name_of_today_is_today_only_with_a_time_that_is_still_to_come() -> 
 
 
 def test_business_days_are_the_calendars_affair() -> None:
-    for text in ("2bd", "2 bd", "in 2 business days", "2 working days"):
+    for text in ("2bd", "2 bd", "in 2 business days", "2 working days", "zwei Werktage"):
         assert instant(text, NOW, TALLINN, business_days) == business_days(NOW, 2)
 
 
@@ -91,6 +141,12 @@ def test_business_days_are_the_calendars_affair() -> None:
         "next tomorrow",
         "today",
         "tomorrow maybe",
+        "tomorrow a",
+        "a friday",
+        "Friday, Dec 24",
+        "Feb 30",
+        "24/12",
+        "next tonight",
         "25:00",
         "tomorrow 13pm",
         "tomorrow 0am",
@@ -133,7 +189,9 @@ def test_days_keep_the_time_of_day_when_the_clocks_change_and_hours_do_not() -> 
 
 
 @given(
-    st.text(max_size=100) | st.from_regex(r"\A[a-z0-9 :.+-]{1,30}\Z"),
+    st.text(max_size=100)
+    | st.from_regex(r"\A[a-z0-9 :.+-]{1,30}\Z")
+    | st.lists(st.sampled_from([*_SPOKEN, "1", "29", "24.", "2026", ":", "9:30"]), max_size=6).map(" ".join),
     st.integers(315_532_800, 4_102_444_800),
 )
 def test_every_text_is_a_later_instant_or_unclear(text: str, second: int) -> None:
@@ -145,3 +203,12 @@ def test_every_text_is_a_later_instant_or_unclear(text: str, second: int) -> Non
 
     assert now < when <= now + timedelta(days=732)
     assert when.utcoffset() == timedelta(0)
+
+
+def test_a_month_without_that_day_ends_a_day_earlier() -> None:
+    assert local("1 month", datetime(2026, 1, 31, 10, tzinfo=TALLINN).astimezone(UTC)) == "Sat 2026-02-28 10:00"
+
+
+def test_this_evening_is_over_at_night() -> None:
+    with pytest.raises(UnclearTimeError, match="is over already"):
+        local("tonight", datetime(2026, 3, 4, 22, tzinfo=TALLINN).astimezone(UTC))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from maild.message.commands.faults import Fault, Says, fault
 from maild.message.commands.requests import meant
 from maild.message.commands.values import MOST_VALUE_CHARS, Circumstances, Value, ValueFaultError, value_of
-from maild.message.commands.words import WORDS, Syntax, Word, nearest_word
+from maild.message.commands.words import WORDS, Syntax, Word, meant_word, nearest_word
 from maild.message.subject import base_subject
 
 MOST_COMMANDS = 30
@@ -125,17 +125,22 @@ class _Reading:
         """Read `line`, of which `written` is the original; return whether it is one of the block."""
         found = _SPACED_COMMAND.fullmatch(line)
         # "# ote" alone on its line: a heading that is so like a word is rather the word, and comes back.
+        spaced = found is not None
         if found and (found[1].lower() in WORDS or (not found[2] and nearest_word(found[1]))):
             line = f"#{found[1]}{found[2]}"
         if self._full() or _COMMAND.fullmatch(line) is None:
             return False
         while not self._full() and (found := _COMMAND.fullmatch(line)):
-            name = found[1].lower()
+            name, text = found[1].lower(), found[2]
+            known = None if spaced or name in WORDS else meant_word(name)
+            if known:  # "#urgent" is "#priority urgent"
+                name, _, value = known.partition(" ")
+                text = f"{value} {text}".strip()
             if name in WORDS:
-                line = self._command(WORDS[name], found[2], written)
+                line = self._command(WORDS[name], text, written)
             else:
                 meant = nearest_word(name)
-                suggestion = f"#{meant} {found[2][:80]}".strip() if meant else ""
+                suggestion = f"#{meant} {text[:80]}".strip() if meant else ""
                 self.faults.append(fault(Says.UNKNOWN_WORD, suggestion, line[:80], {"word": found[1][:40]}))
                 line = ""
         return True

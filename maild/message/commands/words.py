@@ -97,27 +97,50 @@ _TABLE = (
 
 WORDS = {word.name: word for word in _TABLE}
 
-# What people write who know another desk; suggested, and at the desk address, where nothing is destroyed, understood.
+# What people write who know another desk, or think in German.
 _MEANT = {
     "done": "resolve",
     "fixed": "resolve",
     "solve": "resolve",
     "solved": "resolve",
+    "resolved": "resolve",
+    "gelöst": "resolve",
+    "lösen": "resolve",
+    "erledigt": "resolve",
+    "closed": "close",
+    "schließen": "close",
+    "abschließen": "close",
     "reopen": "open",
+    "öffnen": "open",
     "snooze": "postpone",
+    "zurückstellen": "postpone",
+    "wiedervorlage": "postpone",
     "later": "postpone",
     "wait": "postpone",
     "pending": "postpone",
     "internal": "note",
     "private": "note",
     "comment": "note",
+    "notiz": "note",
+    "intern": "note",
     "owner": "assign",
+    "zuweisen": "assign",
+    "übernehmen": "take",
+    "grab": "take",
     "move": "department",
     "queue": "department",
     "group": "department",
+    "abteilung": "department",
+    "prio": "priority",
+    "priorität": "priority",
     "label": "tag",
+    "tags": "tag",
+    "unspam": "notspam",
+    "ham": "notspam",
     "subject": "title",
     "rename": "title",
+    "titel": "title",
+    "betreff": "title",
     "trash": "delete",
     "junk": "spam",
     "customer": "requester",
@@ -131,12 +154,24 @@ _MEANT = {
     "vacation": "away",
     "absent": "away",
     "commands": "help",
+    "hilfe": "help",
     "unsend": "cancel",
     "stop": "cancel",
     "urgent": "priority urgent",
     "high": "priority high",
     "low": "priority low",
 }
+# Capitals lose their sharp s; casefold turns it into two letters.
+_PLAIN = {written.casefold(): written for written in _MEANT}
+
+# Suggested only: what is thrown away, and who gets mails, is said with the very word.
+_SUGGESTED = frozenset({"trash", "junk", "customer"})
+
+
+def meant_word(written: str) -> str | None:
+    """Return the word, with its value if it has one, that `written` is surely another one for; None if it is none."""
+    written = written.casefold()
+    return None if written in _SUGGESTED else _MEANT.get(_PLAIN.get(written, written))
 
 
 def nearest_word(written: str) -> str | None:
