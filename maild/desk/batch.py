@@ -29,6 +29,7 @@ from maild.rules.events import (
     MoveTo,
     Rated,
     Relate,
+    Reopen,
     SetRequester,
     Solved,
     StillAProblem,
@@ -102,11 +103,15 @@ class Batch:
         if happening.faults:
             self._return(card, happening, happening.faults)
             return card, happening.faults
-        events = (happening.event, *happening.then)
+        events, lines = (happening.event, *happening.then), happening.lines
+        if card.state.status is Status.CLOSED and any(isinstance(each, Reopen) for each in events):
+            events, lines = (Reopen(happening.event.at), *events), ("", *lines)  # an answer along with it can leave
+        steps: list[_Step] = []
         try:
-            steps = list(self._decide(card, events))
+            steps.extend(self._decide(card, events))
         except Refused as no:
-            refused = (Fault(no.sentence, values=tuple(no.values.items())),)
+            line = lines[len(steps)] if len(steps) < len(lines) else ""
+            refused = (Fault(no.sentence, line=line, values=tuple(no.values.items())),)
             self._return(card, happening, refused)
             return card, refused
         if steps[0].decision.follow_up:

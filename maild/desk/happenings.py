@@ -40,6 +40,7 @@ class Happening:
     by_agent: bool = False  # an agent asked for it by mail, so he is told what is not done
     faults: tuple[Fault, ...] = ()  # what is wrong with an agent's mail: nothing happens, it goes back to him
     priority: str = "normal"  # of the ticket that follows, if this one is closed
+    lines: tuple[str, ...] = ()  # by which an agent asked for each of the events
 
 
 @dataclass(slots=True)

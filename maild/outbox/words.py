@@ -184,11 +184,14 @@ class Words:
         by = self.facts.settings.agent_of(about.author.address) if isinstance(about, FiledMail) else None
         assignee = letter.post.state.assignee or ""
         text, older = newest(said)
+        wrote = about.reply.text if isinstance(about, FiledMail) and by else ""
+        note = isinstance(about, FiledMail) and about.note
         return mails.HandedOver(
             **common,
             **self.facts.of(letter, older, now),
             by=by.name if by else "",
-            noted=about.reply.text if isinstance(about, FiledMail) and about.note else "",
+            noted=wrote if note else "",
+            answered="" if note else wrote,
             yours=mine is not None and normalise(mine.address) == normalise(assignee),
             text=text,
         )

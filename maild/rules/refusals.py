@@ -8,6 +8,7 @@ class No(StrEnum):
 
     CHANGE = "A ticket that is %(status)s cannot be changed."
     ANSWER = "A ticket that is %(status)s cannot be answered."
+    ANSWER_CLOSED = "This ticket is closed. With #open on top your answer opens it again, and leaves."
     NOTE = "No note can be added to a ticket that is %(status)s."
     RESOLVE = "A ticket that is %(status)s cannot be resolved."
     CLOSE = "A ticket that is %(status)s cannot be closed."

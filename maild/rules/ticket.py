@@ -207,10 +207,16 @@ def _on_an_alias(ticket: Ticket, event: Event) -> Decision:
     raise Refused(No.MERGED, number=ticket.merged_into)
 
 
+def _refused(ticket: Ticket, event: Event) -> Refused:
+    if isinstance(event, AgentWrote) and ticket.status is Status.CLOSED:
+        return Refused(No.ANSWER_CLOSED)
+    return Refused(_NO.get(type(event), No.CHANGE), status=ticket.status)
+
+
 def _happen(ticket: Ticket, event: Event) -> Decision:
     to = _NEXT[type(event)].get(ticket.status)
     if to is None:
-        raise Refused(_NO.get(type(event), No.CHANGE), status=ticket.status)
+        raise _refused(ticket, event)
     if to == _FOLLOW_UP:
         return Decision(ticket, follow_up=True)
     status = (ticket.return_to or Status.OPEN) if to == _RETURN else Status(to)

@@ -237,6 +237,7 @@ class HandedOver(ToAgent):
     by: str  # a colleague's name, "" for the operator
     yours: bool  # given to this very agent, not to a department
     noted: str = ""  # what the colleague wrote about it, among agents
+    answered: str = ""  # what the colleague answered by the same mail
     text: str = ""  # what the customer wrote last
 
 

@@ -254,6 +254,7 @@ def _waiting() -> Iterator[Mail]:
 
 def _of_agents() -> Iterator[Mail]:
     yield HandedOver(**_FULL, by="Anna Berg", yours=True, noted="You know the lady.", text=_TEXT)
+    yield HandedOver(**_FULL, by="Anna Berg", yours=True, answered="Bert will write to you.", text=_TEXT)
     yield HandedOver(**_TICKET, by="Anna Berg", yours=False)
     yield HandedOver(**_TICKET, by="", yours=True)
     yield HandedOver(**_TICKET, by="", yours=False, text=_TEXT)

@@ -6,7 +6,7 @@ from maild.message.forwarded import passed_on
 from maild.message.parse import parse
 from maild.rules.tickets import Status
 from maild.store.models import MailState
-from tests.stories.driver import ADA, ANNA, BERT, SUPPORT, Desk
+from tests.stories.driver import ADA, ANNA, BEN, BERT, SUPPORT, Desk
 
 GMAIL = """Bert, she is new.
 
@@ -153,7 +153,7 @@ def test_passing_on_is_taken_back(desk: Desk) -> None:
         GMAIL.replace("ada@customer.example", BERT),
         "See below.\n\nThe printer burns, says Ada.\n",
         "#requster ada@customer.example\n\n" + GMAIL,
-        "#resolve\n\n" + GMAIL,
+        "#undelete\n\n" + GMAIL,
     ],
 )
 def test_where_it_is_not_certain_whose_mail_it_is_the_agent_is_asked(desk: Desk, text: str) -> None:
@@ -222,7 +222,8 @@ def test_an_agent_writes_to_a_customer_first(desk: Desk) -> None:
         "#fro ada@customer.example\r\n\r\nIt is ready.",
         "#for bert@acme.example\r\n\r\nIt is ready.",
         f"#for {SUPPORT}\r\n\r\nIt is ready.",
-        "#for ada@customer.example\r\n#resolve\r\n\r\nIt is ready.",
+        "#for ada@customer.example\r\n#spam\r\n\r\nIt is ready.",
+        "#for ada@customer.example\r\n#cc bert@acme.example\r\n\r\nIt is ready.",
         "#for ada@customer.example\r\n\r\n" + GMAIL.replace("\n", "\r\n"),
     ],
 )
@@ -263,4 +264,59 @@ def test_at_the_desk_address_nothing_is_begun(desk: Desk) -> None:
 
     assert desk.tickets() == [1]
     assert desk.mails_to("ben@customer.example") == []
+    assert len(desk.mails_to(ANNA)) == 1
+
+
+def test_words_beside_for_are_about_the_ticket_that_it_begins(desk: Desk) -> None:
+    words = f"#for {ADA}\r\n#cc {BEN}\r\n#assign bert\r\n#priority high\r\n#tag order -old\r\n#postpone 3d"
+
+    desk.mail(ANNA, "Your order", f"{words}\r\n\r\nIt is ready.\r\n", proven=True)
+
+    [got], [copy] = desk.mails_to(ADA), desk.mails_to(BEN)
+    assert got.text.startswith("It is ready.")
+    assert copy.message.message_id == got.message.message_id
+    ticket = desk.ticket(1)
+    assert (ticket.status, ticket.assignee, ticket.priority) == (Status.POSTPONED, BERT, "high")
+    [handed_over] = desk.mails_to(BERT)
+    assert "It is ready." in handed_over.text
+    [told] = desk.mails_to(ANNA)
+    for line in ("New ticket for: ada@customer.example", "Tags: +order", "Assigned to: Bert", "Status: postponed"):
+        assert line in told.text, told.text
+
+
+def test_who_resolves_what_he_begins_writes_one_mail(desk: Desk) -> None:
+    desk.mail(ANNA, "Your order", f"#for {ADA}\r\n#resolve\r\n\r\nIt is ready.\r\n", proven=True)
+
+    assert len(desk.mails_to(ADA)) == 1
+    assert desk.status(1) is Status.RESOLVED
+
+
+def test_words_above_a_mail_that_is_passed_on_open_the_ticket_as_they_say(desk: Desk) -> None:
+    text = "#assign bert\r\n#priority urgent\r\n#tag order\r\n\r\n" + GMAIL.replace("\n", "\r\n")
+
+    desk.mail(ANNA, "Fwd: Printer on fire", text, proven=True)
+
+    ticket = desk.ticket(1)
+    assert (ticket.status, ticket.assignee, ticket.priority) == (Status.NEW, BERT, "urgent")
+    [notified] = desk.mails_to(BERT)
+    assert "The printer burns." in notified.text
+    assert "Bert, she is new." in notified.text
+    [told] = desk.mails_to(ANNA)
+    assert "Tags: +order" in told.text
+    assert desk.mails_to(ADA) == []
+
+
+def test_a_mail_is_passed_on_to_another_department(desk: Desk) -> None:
+    desk.mail(ANNA, "Fwd: Printer on fire", "#department sales\r\n\r\n" + GMAIL.replace("\n", "\r\n"), proven=True)
+
+    assert desk.ticket(1).department == "sales"
+    assert len(desk.mails_to(BERT)) == 1
+
+
+def test_a_mail_that_is_passed_on_as_done_disturbs_nobody(desk: Desk) -> None:
+    desk.mail(ANNA, "Fwd: Printer on fire", "#resolve\r\n\r\n" + GMAIL.replace("\n", "\r\n"), proven=True)
+
+    assert desk.status(1) is Status.RESOLVED
+    assert desk.mails_to(BERT) == []
+    assert desk.mails_to(ADA) == []
     assert len(desk.mails_to(ANNA)) == 1

@@ -126,7 +126,7 @@ def test_what_would_be_refused_is_refused_at_once(desk: Desk, told: Received) ->
     answer(desk, told, "#close")
     answer(desk, told, "#send tomorrow 9:00\r\n\r\nPull the plug.")
 
-    assert "A ticket that is closed cannot be answered." in desk.mails_to(ANNA)[0].text
+    assert "With #open on top your answer opens it again" in desk.mails_to(ANNA)[0].text
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from maild.rules.tickets import Status
 from maild.store.models import MailState
-from tests.stories.driver import ADA, ANNA, BEN, BERT, Desk, Received
+from tests.stories.driver import ADA, ANNA, BEN, BERT, Desk, Received, opened
 
 CAROL = "carol@customer.example"
 
@@ -363,3 +363,22 @@ def test_no_answer_shows_customers_the_addresses_of_agents(desk: Desk, told: Rec
 
     assert all("+t1.n" not in each.raw.decode() and "+t0.d" not in each.raw.decode() for each in desk.mails_to(ADA))
     assert "yours alone" in desk.mails_to(ANNA)[0].text
+
+
+def test_what_is_refused_is_told_of_the_line_that_asked_for_it(desk: Desk) -> None:
+    told = opened(desk)
+
+    desk.mail(ANNA, told.subject, "#assign me\r\n#tag printer\r\n#link 1\r\n", answers=told)
+
+    [returned] = desk.mails_to(ANNA)
+    assert "- #link 1\n\n  A ticket cannot be linked to itself." in returned.text.replace("\r", "")
+
+
+def test_whoever_is_given_a_ticket_along_with_an_answer_sees_that_answer(desk: Desk) -> None:
+    told = opened(desk)
+
+    desk.mail(ANNA, told.subject, "#assign bert\r\n\r\nBert knows, he will write to you.\r\n", answers=told)
+
+    [handed] = desk.mails_to(BERT)
+    assert "Anna answered:\n\n> Bert knows, he will write to you." in handed.text.replace("\r", "")
+    assert "It does not work." in handed.text

@@ -10,8 +10,8 @@ import pytest
 
 from maild.message.commands import WORDS
 from maild.rules.tickets import Status
-from maild.services.filer.commanding import AVAILABLE
 from maild.services.filer.requests import ANSWERED
+from maild.services.filer.wishes import AVAILABLE
 from maild.store.engine import Database
 from tests.clock import FakeClock
 from tests.stories.driver import ADA, ANNA, BEN, BERT, CONFIG, SUPPORT, Desk, Received

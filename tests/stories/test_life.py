@@ -186,8 +186,13 @@ def test_an_agents_answer_to_a_closed_ticket_comes_back_and_nobody_gets_it(desk:
 
     assert desk.mails_to(ADA) == []
     [returned] = desk.mails_to(ANNA)
-    assert "A ticket that is closed cannot be answered." in returned.text
+    assert "With #open on top your answer opens it again" in returned.text
     assert "By the way" in returned.text
+
+    desk.mail(ANNA, "Re: [#1] Printer on fire", "#open\r\n\r\nBy the way ...\r\n", answers=returned)
+
+    assert "By the way" in desk.mails_to(ADA)[0].text
+    assert desk.status(1) is Status.OPEN
 
 
 def answered(desk: Desk):

@@ -169,7 +169,12 @@ def test_nobody_postpones_to_the_past(until: object) -> None:
 @pytest.mark.parametrize(
     ("kind", "status", "sentence"),
     [
-        (AgentWrote, Status.CLOSED, "A ticket that is closed cannot be answered."),
+        (
+            AgentWrote,
+            Status.CLOSED,
+            "This ticket is closed. With #open on top your answer opens it again, and leaves.",
+        ),
+        (AgentWrote, Status.SPAM, "A ticket that is spam cannot be answered."),
         (Postpone, Status.RESOLVED, "A ticket that is resolved cannot be postponed."),
         (Undelete, Status.NEW, "A ticket that is new cannot be taken out of the bin."),
         (NotSpam, Status.OPEN, "A ticket that is open cannot be taken out of spam."),

@@ -60,7 +60,7 @@ class Says(StrEnum):
     PASSED_BY_US = "%(address)s, who wrote the mail that you pass on, is one of us; write #requester above it."
     ONLY_NEW = "#for begins a mail to the address of a department, and goes to a customer; here is a ticket already."
     NEEDS_ANSWER = "#for needs a text below it: that is what the customer gets."
-    ONLY_BEGINS = "#%(word)s is about a ticket, and this mail begins one; only #for and #requester may stand here."
+    ONLY_BEGINS = "#%(word)s is about a ticket that is there already, and this mail begins one."
     NOTHING_LEAVES = "#send is about an answer, and there is none."
     ASKED_ALONE = "#%(word)s is asked alone: without an answer, and without other words."
     NOTHING_TO_DO = "There is nothing in it to send or to do."

@@ -44,7 +44,14 @@ def foresee(desk: Desk, connection: Connection, filings: Sequence[Filing]) -> No
     for filing in filings:
         if filing.route.action is Action.DELAYED and isinstance(filing.ticket, int):
             first, *then = filing.orders.events
-            mine = Happening(filing.ticket, first, filing.reading.sender, mail_id=filing.mail.id, then=tuple(then))
+            mine = Happening(
+                filing.ticket,
+                first,
+                filing.reading.sender,
+                mail_id=filing.mail.id,
+                then=tuple(then),
+                lines=filing.orders.lines,
+            )
             if faults := desk.foresee(connection, mine):
                 filing.route = replace(filing.route, action=Action.ANSWER)
                 filing.orders = replace(filing.orders, faults=faults)

@@ -211,6 +211,13 @@ class Examiner:
         """Find where a new request goes by the rules of the configuration."""
         customer = filing.orders.customer or filing.reading.writer
         place = self._settings.placing.place(_request(filing, normalise(customer.address)))
+        asked = filing.orders
+        place = replace(
+            place,
+            department=asked.department or place.department,
+            priority=asked.priority or place.priority,
+            assignee=asked.assignee or place.assignee,
+        )
         filing.place, filing.department = place, place.department
         filing.also_for = () if place.spam else tuple(each for each in filing.also_for if each != place.department)
         filing.notes += place.reasons

@@ -56,6 +56,11 @@ class Orders:
     request: Command | None = None  # of the desk, instead of events
     customer: Address | None = None  # whose ticket an agent's mail opens
     leaves_at: datetime | None = None  # of an answer that is not to leave at once
+    lines: tuple[str, ...] = ()  # of his mail, by which each of the events came
+    # How the ticket is opened that he begins; "" as the rules of the configuration say.
+    department: str = ""
+    priority: str = ""
+    assignee: str = ""
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from maild.message.commands import WORDS, Fault, Says, Syntax, fault
 from maild.message.commands.words import nearest_word
-from maild.services.filer.commanding import AVAILABLE
+from maild.services.filer.wishes import AVAILABLE
 from maild.templates.pieces import Entry
 
 

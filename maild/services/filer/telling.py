@@ -23,6 +23,7 @@ from maild.templates import pieces
 FAR: Final = frozenset({"merge", "split", "department", "requester", "for", "forward"})
 _MANNERS: Final = frozenset({"silent", "force", "note", "use", "send"})  # say how, not what
 _PLAIN: Final = ("status", "assignee", "priority", "subject", "department", "requester")
+_USUAL: Final = {("status", "new"), ("status", "answered"), ("priority", "normal")}  # of a ticket that is opened
 _SETS: Final = ("participants", "tags", "related")
 
 
@@ -61,9 +62,10 @@ def shown(deeds: Sequence[Deed]) -> Iterator[pieces.Deed]:
     for each in deeds:
         if each.ticket_id in gone:
             continue
-        if each.ticket_id in opened:
-            if each.field == "requester":
-                yield pieces.Deed(each.ticket_id, "opened", "", each.new or "")
+        if each.ticket_id in opened and each.field == "requester":
+            yield pieces.Deed(each.ticket_id, "opened", "", each.new or "")
+        elif each.ticket_id in opened and _is_usual(each):
+            continue
         elif each.field in _PLAIN:
             yield pieces.Deed(each.ticket_id, each.field, each.old or "", each.new or "")
         elif each.field in _SETS:
@@ -74,6 +76,11 @@ def shown(deeds: Sequence[Deed]) -> Iterator[pieces.Deed]:
             yield pieces.Deed(each.ticket_id, each.field, at=datetime.fromisoformat(each.new))
         elif each.field == "alias":
             yield pieces.Deed(each.ticket_id, each.field, "", each.new or "")
+
+
+def _is_usual(deed: Deed) -> bool:
+    """Return whether this is no news of a ticket that was just opened."""
+    return deed.field in ("subject", "department") or (deed.field, deed.new) in _USUAL
 
 
 def _changed(deed: Deed) -> pieces.Deed:

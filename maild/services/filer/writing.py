@@ -106,6 +106,7 @@ class Writer:
             by_agent=filing.route.action in (Action.ANSWER, Action.NOTE),
             faults=filing.orders.faults,
             priority=filing.priority,
+            lines=filing.orders.lines,
         )
 
     def write(
