@@ -81,7 +81,7 @@ def _forget(config: Path | None, address: str, *, as_json: bool, yes: bool, enti
         if yes:
             with database.write() as connection:
                 found = _found(connection, settings, address)
-                (forgetting.remove if entirely else forgetting.anonymise)(connection, found)
+                (forgetting.remove if entirely else forgetting.anonymise)(connection, found, now(database))
         else:
             with database.read() as connection:
                 found = _found(connection, settings, address)

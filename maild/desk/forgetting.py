@@ -4,12 +4,10 @@
     anonymised   the same, but his tickets stay, without a word of what was said: figures of the past stay right
 
 `find` says what there is before anything is done. Mails of others that name one of his addresses keep their text, with
-the address struck out of it where it is written plainly; what is encoded (base64, quoted-printable over a line's end)
-is not looked into, and is told by its number. Ids are never given again, so addresses that were signed for him stay
+the address struck out of it (`striking`). Ids are never given again, so addresses that were signed for him stay
 worthless. What others quoted of his words stays theirs. Backups are not touched: what is in them ends with them.
 """
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,10 +16,12 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
 
 from maild.desk.rows import purge, put_right
+from maild.desk.striking import NOBODY, Words
 from maild.message.address import normalise
-from maild.store import raw
+from maild.store import raw, search
 from maild.store.models import (
     AddressRow,
+    AttemptRow,
     DeliveryRow,
     DeliveryState,
     Direction,
@@ -35,10 +35,11 @@ from maild.store.models import (
 )
 
 REMOVED: Final = "removed"  # the source of a mail whose words were taken out; nothing is read from it again
-STRUCK: Final = "deleted@invalid"  # RFC 2606: nobody's, ever
 SUBJECT: Final = "(deleted)"
 _STUB: Final = b"Subject: (deleted)\r\n\r\nWhat was said here was removed.\r\n"
 _GROUP: Final = 200
+TAIL_BYTES: Final = 1_000  # must hold an address and two lines
+_SAYING: Final = ("reason", "message_id", "references", "from_name", "subject", "text", "noted", "evidence")
 _WAITING: Final = (MailState.STORED, MailState.HELD, MailState.FAILED, MailState.DELAYED)
 FOR_EVER: Final = datetime(9999, 1, 1, tzinfo=UTC)  # nothing automatic is written to nobody
 _NEXT: Final = select(MailRow.id).where(MailRow.id > bindparam("after")).order_by(MailRow.id).limit(_GROUP)
@@ -97,25 +98,18 @@ def find(connection: Connection, address: str) -> Found | None:
 
 def _names_him(normals: Sequence[str], tickets: Collection[int]) -> Any:
     """Return what holds of rows of the history of others' tickets that name one of `normals`."""
-    said = [
-        condition
-        for each in normals
-        for condition in (
-            HistoryRow.actor == each,
-            HistoryRow.old.icontains(each, autoescape=True),
-            HistoryRow.new.icontains(each, autoescape=True),
-        )
-    ]
-    return HistoryRow.ticket_id.not_in(tickets) & or_(*said)
+    return HistoryRow.ticket_id.not_in(tickets) & or_(HistoryRow.actor.in_(normals), _says(normals))
 
 
-def _pattern(words: Sequence[str]) -> re.Pattern[bytes]:
-    return re.compile(b"|".join(re.escape(each.encode()) for each in words), re.IGNORECASE)
+def _says(normals: Sequence[str]) -> Any:
+    """Return what holds of rows of the history in which one of `normals` is written, if only within a longer one."""
+    columns = (HistoryRow.old, HistoryRow.new)
+    return or_(*(column.icontains(each, autoescape=True) for each in normals for column in columns))
 
 
 def _naming(connection: Connection, normals: Sequence[str], known: set[int]) -> list[int]:
     """Return the other mails whose bytes name one of `normals`; reads all that there are."""
-    pattern, found, after = _pattern(normals), list[int](), 0
+    words, found, after = Words(normals), list[int](), 0
     while ids := connection.scalars(_NEXT, {"after": after}).all():
         after = ids[-1]
         for mail_id in ids:
@@ -123,24 +117,24 @@ def _naming(connection: Connection, normals: Sequence[str], known: set[int]) -> 
                 continue
             tail = b""
             for piece in raw.pieces(connection, mail_id):
-                if pattern.search(tail + piece):
+                if words.names_him(tail + piece):
                     found.append(mail_id)
                     break
-                tail = piece[-400:]  # an address may lie across two pieces
+                _, _, tail = piece[-TAIL_BYTES:].partition(b"\n")  # an address may lie across two pieces
     return found
 
 
-def remove(connection: Connection, found: Found) -> None:
+def remove(connection: Connection, found: Found, now: datetime) -> None:
     """Delete a person, and all of his."""
     _secure(connection)
     purge(connection, found.tickets)
     connection.execute(delete(MailRow).where(MailRow.id.in_(found.mails)))
-    _strike_out(connection, found)
+    _strike_out(connection, found, now)
     connection.execute(delete(AddressRow).where(AddressRow.id.in_(found.addresses)))
     connection.execute(delete(PersonRow).where(PersonRow.id == found.person))
 
 
-def anonymise(connection: Connection, found: Found) -> None:
+def anonymise(connection: Connection, found: Found, now: datetime) -> None:
     """Take a person's words and names away, and keep that there were tickets."""
     _secure(connection)
     emptied: dict[str, Any] = {
@@ -168,20 +162,21 @@ def anonymise(connection: Connection, found: Found) -> None:
     told = update(HistoryRow).where(HistoryRow.ticket_id.in_(found.tickets))
     connection.execute(told.where(HistoryRow.field == "subject").values(old=None, new=SUBJECT))
     connection.execute(told.where(HistoryRow.field == "withheld").values(new="an automatic mail"))
+    search.note(connection, [-number for number in found.tickets], now)
     _stop(connection, found.mails)
-    _strike_out(connection, found)
+    _strike_out(connection, found, now)
     for address_id, normal in found.addresses.items():
         nobody = f"deleted-{address_id}@invalid"
         renamed = {"normal": nobody, "address": nobody, "suppressed_until": FOR_EVER, "suppressed_reason": REMOVED}
         connection.execute(update(AddressRow).where(AddressRow.id == address_id).values(**renamed))
         his = HistoryRow.ticket_id.in_(found.tickets)
         connection.execute(update(HistoryRow).where(his, HistoryRow.actor == normal).values(actor=nobody))
-        for column in (HistoryRow.old, HistoryRow.new):
-            struck = func.replace(column, normal, nobody)
-            named = column.icontains(normal, autoescape=True)
-            connection.execute(update(HistoryRow).where(his, named).values({column: struck}))
-    gone = {"recipient": STRUCK, "reply_to": "", "reply": None}
-    connection.execute(update(DeliveryRow).where(DeliveryRow.address_id.in_(found.addresses)).values(**gone))
+        _replace_in_history(connection, his & _says([normal]), Words([normal], instead=nobody))
+    gone = {"recipient": NOBODY, "reply_to": "", "leave": None, "reply": None}
+    to_him = DeliveryRow.address_id.in_(found.addresses)
+    connection.execute(update(DeliveryRow).where(to_him).values(**gone))
+    tried = AttemptRow.delivery_id.in_(select(DeliveryRow.id).where(to_him))
+    connection.execute(delete(AttemptRow).where(tried))
     connection.execute(update(PersonRow).where(PersonRow.id == found.person).values(name="", language=None))
 
 
@@ -193,64 +188,65 @@ def _stop(connection: Connection, mails: Sequence[int]) -> None:
     connection.execute(update(MailRow).where(waiting).values(state=MailState.NOTED, due_at=None, ticket_id=None))
 
 
-def _strike_out(connection: Connection, found: Found) -> None:
-    """Take him out of what is others': who takes part, deliveries, history, and mails that name him."""
+def _strike_out(connection: Connection, found: Found, now: datetime) -> None:
+    """Take him out of what is others': who takes part, deliveries, history, and mails and tickets that name him."""
     ids, normals = list(found.addresses), found.normals
+    words = Words(normals, found.names)
     here = ParticipantRow.ticket_id.not_in(found.tickets)
     connection.execute(delete(ParticipantRow).where(ParticipantRow.address_id.in_(ids), here))
     kept = DeliveryRow.mail_id.not_in(found.mails)
     connection.execute(delete(DeliveryRow).where(DeliveryRow.address_id.in_(ids), kept))
-    others = HistoryRow.ticket_id.not_in(found.tickets)
-    for normal in normals:
-        connection.execute(update(HistoryRow).where(others, HistoryRow.actor == normal).values(actor=STRUCK))
-        connection.execute(
-            delete(HistoryRow).where(
-                others, HistoryRow.field == "alias", HistoryRow.new.icontains(normal, autoescape=True)
-            )
-        )
-        for column in (HistoryRow.old, HistoryRow.new):
-            named = column.icontains(normal, autoescape=True)
-            struck = func.replace(column, normal, STRUCK)
-            listed = HistoryRow.field == "participants"
-            connection.execute(update(HistoryRow).where(others, named, ~listed).values({column: struck}))
-    _strike_out_of_lists(connection, others, normals)
+    named = list(connection.scalars(select(MailRow.ticket_id).where(MailRow.id.in_(found.naming)).distinct()))
+    _strike_out_of_history(connection, found, words, [each for each in named if each])
     for mail_id in found.naming:
-        # A name of one word may be anybody's.
-        _strike_out_of_mail(connection, mail_id, normals, [name for name in found.names if " " in name])
+        _strike_out_of_mail(connection, mail_id, normals, words)
+    search.note(connection, found.naming, now)
+    titles = select(TicketRow.id, TicketRow.subject).where(TicketRow.id.not_in(found.tickets))
+    subject = TicketRow.subject
+    saying = or_(TicketRow.id.in_(named), *(subject.icontains(each, autoescape=True) for each in normals))
+    for row in connection.execute(titles.where(saying)).all():
+        if (struck := words.out_of(row.subject)) != row.subject:
+            put_right(connection, [row.id], {"subject": struck})
+            search.note(connection, [-row.id], now)
 
 
-def _strike_out_of_lists(connection: Connection, others: Any, normals: Sequence[str]) -> None:
-    """Have never taken part who is forgotten, so that the history still says who does."""
-    lists = HistoryRow.field == "participants"
-    named = or_(*(column.contains(each) for each in normals for column in (HistoryRow.old, HistoryRow.new)))
-    rows = connection.execute(select(HistoryRow.id, HistoryRow.old, HistoryRow.new).where(others, lists, named)).all()
+def _strike_out_of_history(connection: Connection, found: Found, words: Words, named: Sequence[int]) -> None:
+    others, normals = HistoryRow.ticket_id.not_in(found.tickets), found.normals
+    connection.execute(update(HistoryRow).where(others, HistoryRow.actor.in_(normals)).values(actor=NOBODY))
+    titles = HistoryRow.ticket_id.in_(named) & (HistoryRow.field == "subject")
+    columns = (HistoryRow.id, HistoryRow.field, HistoryRow.old, HistoryRow.new)
+    rows = connection.execute(select(*columns).where(others, or_(_says(normals), titles))).all()
     for row in rows:
-        kept = {name: _without(getattr(row, name), normals) for name in ("old", "new")}
-        connection.execute(update(HistoryRow).where(HistoryRow.id == row.id).values(**kept))
+        if row.field == "participants":  # he never took part, so that the history still says who does
+            kept = {name: _without(getattr(row, name), normals) for name in ("old", "new")}
+        else:
+            kept = {name: words.out_of(getattr(row, name)) for name in ("old", "new")}
+        if row.field == "alias" and kept["new"] != row.new:
+            connection.execute(delete(HistoryRow).where(HistoryRow.id == row.id))
+        elif (kept["old"], kept["new"]) != (row.old, row.new):
+            connection.execute(update(HistoryRow).where(HistoryRow.id == row.id).values(**kept))
 
 
 def _without(names: str | None, normals: Sequence[str]) -> str | None:
     return ", ".join(each for each in (names or "").split(", ") if each not in normals) or None
 
 
-def _strike_out_of_mail(connection: Connection, mail_id: int, normals: Sequence[str], names: Sequence[str]) -> None:
-    pattern = _pattern([*normals, *names])
-    content = raw.of(connection, [mail_id]).get(mail_id, b"")
-    struck = pattern.sub(STRUCK.encode(), content)
+def _replace_in_history(connection: Connection, which: Any, words: Words) -> None:
+    columns = select(HistoryRow.id, HistoryRow.old, HistoryRow.new)
+    for row in connection.execute(columns.where(which)).all():
+        struck = {"old": words.out_of(row.old), "new": words.out_of(row.new)}
+        connection.execute(update(HistoryRow).where(HistoryRow.id == row.id).values(struck))
+
+
+def _strike_out_of_mail(connection: Connection, mail_id: int, normals: Sequence[str], words: Words) -> None:
+    struck = words.out_of_bytes(raw.of(connection, [mail_id]).get(mail_id, b""))
     connection.execute(delete(RawRow).where(RawRow.mail_id == mail_id))
     raw.write(connection, [(mail_id, struck)])
-    row = connection.execute(
-        select(MailRow.recipients, MailRow.subject, MailRow.text, MailRow.noted).where(MailRow.id == mail_id)
-    ).one()
-    written = re.compile("|".join(map(re.escape, (*normals, *names))), re.IGNORECASE)
-    columns = {
-        "size_bytes": len(struck),
-        "recipients": [each for each in row.recipients if normalise(each) not in normals],
-        "subject": row.subject and written.sub(STRUCK, row.subject),
-        "text": row.text and written.sub(STRUCK, row.text),
-        "noted": row.noted and written.sub(STRUCK, row.noted),
-    }
-    connection.execute(update(MailRow).where(MailRow.id == mail_id).values(**columns))
+    said = select(MailRow.recipients, *(getattr(MailRow, name) for name in _SAYING)).where(MailRow.id == mail_id)
+    row = connection.execute(said).one()
+    columns = {name: words.out_of(getattr(row, name)) for name in _SAYING}
+    columns["recipients"] = [each for each in row.recipients if normalise(each) not in normals]
+    connection.execute(update(MailRow).where(MailRow.id == mail_id).values(size_bytes=len(struck), **columns))
 
 
 def _secure(connection: Connection) -> None:

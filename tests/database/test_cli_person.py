@@ -1,5 +1,6 @@
 """`maild person`: what is kept of somebody is handed out, made nameless, or removed wholly."""
 
+import base64
 import json
 import zipfile
 from pathlib import Path
@@ -137,6 +138,57 @@ def test_what_is_handed_out_is_hers_and_nobody_elses(desk: Shell, tmp_path: Path
     assert any(b"Dear Ada" in each for each in mails.values())
     assert not any(b"via Acme Support" in each for each in mails.values())
     assert desk("person", "export", ADA, file).status == 1
+
+
+BASE64 = "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n"
+PASSED_ON = f"---------- Forwarded message ---------\r\nFrom: {NAMED}\r\nSubject: Toaster\r\n\r\nIt is cold.\r\n"
+
+
+@pytest.mark.parametrize("word", ["delete", "anonymise"])
+def test_she_is_found_wherever_somebody_or_something_wrote_her_down(desk: Shell, word: str) -> None:
+    works = desk.desk
+    encoded = base64.b64encode(f"Ask {ADA}, that is Ada Lovelace.\r\n".encode()).decode()
+    there = works.mail(BEN, "Encoded", f"{encoded}\r\n", headers=BASE64, proven=True)
+    works.mail(BEN, f"About {ADA.upper()}", "The subject says it.\r\n", proven=True)
+    titled = works.mails_to(ANNA)[-1]
+    works.mail(ANNA, "Re", f"#title Not {ADA} but Ada Lovelace\r\n", answers=titled, proven=True)
+    works.mail(BEN, "Ids", "Look.\r\n", headers=f"References: <{ADA}>\r\n", proven=True)
+    works.mail(ANNA, "Fwd: Toaster", PASSED_ON, proven=True)
+    works.post_office.refusals[ADA] = f"450 4.2.2 <{ADA.title()}> is full"
+    works.mail(NAMED, "Her own", "Hm.\r\n", proven=True)
+    her_own = works.mails_to(ANNA)[-1]
+    works.mail(ANNA, "Re", "#title Zanzibar\r\n", answers=her_own, proven=True)
+    works.wait(minutes=20)
+    works.post_office.refusals[ADA] = f"550 5.1.1 <{ADA.title()}> is unknown"
+    works.wait(minutes=90)
+    desk("person", word, ADA, "--yes")
+    works.work()
+    desk("person", word, ADA, "--yes")
+
+    left = everything_readable(desk)
+    assert [line for line in left.splitlines() if ADA in line or "lovelace" in line or "zanzibar" in line] == []
+    assert "deleted@invalid, that is deleted@invalid" in left
+    assert "not deleted@invalid but deleted@invalid" in left
+    ids = "rowid" if works.database.is_sqlite else "id"
+    with works.database.read() as connection:  # it is found by what is left of it
+        assert connection.execute(text(f"SELECT 1 FROM mail_search WHERE {ids} = {there}")).all()
+    reader = rederiver(works.settings, works.database, works.clock())
+    found = Rebuilding(works.database, reader, works.clock(), lambda *_: None, only_look=True).run()
+    assert [(each.table, each.id, each.columns) for each in found.first] == []
+
+
+def test_somebody_whose_address_ends_in_hers_is_left_alone(desk: Shell) -> None:
+    works = desk.desk
+    works.mail(f"Can <can{ADA}>", "Mine", f"I am can{ADA}, or {ADA}.au.\r\n", cc=f"x-{ADA}", proven=True)
+    before = everything_readable(desk).count(f"can{ADA}")
+    desk("person", "delete", ADA, "--yes")
+
+    left = everything_readable(desk)
+    assert left.count(f"can{ADA}") == before
+    assert f"{ADA}.au" in left
+    number = works.tickets()[-1]
+    assert ("requester", None, f"can{ADA}", "CustomerWrote") in works.history(number)
+    assert "invalid" not in str(works.history(number))
 
 
 @pytest.mark.parametrize("address", [ANNA, SUPPORT, "nobody@nowhere.example"])
