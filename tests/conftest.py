@@ -20,6 +20,9 @@ pytest.register_assert_rewrite("tests.unit.laws")  # which say what was broken, 
 hypothesis.settings.register_profile("maild", deadline=None)  # a busy machine is no fault
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "maild")
+# By itself structlog draws the local variables of each frame, which takes ten seconds where they are many.
+plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
 
 
 @pytest.fixture(autouse=True)
