@@ -2,20 +2,23 @@
 
 Each mail has a pair of templates, `NAME.txt` (blocks `subject` and `body`) and `NAME.html` (block `body`), over
 `layout.txt` and `layout.html`. They are packed with maild; a file of the same name in the operator's folder replaces
-one. All are compiled at start and kept. Translations are in `locale/LANGUAGE/maild.po` (`catalogues`).
+one. All are read at start; each is compiled for a language (`folding`) when a mail first needs it, and kept.
+Translations are in `locale/LANGUAGE/maild.po` (`catalogues`).
 
 Text from mails is only ever a value: nothing of it is compiled, HTML is autoescaped, an unknown variable is an error
 (found by `Templates.check`, before any mail), and templates run in a sandbox that keeps them from reaching beyond the
 values they are given. Templates themselves are the operator's, and trusted.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from datetime import date, datetime, timedelta
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from types import CodeType
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from babel.support import NullTranslations
 from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError
@@ -25,7 +28,7 @@ from jinja2.nodes import Import
 
 from maild import resources
 from maild.message.compose import clean
-from maild.templates import catalogues, style
+from maild.templates import catalogues, folding, style
 from maild.templates.catalogues import Words
 from maild.templates.mails import (
     Acknowledgement,
@@ -76,6 +79,7 @@ __all__ = [
 
 LINE_LIMIT: Final = 400  # characters of a value that is one line; `compose` cuts subjects there too
 _LONG: Final = frozenset({"text", "html", "words", "noted"})  # values that keep their lines
+_SIMPLE: Final = frozenset({int, bool, type(None), datetime, date, timedelta, ZoneInfo})
 _SUFFIXES: Final = (".txt", ".html")
 # Known to every template besides the fields of its mail, and besides what Jinja2 itself gives.
 _GLOBALS: Final = frozenset(
@@ -101,7 +105,7 @@ class Rendered:
 
 
 class Templates:
-    """All templates in all languages, compiled."""
+    """All templates in all languages."""
 
     def __init__(self, own: Path | None = None) -> None:
         """Read the packed templates and those of the operator's folder `own`.
@@ -115,8 +119,9 @@ class Templates:
         known = {path.name for path in packed.iterdir()}
         self._strays = [path for name, path in self._paths.items() if name not in known]
         self._catalogues, faults = catalogues.read(self._folders)
-        self._code: dict[str, tuple[CodeType, str]] = {}
-        faults += list(self._compile())
+        self._sources: dict[str, str] = {}
+        self._taken: set[str] = set()  # names that templates of the operator give a meaning of their own
+        faults += list(self._read(packed))
         self.prepared: Final = Prepared(own)
         if faults:
             raise BrokenTemplatesError(faults)
@@ -126,7 +131,7 @@ class Templates:
     def render(self, mail: Mail, language: str) -> Rendered:
         """Return `mail` in `language`, in English if it is not spoken here; its instants in its own zone."""
         spoken = self._speaker(language)
-        values = {name: _plain(value, name) for name, value in _items(mail)}
+        values = _told(mail)
         html = spoken.get_template(f"{mail.purpose}.html").render(values)
         template = spoken.get_template(f"{mail.purpose}.txt")
         context = template.new_context(values)
@@ -188,28 +193,39 @@ class Templates:
             tag = tag.rpartition("-")[0]
         return self._spoken[tag or catalogues.SOURCE]
 
-    def _compile(self) -> Iterator[str]:
+    def _read(self, packed: Path) -> Iterator[str]:
+        """Read all templates, and yield what is wrong with those of the operator."""
         for name, path in self._paths.items():
             try:
-                source = path.read_text(encoding="utf-8")
-                self._code[name] = (_environment().compile(source, name, str(path)), str(path))
+                self._sources[name] = path.read_text(encoding="utf-8")
+                if path.parent != packed:
+                    tree = _environment().parse(self._sources[name], name, str(path))
+                    self._taken.update(folding.assigned(tree))
+                    _environment().compile(tree, name, str(path))
             except TemplateSyntaxError as error:
                 yield f"{path}:{error.lineno}: {error.message}"
             except UnicodeDecodeError as error:
                 yield f"{path}: {error}"
 
     def _environment(self, language: str) -> Environment:
-        spoken = _environment(_Compiled(self._code), catalogues.translations(self._catalogues.get(language)))
-        spoken.filters.update(style.filters(language))
+        words = catalogues.translations(self._catalogues.get(language))
         right_to_left = style.is_right_to_left(language)
-        spoken.globals.update(
-            language=language,
-            dir="rtl" if right_to_left else "ltr",
-            left="right" if right_to_left else "left",
-            right="left" if right_to_left else "right",
-        )
-        for name in self._code:
-            spoken.get_template(name)
+        fixed = {
+            "language": language,
+            "dir": "rtl" if right_to_left else "ltr",
+            "left": "right" if right_to_left else "left",
+            "right": "left" if right_to_left else "right",
+        }
+
+        def compiled(spoken: Environment, name: str) -> CodeType:
+            path = str(self._paths[name])
+            tree = spoken.parse(self._sources[name], name, path)
+            folding.fold(tree, words.gettext, fixed, self._taken)
+            return spoken.compile(tree, name, path)
+
+        spoken = _environment(_Loader(self._sources, compiled), words)
+        spoken.filters.update(style.filters(language))
+        spoken.globals.update(fixed)
         return spoken
 
     def _about_stray(self, path: Path) -> str:
@@ -217,7 +233,7 @@ class Templates:
         return f"{path}: no mail has this name" + (f"; did you mean {near[0]}?" if near else "")
 
     def _unknown_variables(self) -> list[str]:
-        by_purpose = {mail.purpose: {name for name, _ in _items(mail)} for mail in samples()}
+        by_purpose = {mail.purpose: set(_told(mail)) for mail in samples()}
         faults = []
         for name, path in self._paths.items():
             known = by_purpose.get(Purpose(path.stem)) if path.stem in set(Purpose) else None
@@ -233,11 +249,12 @@ class Templates:
         return faults
 
 
-class _Compiled(BaseLoader):
-    """Gives out templates that are compiled already, so that a further language costs no further compiling."""
+class _Loader(BaseLoader):
+    """Compiles templates when they are first asked for."""
 
-    def __init__(self, code: Mapping[str, tuple[CodeType, str]]) -> None:
-        self._code = code
+    def __init__(self, names: Collection[str], compiled: Callable[[Environment, str], CodeType]) -> None:
+        self._names = names
+        self._compiled = compiled
 
     def load(
         self,
@@ -246,11 +263,10 @@ class _Compiled(BaseLoader):
         globals: Any = None,  # noqa: A002 - Jinja2's signature
     ) -> JinjaTemplate:
         """Return the template `name` for `environment`."""
-        if name not in self._code:
+        if name not in self._names:
             raise TemplateNotFound(name)
-        code, _ = self._code[name]
         # a plain dict: Jinja2's own layers are looked through name by name at each import of each mail
-        return environment.template_class.from_code(environment, code, dict(globals or {}))
+        return environment.template_class.from_code(environment, self._compiled(environment, name), dict(globals or {}))
 
 
 def _environment(loader: BaseLoader | None = None, words: NullTranslations | None = None) -> Environment:
@@ -278,14 +294,19 @@ def _is_template(path: Path) -> bool:
     return path.suffix in _SUFFIXES and path.is_file()
 
 
-def _items(mail: Any) -> Iterator[tuple[str, object]]:
-    return ((name, getattr(mail, name)) for name in _names(mail.__class__))
-
-
 @cache
-def _names(kind: Any) -> tuple[str, ...]:
+def _fields(kind: Any) -> tuple[str, ...]:
     """Return the names of the fields of a dataclass, () of any other class."""
     return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
+
+
+def _told(mail: Any) -> dict[str, Any]:
+    """Return the values of a dataclass as templates get them, by their names."""
+    told = {name: getattr(mail, name) for name in _fields(mail.__class__)}
+    for name, value in told.items():
+        if value and value.__class__ not in _SIMPLE:
+            told[name] = _plain(value, name)
+    return told
 
 
 def _plain(value: Any, name: str) -> object:
@@ -294,10 +315,10 @@ def _plain(value: Any, name: str) -> object:
         return value.replace("\r\n", "\n") if name in _LONG else clean(value, LINE_LIMIT)
     if isinstance(value, tuple):
         return tuple([_plain(one, name) for one in value])
+    if _fields(value.__class__):
+        return _told(value)
     if isinstance(value, Mapping):
         return {inner: _plain(one, name) for inner, one in value.items()}
-    if _names(value.__class__):
-        return {inner: _plain(one, inner) for inner, one in _items(value)}
     return value
 
 

@@ -6,15 +6,16 @@ gettext: those need no asking. All else goes the library's way.
 """
 
 from collections.abc import Callable
-from types import FunctionType
+from types import BuiltinMethodType, FunctionType
 from typing import Any, Final
 
 from babel.support import NullTranslations
-from jinja2 import pass_context
+from jinja2 import nodes, pass_context
+from jinja2.compiler import CodeGenerator, Frame
 from jinja2.environment import TemplateModule
 from jinja2.runtime import Context, LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 KEPT: Final = 5_000  # translated words; all templates together say some hundred
 
@@ -23,9 +24,20 @@ _OF_LOOPS: Final = frozenset({"first", "last", "index", "index0", "length"})  # 
 _Say = Callable[..., str]
 
 
+class _Generator(CodeGenerator):
+    """Escapes what HTML says without making a `Markup` of it first, since it is joined at once."""
+
+    def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: CodeGenerator._FinalizeInfo) -> None:
+        if frame.eval_ctx.autoescape and not frame.eval_ctx.volatile and finalize.src is None:
+            self.write("environment.escaped(")
+        else:
+            super()._output_child_pre(node, frame, finalize)
+
+
 class Sandbox(ImmutableSandboxedEnvironment):
     """Keeps templates from reaching beyond the values that they are given."""
 
+    code_generator_class = _Generator
     _ours: frozenset[_Say] = frozenset()
 
     def speak(self, words: NullTranslations) -> None:
@@ -38,8 +50,11 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Return `obj.attribute` of a template."""
         kind = type(obj)
-        if kind is dict and attribute in obj and attribute not in _OF_DICTIONARIES:
-            return obj[attribute]
+        if kind is dict:
+            if attribute == "get":
+                return obj.get
+            if attribute in obj and attribute not in _OF_DICTIONARIES:
+                return obj[attribute]
         if kind is TemplateModule and not attribute.startswith("_") and attribute in obj.__dict__:
             return obj.__dict__[attribute]  # a macro or a value of an imported template
         if kind is LoopContext and attribute in _OF_LOOPS:
@@ -54,16 +69,26 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Return what `obj(*args, **kwargs)` of a template gives."""
-        first: Any = None
-        if type(obj) is Macro:
-            first = context.eval_ctx
-        elif type(obj) is FunctionType and obj in self._ours:
-            first = context
-        else:
+        kind = type(obj)
+        if kind is Macro:
+            args = (context.eval_ctx, *args)
+        elif kind is FunctionType and obj in self._ours:
+            args = (context, *args)
+        elif not (kind is BuiltinMethodType and obj.__name__ == "get" and type(obj.__self__) is dict):
             return super().call(context, obj, *args, **kwargs)
         kwargs.pop("_block_vars", None)  # what Jinja2 passes to functions that look at the context's variables
         kwargs.pop("_loop_vars", None)
-        return obj(first, *args, **kwargs)
+        return obj(*args, **kwargs)
+
+    @staticmethod
+    def escaped(value: Any) -> str:
+        """Return a value as it stands in HTML."""
+        kind = type(value)
+        if kind is Markup:
+            return value  # type: ignore[no-any-return]  # a text, as is asked
+        if kind is not str or "&" in value or "<" in value or ">" in value or '"' in value or "'" in value:
+            return str(escape(value))
+        return value  # type: ignore[no-any-return]  # as above
 
 
 def _gettext(words: NullTranslations) -> _Say:

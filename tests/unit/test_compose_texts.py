@@ -67,7 +67,7 @@ TEXTS = st.text(st.characters(codec="utf-8") | st.sampled_from("\r\n\t =.Fä\u20
 @given(TEXTS, TEXTS)
 @example("From x\r\nFrom y\rFrom z\n.\n..\n", "=20\n=\n")
 @example("ä" * 2000, "From " * 500)
-@example("\t \n \n", "")
+@example("\t \n \n", "\u0800\n\x08")
 def test_any_text_arrives_as_it_was_but_for_controls_and_line_ends(text: str, html: str) -> None:
     raw = compose(replace(DRAFT, text=text, html=html))
 

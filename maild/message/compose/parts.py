@@ -32,8 +32,8 @@ _TYPE: Final = re.compile(
     r"\s*([a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,63})\s*(?:;.*)?", re.IGNORECASE | re.DOTALL
 )
 _CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([a-z0-9_.:+-]{1,40})\"?\s*(?:;|$)", re.IGNORECASE)
-_STYLE: Final = re.compile(rb"<(/?)(?:style|script|xmp|plaintext)", re.IGNORECASE)
-_LAST: Final = frozenset((b" ", b"\t", b"."))  # octets that may need encoding at the end of a line
+_STYLE: Final = re.compile(rb"<(/?)(?i:style|script|xmp|plaintext)")  # so "<" is looked for first
+_LAST: Final = frozenset((b" ", b"\t"))  # octets that need encoding at the end of a line
 _REFER: Final = "xmlcharrefreplace"
 _CONTENT_ID: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200}")
 
@@ -78,14 +78,14 @@ def body(text: str, html: str, files: Sequence[File], seed: str) -> Part:
 def _text(text: str, subtype: str) -> Part:
     if "\r" in text:
         text = _LINE_END.sub("\n", text)
-    if not text.endswith("\n"):
-        text += "\n"
     octets = text.encode("utf-8", "replace").translate(None, _CONTROLS)  # "replace": a lone surrogate becomes "?"
     foreign = len(octets) - len(text)  # a lower bound of what quoted-printable would write as three
+    if not octets.endswith(b"\n"):
+        octets += b"\n"
     if subtype == "html" and 0 < foreign * 20 <= len(octets):
         octets = _referring(octets)
     if octets.isascii() and b"\nFrom " not in octets and not octets.startswith(b"From "):
-        if _longest_line(octets) <= LINE_LIMIT:
+        if not _has_long_line(octets):
             head = f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n"
             return Part(head, (octets.replace(b"\n", b"\r\n"),), plain=True)
         foreign = 0
@@ -164,7 +164,9 @@ def _quoted_printable(octets: bytes) -> bytes:
     lines = octets.replace(b"=", b"=3D").split(b"\n")
     encoded = b"\n" + b"\n".join(
         [
-            line if len(line) <= 76 and line.isascii() and line[-1:] not in _LAST else _quoted_line(line)
+            line
+            if len(line) <= 76 and line.isascii() and line[-1:] not in _LAST and line != b"."
+            else _quoted_line(line)
             for line in lines
         ]
     )
@@ -209,5 +211,11 @@ def _is_seven_bit(octets: bytes) -> bool:
     return octets.count(b"\n") == octets.count(b"\r\n") and max(map(len, octets.split(b"\r\n"))) <= LINE_LIMIT
 
 
-def _longest_line(octets: bytes) -> int:
-    return len(octets) if len(octets) <= LINE_LIMIT else max(map(len, octets.split(b"\n")))
+def _has_long_line(octets: bytes) -> bool:
+    """Return whether a line has more octets than a mail may have in one."""
+    start, length = 0, len(octets)
+    while length - start > LINE_LIMIT:
+        start = octets.rfind(b"\n", start, start + LINE_LIMIT + 1) + 1
+        if not start:
+            return True
+    return False
