@@ -52,7 +52,8 @@ def _usual(value: bytes) -> tuple[Address, ...]:
         return ()
     found: list[Address] = []
     for each in (value,) if b'"' in value else value.split(b","):  # within quotes a comma separates nothing
-        usual = _USUAL.fullmatch(each) if len(each) < _USUAL_BYTES else None
+        # Without the space around it, which three parts of the form could share in as many ways as there are pairs.
+        usual = _USUAL.fullmatch(each.strip()) if len(each) < _USUAL_BYTES else None
         if usual is None:
             return ()
         quoted, name, encoded, named, bare = usual.groups()

@@ -376,6 +376,12 @@ def seconds(work: Callable[[], object]) -> float:
     "piece",
     [
         "t1.c1.",
+        "=\n",
+        "=\r\n>",
+        "==\n",
+        "=\n2\n",
+        ".\n",
+        "%\n|",
         "t1",
         "t%2e",
         "t1.c1. \n> ",

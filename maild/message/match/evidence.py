@@ -48,8 +48,9 @@ _LINE_END = re.compile(r"=?\r?\n[>|\s]*")
 # which is several times as fast as looking for the token, and may be broken by line ends.
 _BREAK = r"(?:=?\r?\n[>|\s]*+)*+"
 _ROLE_MARKS = tuple(
-    (dot[0], re.compile(_BREAK.join((*map(re.escape, dot), "[A-Za-z]", "[0-9]")), re.ASCII | re.IGNORECASE))
-    for dot in (".", "%2e", "=2e")
+    (letter, re.compile(_BREAK.join((first, *others, "[A-Za-z]", "[0-9]")), re.ASCII | re.IGNORECASE))
+    # An "=" that ends a line belongs to the break; without saying so each of many would look through all behind it.
+    for letter, first, others in ((".", r"\.", ""), ("%", "%", "2e"), ("=", r"=(?!\r?\n)", "2e"))
 )
 _MAC_CHARS = 27  # key id and MAC
 _MAC_REACH = 120  # the same with the line ends and quote marks that clients put among them
