@@ -78,7 +78,7 @@ def find(lines: Sequence[str], kind: Sequence[str]) -> list[Announcement]:
     """Return what announces a quote at the author's own level, in order, not overlapping."""
     found: list[Announcement] = []
     done = 0
-    for index in _suspects(lines[:LINES_SEEN]):
+    for index in _suspects(lines[:LINES_SEEN], kind):
         line = lines[index]
         if index < done or kind[index] not in "tq" or len(line) > 2 * LINE_SEEN:
             continue
@@ -100,12 +100,19 @@ _OPENERS = DASHES + "#O \t"  # "Original Message processed by ..." has nothing e
 _CLOSERS = frozenset(_ENDS + EDGE)
 
 
-def _suspects(lines: Sequence[str]) -> list[int]:
-    """Return which lines are worth a closer look: those with a colon, or with a sign for it at one of their ends."""
+def _suspects(lines: Sequence[str], kind: Sequence[str]) -> list[int]:
+    """Return which lines are worth a closer look: those with a colon, or with a sign for it at one of their ends.
+
+    Of quoted lines, of which a long answer has hundreds, only the end says anything.
+    """
     return [
         index
-        for index, line in enumerate(lines)
-        if line and (":" in line or line[-1] in _CLOSERS or line[0] in _OPENERS or "：" in line)
+        for index, (line, each) in enumerate(zip(lines, kind, strict=False))
+        if (
+            not line[-1].isalnum()
+            if each == "q"
+            else line and (":" in line or line[-1] in _CLOSERS or line[0] in _OPENERS or "：" in line)
+        )
     ]
 
 

@@ -130,6 +130,8 @@ def _merge_doubles(bodies: list[tuple[list[Part], list[Part]]], texts: list[str]
 def _joined(texts: list[str]) -> str:
     """Return the texts below each other, each beginning a line."""
     said = [text for text in texts if text]
+    if len(said) == 1:
+        return said[0]
     return "\n".join(text if text.endswith("\n") or text is said[-1] else text + "\n" for text in said)
 
 

@@ -164,9 +164,12 @@ def decode(data: bytes, label: str = "", fallback: str = "") -> Decoded:
 
 def lines(data: bytes, label: str = "", fallback: str = "") -> Decoded:
     """Return `data` as text with LF line ends and without NUL; the rest as for `decode`."""
-    if codec(label) in _ASCII_LINE_ENDS:
-        data = _with_line_feeds(data)
-    text, defect = decode(data, label, fallback)
+    name = codec(label)
+    ordinary = name in _ASCII_LINE_ENDS or (not name and data.isascii())
+    bare = _with_line_feeds(data) if ordinary else data
+    text, defect = decode(bare, label, fallback)
+    if defect and bare is not data:  # what was detected, then, was so with its line ends
+        text, defect = decode(data, label, fallback)
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if "\x00" in text:
@@ -174,7 +177,7 @@ def lines(data: bytes, label: str = "", fallback: str = "") -> Decoded:
     return Decoded(text, defect)
 
 
-_ASCII_LINE_ENDS: Final = frozenset(("", "cp1252", "utf_8"))  # of nearly all mails
+_ASCII_LINE_ENDS: Final = frozenset(("cp1252", "utf_8"))  # of nearly all mails
 
 
 def _with_line_feeds(data: bytes) -> bytes:

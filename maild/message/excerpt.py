@@ -163,7 +163,7 @@ def _announce(one: Announcement, kind: list[str], places: dict[int, tuple[int, i
 
 def _says_below(lines: Sequence[str]) -> bool:
     """Tell whether the author says that he answers inside the old text, as Outlook's users do."""
-    words = " ".join(" ".join(lines)[:_SAID_CHARACTERS].casefold().split())
+    words = " ".join(" ".join(lines[:_SAID_CHARACTERS])[:_SAID_CHARACTERS].casefold().split())
     if _MAY_SAY.search(words) is not None and any(phrase in words for phrase in phrases.ANSWERED_BELOW):
         return True
     return any(word in words for word in (_SAID_IN_ASCII if words.isascii() else _SAID_IN_A_WORD))

@@ -294,6 +294,8 @@ def ids(value: bytes) -> tuple[str, ...]:
 
     Of too many the first and the newest are kept. Where no id stands in brackets, words with an `@` are taken for ids.
     """
+    if not value:
+        return ()
     text = value[:VALUE_BYTES].decode("utf-8", "replace")
     found = ["".join(clean(one).split()) for one in _ID.findall(text)]
     if not found and "@" in text:

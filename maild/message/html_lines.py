@@ -7,7 +7,16 @@ from typing import Final
 from maild.message.html_style import State
 
 LISTS: Final = frozenset({"ul", "ol", "dir", "menu"})
-SPACES: Final = re.compile(r"[ \t\r\n\f\u00a0\u2000-\u200a\u202f\u205f\u3000]+")
+_ODD_SPACES: Final = re.compile(r"[\t\r\n\f\u00a0\u2000-\u200a\u202f\u205f\u3000]")
+
+
+def collapsed(text: str) -> str:
+    """Return `text` with each run of white space as one space."""
+    if not text.isascii() or not text.isprintable():
+        text = _ODD_SPACES.sub(" ", text)
+    while "  " in text:
+        text = text.replace("  ", " ")
+    return text
 
 
 @dataclass
@@ -34,12 +43,12 @@ class Box:
                     self.end_line(empty=True)
                 self._put(line.replace("\u00a0", " "))
             return text
-        collapsed = SPACES.sub(" ", text)
+        written = collapsed(text)
         if self.spaced:
-            collapsed = collapsed.lstrip(" ")
-            self.kept_space = self.kept_space or (not collapsed and not self.line and "\u00a0" in text)
-        self._put(collapsed)
-        return collapsed
+            written = written.lstrip(" ")
+            self.kept_space = self.kept_space or (not written and not self.line and "\u00a0" in text)
+        self._put(written)
+        return written
 
     def _put(self, text: str) -> None:
         if not text:

@@ -13,11 +13,12 @@ One pass over the tags; the state is a stack of what is open, as much of HTML's 
 
 import html as entities
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from maild.message import html_tokens
-from maild.message.html_lines import LISTS, SPACES, Box
+from maild.message.html_lines import LISTS, Box, collapsed
 from maild.message.html_style import HIDDEN, State, styled
 from maild.message.html_tokens import Tag
 
@@ -123,7 +124,7 @@ class _Reader:
 
     # Elements
 
-    def _start(self, name: str, given: dict[str, str]) -> None:
+    def _start(self, name: str, given: Mapping[str, str]) -> None:
         box = self.box
         if name in _BLOCKS:
             if "p" in box.open:
@@ -173,7 +174,7 @@ class _Reader:
             if name in LISTS:
                 return
 
-    def _gap(self, name: str, given: dict[str, str]) -> int:
+    def _gap(self, name: str, given: Mapping[str, str]) -> int:
         """Return how many empty lines an element sets before itself."""
         if name not in _PARAGRAPHS or (name in LISTS and self.box.counters):
             return 0
@@ -193,7 +194,7 @@ class _Reader:
 
     def _image(self, tag: Tag) -> None:
         given = _given(tag)
-        alternative = SPACES.sub(" ", entities.unescape(given.get("alt", ""))).strip()
+        alternative = collapsed(entities.unescape(given.get("alt", ""))).strip()
         if alternative and given.get("width") not in ("0", "1") and not HIDDEN.search(given.get("style", "")):
             self.text(entities.escape(f"[{alternative[:_ALTERNATIVE_CHARACTERS]}]"))
 
@@ -272,7 +273,7 @@ class _Reader:
             self.box.place([line for cell in cells for line in cell])
 
 
-def _given(tag: Tag) -> dict[str, str]:
+def _given(tag: Tag) -> Mapping[str, str]:
     """Return the attributes of `tag`; most have none that matter."""
     text = tag.attributes
     return html_tokens.attributes(text) if "=" in text or "hidden" in text else {}

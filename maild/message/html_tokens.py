@@ -5,13 +5,18 @@ that never ends) is kept as text here: a customer may have written it.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
-_HEAD: Final = re.compile(r"<(?:(/?)([a-zA-Z][^\s/>]*+)([^>\"']*+)(>)?|(!--)|[!?/])")
+# A tag with its end, where each quote in it stands right behind an equals sign, as nearly all do.
+_HEAD: Final = re.compile(
+    r"<(?:(/?)([a-zA-Z][^\s/>]*+)([^>\"'=]*+(?:=(?:\"[^\"]*+\"|'[^']*+')?[^>\"'=]*+)*+>)?|(!--)|[!?/])"
+)
 _STOP: Final = re.compile(r"[>\"']")
 _COMMENT_END: Final = re.compile(r"--!?>")
 _ATTRIBUTE: Final = re.compile(r"([^\s\"'<>/=]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+)))?")
+_REMEMBERED_CHARACTERS: Final = 300
 _RAW_END: Final = {
     name: re.compile(rf"</{name}(?=[\s/>])[^>]*>", re.IGNORECASE)
     for name in ("script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes")
@@ -47,25 +52,25 @@ def read(html: str) -> Iterator[Tag | str]:
             continue
         if bracket > at:
             yield html[at:bracket]
-        name = head.group(2)
+        closes, name, rest, comment = head.groups()
         if name is None:
-            at = _after_markup(html, bracket, bool(head.group(5)))
+            at = _after_markup(html, bracket, bool(comment))
             continue
-        stop = head.end() if head.group(4) else _tag_end(html, head.end(), closed)
+        stop = head.end() if rest else _tag_end(html, head.end(), closed)
         if stop < 0:
             yield html[bracket:]
             return
         name = name.lower()
-        attributes = html[head.end(2) : stop - 1]
+        attributes = rest[:-1] if rest else html[head.end(2) : stop - 1]
         at = stop
         raw = ""
-        if name in _RAW_END and not head.group(1) and closed[name]:
+        if name in _RAW_END and not closes and closed[name]:
             finish = _RAW_END[name].search(html, stop)
             if finish:
                 raw, at = html[stop : finish.start()], finish.end()
             else:
                 closed[name] = False  # browsers would hide all the rest; here it is read as HTML
-        yield Tag(name, bool(head.group(1)), attributes, raw)
+        yield Tag(name, bool(closes), attributes, raw)
 
 
 def _after_markup(html: str, at: int, comment: bool) -> int:
@@ -98,8 +103,18 @@ def _tag_end(html: str, at: int, closed: dict[str, bool]) -> int:
                 at = other + 1
 
 
-def attributes(text: str) -> dict[str, str]:
+def attributes(text: str) -> Mapping[str, str]:
     """Return the attributes of a tag, names in lower case; the first of two counts, as in browsers."""
+    return _remembered(text) if len(text) <= _REMEMBERED_CHARACTERS else _attributes(text)
+
+
+@lru_cache(maxsize=1_024)
+def _remembered(text: str) -> Mapping[str, str]:
+    """Return the same for a short text: within a mail, and among those of one program, most repeat themselves."""
+    return _attributes(text)
+
+
+def _attributes(text: str) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for name, double, single, bare in _ATTRIBUTE.findall(text):
         found.setdefault(name.lower(), double or single or bare)

@@ -21,7 +21,8 @@ _LEAST_SHARE: Final = 0.08  # of the words
 _WORDS: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _FOUR_LETTERS: Final = re.compile(r"[a-z](?:[^a-z]*+[a-z]){3}")
 _ASCII_SPACES: Final = {code: " " for code in range(128) if not chr(code).isalpha() and chr(code) != "'"}
-_NOT_PROSE: Final = re.compile(r"https?://\S+|[^\s@]++@\S+|<[^>]{1,200}>")
+# Addresses are looked for where a word begins, or behind what was taken out.
+_NOT_PROSE: Final = re.compile(r"https?://\S+|(?:(?<![^\s@])|(?<=>))[^\s@]++@\S+|<[^>]{1,200}>")
 
 _SCRIPTS: Final = (
     ("ja", re.compile(r"[\u3040-\u30ff]")),
@@ -42,7 +43,9 @@ _OWNERS: Final[dict[str, tuple[str, ...]]] = {}
 for _language, _words in SMALL_WORDS.items():
     for _word in set(_words.split()):
         _OWNERS[_word] = (*_OWNERS.get(_word, ()), _language)
+_KNOWN: Final = frozenset(_OWNERS)
 _LETTER_OWNERS: Final = {letter: language for language, letters in LETTERS.items() for letter in letters}
+_KNOWN_LETTERS: Final = frozenset(_LETTER_OWNERS)
 
 
 def detect(message: Message, text: str, among: Collection[str]) -> str | None:
@@ -108,22 +111,22 @@ def _ascii_words(prose: str) -> set[str]:
 
 def _by_words(words: set[str]) -> str | None:
     """Return the clear winner among the languages of `words`, each given once: what a program prints repeats itself."""
+    strange = [word for word in words if not word.isascii()]
+    hits = [*_KNOWN.intersection(words)]
+    hits += _KNOWN.intersection(word.replace("’", "'") for word in strange if "’" in word)
     scores: dict[str, float] = {}
-    hits = 0
-    for word in words:
-        owners = _OWNERS.get(word.replace("’", "'"), ())
-        hits += bool(owners)
+    for word in hits:
+        owners = _OWNERS[word]
         for language in owners:
             scores[language] = scores.get(language, 0.0) + 1 / len(owners) ** 0.5
-        for letter in () if word.isascii() else set(word):
-            if letter in _LETTER_OWNERS:
-                language = _LETTER_OWNERS[letter]
-                scores[language] = scores.get(language, 0.0) + 0.5
-    if not scores or not words:
+    for letter in [letter for word in strange for letter in _KNOWN_LETTERS.intersection(word)]:
+        language = _LETTER_OWNERS[letter]
+        scores[language] = scores.get(language, 0.0) + 0.5
+    if not scores:
         return None
     ranked = sorted(scores.items(), key=lambda one: -one[1])
     best, score = ranked[0]
     second = ranked[1][1] if len(ranked) > 1 else 0.0
-    if score < _LEAST_SCORE or score < _MARGIN * second or hits / len(words) < _LEAST_SHARE:
+    if score < _LEAST_SCORE or score < _MARGIN * second or len(hits) / len(words) < _LEAST_SHARE:
         return None
     return best

@@ -51,7 +51,7 @@ class Part:
         raw = self.head.raw("content-disposition")
         return parameters.read(raw, self.head.fallback) if raw else ("", {})
 
-    @property
+    @once
     def disposition(self) -> str:
         """Return "inline", "attachment", another word, or "" (RFC 2183)."""
         return self._disposition[0].split(" ")[0]

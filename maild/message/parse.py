@@ -89,8 +89,8 @@ class Message:
 
     def _addresses(self, name: str) -> tuple[Address, ...]:
         values = self.head.raws(name)
-        if len(values) == 1:
-            return address_list.read(values[0], self.head.fallback)
+        if len(values) <= 1:
+            return address_list.read(values[0], self.head.fallback) if values else ()
         found = [one for value in values[: headers.REFERENCES] for one in address_list.read(value, self.head.fallback)]
         return tuple(found[: address_list.ADDRESSES])
 

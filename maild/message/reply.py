@@ -101,8 +101,8 @@ def _without_signature(message: Message) -> Reply:
     lines = message.text.rsplit("\n", _TAIL_LINES)
     kind = ["t", *quotes.kinds(lines[1:])]
     at = signatures.start(lines, kind, len(lines))
-    if not "\n".join(lines[:at]).strip():
-        at = len(lines)
+    if at == len(lines) or not "".join(lines[:at]).strip():
+        return Reply(message.text.strip("\n"), "", message)
     return Reply("\n".join(lines[:at]).strip("\n"), "\n".join(lines[at:]).strip("\n"), message)
 
 
@@ -112,7 +112,10 @@ def _joined(lines: Sequence[str], kept: Sequence[bool], wanted: bool) -> str:
 
 def _from_html(message: Message, ours: Ours | None, *, signed: bool) -> Reply | None:
     """Return the new text by the structure of the HTML, None if that was not looked at."""
-    found, kept, tree = _outlined(message, ours, wanted=bool(ours) or _may_quote(message.html), signed=signed)
+    source = message.html
+    if not source:
+        return None
+    found, kept, tree = _outlined(message, ours, wanted=bool(ours) or _may_quote(source), signed=signed)
     if tree is None:
         return None
     if all(kept):

@@ -238,6 +238,15 @@ def test_a_token_in_the_body_survives_quoting(written: str) -> None:
     assert found.reasons == ("signed token in the body: ticket 1042",)
 
 
+@pytest.mark.parametrize("line_end", ["\r\n", "\r\n> ", "\r\n> > | ", "=\r\n", "=\r\n> ", "\r\n\r\n"])
+def test_a_token_in_the_body_is_found_wherever_it_was_wrapped(line_end: str) -> None:
+    for written in (signed(), signed().upper(), signed().replace(".", "%2E"), signed().replace(".", "=2e")):
+        for at in (at for at in range(1, len(written)) if written[at - 1] != "="):  # at a line's end that is no dot
+            found = verdict(clues(f"I quote: support+{written[:at]}{line_end}{written[at:]}@acme.example"))
+
+            assert (found.ticket_id, found.proof) == (1042, "signed"), (written, at)
+
+
 def test_a_token_in_a_link_of_the_html_is_found() -> None:
     found = clues(
         f'<p>Thanks</p><a href="mailto:{reply_to().replace("+", "%2B")}?subject=Re">reply</a>',

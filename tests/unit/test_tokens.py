@@ -17,10 +17,13 @@ from maild.message.tokens import (
     any_signed_part,
     bounce_address,
     fits,
+    may_be_signed,
     message_id,
     read,
     read_bounce_address,
     read_message_id,
+    read_release_address,
+    release_address,
     reply_address,
     sign,
     signed_part,
@@ -40,6 +43,37 @@ tokens = st.builds(Token, ids, st.sampled_from(Role), ids)
 def test_what_was_signed_is_read_back(token: Token) -> None:
     assert read(KEYS, sign(KEYS, token)) == token
     assert read(KEYS, sign(KEYS, token).upper()) == token
+
+
+@given(
+    st.sampled_from(
+        (
+            reply_address("support@acme.example", sign(KEYS, TOKEN), "plus"),
+            reply_address("any@desk.acme.example", sign(OTHER, TOKEN), "catch-all"),
+            bounce_address(KEYS, 93, "support@acme.example", "plus"),
+            release_address(KEYS, 17, 5, "support@acme.example", "plus"),
+            release_address(KEYS, 17, 5, "any@desk.acme.example", "catch-all", reject=True),
+        )
+    ),
+    st.data(),
+)
+def test_whatever_is_read_of_an_address_could_be_told_beforehand(address: str, data: st.DataObject) -> None:
+    for _ in range(data.draw(st.integers(0, 3))):
+        start = data.draw(st.integers(0, len(address)))
+        end = data.draw(st.integers(start, min(start + 3, len(address))))
+        piece = data.draw(
+            st.sampled_from(("", "+", "%2B", "=2b", "=40", "<", '"', " ", "mailto:", "prvs=1a=", "7", "T"))
+        )
+        address = address[:start] + piece + address[end:]
+    readings = (
+        any(read(KEYS, part) is not None for part in (signed_part(address, OURS), any_signed_part(address)) if part),
+        read_bounce_address(KEYS, address, OURS) is not None,
+        read_release_address(KEYS, address, OURS) is not None,
+        read_release_address(KEYS, address, OURS, reject=True) is not None,
+    )
+
+    assert may_be_signed(address) or not any(readings)
+    assert may_be_signed(address.upper()) or not any(readings)
 
 
 @given(
