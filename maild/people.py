@@ -4,14 +4,15 @@ A person may write from several addresses; an address belongs to one person. Age
 and have rows here only so that proofs can be made for them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, select, text, update
 
 from maild.message.address import Address, normalise, spelled, valid
+from maild.store import driver
 from maild.store.models import AddressRow, PersonRow
 from maild.store.upsert import upsert
 
@@ -53,21 +54,25 @@ _TRUST_AGAIN = (
     .where(AddressRow.normal.in_(bindparam("normals", expanding=True)), AddressRow.suppressed_until.is_not(None))
     .values(suppressed_until=None, suppressed_reason=None)
 )
-_ADD_PEOPLE = insert(PersonRow).returning(PersonRow.id, sort_by_parameter_order=True)
+_LAST_PERSON: Final = text("SELECT max(id) FROM person")
+_NEXT_PEOPLE: Final = text("SELECT nextval(pg_get_serial_sequence('person', 'id')) FROM generate_series(1, :count)")
+_ADD_PEOPLE: Final = driver.insert(PersonRow, "id", "name", "created_at")
 
 
 def known(connection: Connection, addresses: Iterable[str]) -> dict[str, Person]:
     """Return who is known among `addresses`, by normalised address."""
-    normals = {normalise(each) for each in addresses}
-    if not normals:
+    stored = {normal: _stored(normal) for normal in {normalise(each) for each in addresses}}
+    if not stored:
         return {}
-    rows = connection.execute(_BY_ADDRESS, {"normals": list({_stored(each) for each in normals})})
+    rows = connection.execute(_BY_ADDRESS, {"normals": list(set(stored.values()))})
     people = {row.normal: Person(*row) for row in rows}
-    return {each: people[_stored(each)] for each in normals if _stored(each) in people}
+    return {normal: people[as_stored] for normal, as_stored in stored.items() if as_stored in people}
 
 
 def _stored(text: str) -> str:
     """Return an address or a name as the tables hold it; what is longer is nobody's, and must be filed all the same."""
+    if text.isascii() and len(text) <= MOST_CHARACTERS and "\x00" not in text:
+        return text
     return text[:MOST_CHARACTERS].replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
@@ -87,32 +92,43 @@ def enrol(connection: Connection, mailboxes: Iterable[Address], now: datetime) -
         if normal not in wanted or (mailbox.name and not wanted[normal].name):
             wanted[normal] = mailbox
     found = known(connection, wanted)
-    missing = {normal: mailbox for normal, mailbox in wanted.items() if normal not in found}
-    if missing:
-        _add(connection, missing, now)
-        found |= known(connection, missing)
     _learn_names(connection, wanted, found)
     _respell(connection, wanted, found)
+    missing = {normal: mailbox for normal, mailbox in wanted.items() if normal not in found}
+    if missing:
+        found |= _add(connection, missing, now)
     return found
 
 
-def _add(connection: Connection, missing: dict[str, Address], now: datetime) -> None:
-    people = [{"name": _stored(mailbox.name), "created_at": now} for _, mailbox in sorted(missing.items())]
-    ids = connection.scalars(_ADD_PEOPLE, people).all()
-    rows = [
-        {"person_id": id_, "normal": _stored(normal), "address": _stored(spelled(mailbox.address))}
-        for id_, (normal, mailbox) in zip(ids, sorted(missing.items()), strict=True)  # two nodes add in one order
-    ]
-    added = connection.scalars(
-        upsert(connection, AddressRow).on_conflict_do_nothing().returning(AddressRow.person_id), rows
-    ).all()
-    if len(added) < len(ids):  # another node met the same person at the same moment
-        connection.execute(delete(PersonRow).where(PersonRow.id.in_(set(ids) - set(added))))
+def _add(connection: Connection, missing: dict[str, Address], now: datetime) -> dict[str, Person]:
+    """Write down who is met for the first time: a statement a table, however many they are."""
+    fresh = {_stored(normal): mailbox for normal, mailbox in sorted(missing.items())}  # two nodes add in one order
+    numbers = dict(zip(fresh, _numbers(connection, len(fresh)), strict=True))
+    names = {each: _stored(mailbox.name) for each, mailbox in fresh.items()}
+    written = {each: _stored(spelled(mailbox.address)) for each, mailbox in fresh.items()}
+    _ADD_PEOPLE.execute(connection, [{"id": numbers[each], "name": names[each], "created_at": now} for each in fresh])
+    rows = [{"person_id": numbers[each], "normal": each, "address": written[each]} for each in fresh]
+    added = upsert(connection, AddressRow).on_conflict_do_nothing().returning(AddressRow.normal, AddressRow.id)
+    ids = {row.normal: row.id for row in connection.execute(added, rows)}
+    if len(ids) < len(fresh):  # another node met the same person at the same moment
+        others = [numbers[each] for each in fresh if each not in ids]
+        connection.execute(delete(PersonRow).where(PersonRow.id.in_(others)))
+        return known(connection, missing)
+    found = {each: Person(numbers[each], ids[each], written[each], each, names[each]) for each in fresh}
+    return {normal: found[_stored(normal)] for normal in missing}
+
+
+def _numbers(connection: Connection, count: int) -> Sequence[int]:
+    """Return ids for as many people, which nobody else gives."""
+    if connection.dialect.name != "sqlite":
+        return connection.scalars(_NEXT_PEOPLE, {"count": count}).all()
+    last = connection.scalar(_LAST_PERSON) or 0  # nobody else writes
+    return range(last + 1, last + 1 + count)
 
 
 def _learn_names(connection: Connection, wanted: dict[str, Address], found: dict[str, Person]) -> None:
-    for normal, mailbox in wanted.items():
-        person = found[normal]
+    for normal, person in found.items():
+        mailbox = wanted[normal]
         if mailbox.name and not person.name:
             name = _stored(mailbox.name)
             connection.execute(update(PersonRow).where(PersonRow.id == person.id).values(name=name))
