@@ -108,14 +108,15 @@ class Desk:
         self._return_answers(connection, withheld, now)
         purge(connection, [card.thread.ticket_id for card in batch.cards() if card.purge])
         outcomes = [Outcome(card.thread.ticket_id, refused, card.state.status) for card, refused in ended]
+        said = log.bind()  # once: each line would do it anew
         for happening, outcome in zip(happenings, outcomes, strict=True):
             event = type(happening.event).__name__
             if outcome.refused:
-                log.info(
+                said.info(
                     "refused", ticket=outcome.ticket_id, event_name=event, actor=happening.actor, why=outcome.refused
                 )
             else:
-                log.info("changed", ticket=outcome.ticket_id, by=event, actor=happening.actor, status=outcome.status)
+                said.info("changed", ticket=outcome.ticket_id, by=event, actor=happening.actor, status=outcome.status)
         return outcomes
 
     def _return_answers(self, connection: Connection, withheld: Sequence[Withheld], now: datetime) -> None:
