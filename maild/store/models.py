@@ -48,17 +48,20 @@ __all__ = ["Base", "DeliveryState", "Direction", "MailState", "UtcDateTime"]  # 
 _NEVER_REUSED: dict[str, Any] = {"sqlite_autoincrement": True}
 
 
+def _where(condition: str) -> dict[str, Any]:
+    """Return what makes an index partial: rows of which the condition does not hold cost it nothing."""
+    condition_text = sql_text(condition)
+    return {"sqlite_where": condition_text, "postgresql_where": condition_text}
+
+
 def _due_index(table: str) -> Index:
-    # Partial: what is not due costs nothing, so a look at an empty queue takes the same time at a million rows.
-    due = sql_text("due_at IS NOT NULL")
-    return Index(f"ix_{table}_due", "due_at", "id", sqlite_where=due, postgresql_where=due)
+    # A look at an empty queue takes the same time at a million rows.
+    return Index(f"ix_{table}_due", "due_at", "id", **_where("due_at IS NOT NULL"))
 
 
 def _filed_index(column: str, *more: str) -> Index:
-    # Partial: a mail that was just stored has none of these yet, so its commit writes a page less for each.
-    known = sql_text(f"{column} IS NOT NULL")
-    name = "_".join(("ix_mail", column, *more))
-    return Index(name, column, *more, sqlite_where=known, postgresql_where=known)
+    # A mail that was just stored has none of these yet, so its commit writes a page less for each.
+    return Index("_".join(("ix_mail", column, *more)), column, *more, **_where(f"{column} IS NOT NULL"))
 
 
 class MailRow(Due, Base):
@@ -148,9 +151,6 @@ class AddressRow(Base):
     __table_args__ = (_NEVER_REUSED,)
 
 
-_TAGGED = sql_text("tags <> ''")
-
-
 class TicketRow(Due, Base):
     """A request of a customer; `rules.tickets.Ticket` is what the rules see of it. Only `desk` writes here."""
 
@@ -161,7 +161,7 @@ class TicketRow(Due, Base):
     requester_id: Mapped[int] = mapped_column(ForeignKey("address.id"), index=True)  # the address he writes from
     language: Mapped[str | None] = mapped_column(String(16))
     created_at: Mapped[datetime]
-    follows_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id", ondelete="SET NULL"), index=True)
+    follows_id: Mapped[int | None] = mapped_column(ForeignKey("ticket.id", ondelete="SET NULL"))
 
     status: Mapped[Status]
     since: Mapped[datetime]
@@ -171,7 +171,7 @@ class TicketRow(Due, Base):
     told_at: Mapped[datetime | None]
     return_to: Mapped[Status | None]
     wake_at: Mapped[datetime | None]
-    merged_into: Mapped[int | None] = mapped_column(ForeignKey("ticket.id", ondelete="CASCADE"), index=True)
+    merged_into: Mapped[int | None] = mapped_column(ForeignKey("ticket.id", ondelete="CASCADE"))
     undelivered: Mapped[bool] = mapped_column(default=False)
     silenced_until: Mapped[datetime | None]
     priority: Mapped[str] = mapped_column(String(16), default="normal")
@@ -193,13 +193,12 @@ class TicketRow(Due, Base):
         _due_index("ticket"),
         Index("ix_ticket_status", "status", "department"),
         Index("ix_ticket_created_at", "created_at"),
-        # Partial: few tickets have tags, and only those are looked through for one.
-        Index("ix_ticket_tags", "tags", sqlite_where=_TAGGED, postgresql_where=_TAGGED),
+        # Few tickets have one of these.
+        Index("ix_ticket_tags", "tags", **_where("tags <> ''")),
+        Index("ix_ticket_follows", "follows_id", **_where("follows_id IS NOT NULL")),
+        Index("ix_ticket_merged", "merged_into", **_where("merged_into IS NOT NULL")),
         _NEVER_REUSED,
     )
-
-
-_OF_STATUS = sql_text("field = 'status'")
 
 
 class HistoryRow(Base):
@@ -219,8 +218,8 @@ class HistoryRow(Base):
 
     __table_args__ = (
         Index("ix_history_actor_at", "actor", "at"),
-        # Partial: a report asks how many tickets had a status then, of no other field.
-        Index("ix_history_status", "at", sqlite_where=_OF_STATUS, postgresql_where=_OF_STATUS),
+        # A report asks how many tickets had a status then, of no other field.
+        Index("ix_history_status", "at", **_where("field = 'status'")),
     )
 
 

@@ -122,7 +122,23 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("target_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("rate_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("rating", sa.Integer(), nullable=True))
+        batch_op.drop_index(batch_op.f("ix_ticket_follows_id"))
+        batch_op.drop_index(batch_op.f("ix_ticket_merged_into"))
         batch_op.create_index("ix_ticket_created_at", ["created_at"], unique=False)
+        batch_op.create_index(
+            "ix_ticket_follows",
+            ["follows_id"],
+            unique=False,
+            sqlite_where=sa.text("follows_id IS NOT NULL"),
+            postgresql_where=sa.text("follows_id IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_ticket_merged",
+            ["merged_into"],
+            unique=False,
+            sqlite_where=sa.text("merged_into IS NOT NULL"),
+            postgresql_where=sa.text("merged_into IS NOT NULL"),
+        )
         batch_op.create_index(
             "ix_ticket_tags",
             ["tags"],
