@@ -28,7 +28,6 @@ from sqlalchemy import (
     column,
     delete,
     func,
-    insert,
     or_,
     select,
     text,
@@ -40,6 +39,7 @@ from sqlalchemy.orm import aliased
 
 from maild.message.search import MOST_CHARS, Indexed, Query, Term, snippet
 from maild.rules.tickets import Status
+from maild.store import driver
 from maild.store.models import MailRow, TicketRow, UnindexedRow
 
 log = structlog.get_logger("maild.store")
@@ -130,7 +130,7 @@ def note(connection: Connection, ids: Iterable[int], now: datetime) -> None:
     """Have mails found by what they say, soon; minus the id of a ticket means its subject."""
     rows = [{"said_id": each, "since": now} for each in ids]
     if rows and has_index(connection):
-        connection.execute(_NOTE, rows)
+        _NOTE.execute(connection, rows)
 
 
 def noted(connection: Connection, back: int = 0) -> tuple[datetime, datetime | None] | None:
@@ -169,7 +169,7 @@ def catch_up(connection: Connection) -> int:
     return len(done)
 
 
-_NOTE: Final = insert(UnindexedRow)
+_NOTE: Final = driver.insert(UnindexedRow, "said_id", "since")
 _SINCE: Final = select(UnindexedRow.since)
 _WAITING: Final = (
     select(UnindexedRow.id, UnindexedRow.said_id)
