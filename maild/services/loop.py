@@ -48,7 +48,7 @@ class Loop(threading.Thread):
     """A thread that calls `step` until it is stopped.
 
     A step returns the seconds that it may sleep when it found nothing to do (the bell ends that early), or 0 to be
-    called again, after `rest_s`: what comes meanwhile is then done at one go. A step that raises is logged and tried
+    called again, after `rest_s()`: what comes meanwhile is then done at one go. A step that raises is logged and tried
     again after a pause that doubles up to LONGEST_PAUSE_S, so a database that is away is asked seldom and a service
     never dies.
     """
@@ -60,7 +60,7 @@ class Loop(threading.Thread):
         bell: Bell | None = None,
         *,
         pause_s: float = 1.0,
-        rest_s: float = 0.0,
+        rest_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         super().__init__(name=name, daemon=True)
         self._step = step
@@ -94,8 +94,8 @@ class Loop(threading.Thread):
             pause_s = self._pause_s
             if idle_s > 0 and not self._halt.is_set():
                 self.bell.wait(idle_s)
-            elif self._rest_s:
-                self._halt.wait(self._rest_s)
+            elif rest_s := self._rest_s():
+                self._halt.wait(rest_s)
 
     def stop(self) -> None:
         """Ask the loop to end after its present step; `join` waits for it."""

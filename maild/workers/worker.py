@@ -45,12 +45,12 @@ class Worker:
         self._stored, self._ticked, self._spoken = Bell(), Bell(), Bell()
         works.filer.overseer = self
         if name != FIRST:
-            self._loops = [Loop(name, self._file, self._stored, rest_s=GATHERING_S)]
+            self._loops = [Loop(name, self._file, self._stored, rest_s=self._gathering_s)]
             return
         works.scheduler.every(mornings.EVERY_S, "mornings", works.mornings.step)
         self._loops = [
-            Loop("filer", self._file, self._stored, rest_s=GATHERING_S),
-            Loop("indexer", works.indexer.step, self._spoken, rest_s=GATHERING_S),
+            Loop("filer", self._file, self._stored, rest_s=self._gathering_s),
+            Loop("indexer", works.indexer.step, self._spoken, rest_s=lambda: GATHERING_S),
             Loop("scheduler", self._tick, self._ticked),
             Loop("keeper", works.keeper.step),
         ]
@@ -70,12 +70,22 @@ class Worker:
             self._channel.say(**message)
 
     def _file(self) -> float:
+        crowded = self._works.filer.crowded
         idle_s = self._works.filer.step()
-        if not idle_s:
-            self._ticked.ring()
-            self._spoken.ring()
+        if crowded or not idle_s:
+            self._follow()
         self._tell(did="idle" if idle_s else "filed")
         return idle_s
+
+    def _gathering_s(self) -> float:
+        """Return how long more mails are waited for before the next group; there is no need where it is full."""
+        return 0.0 if self._works.filer.crowded else GATHERING_S
+
+    def _follow(self) -> None:
+        """Let those look who go on from what is filed; while more waits than a group they look by themselves."""
+        if not self._works.filer.crowded:
+            self._ticked.ring()
+            self._spoken.ring()
 
     def _tick(self) -> float:
         idle_s = self._works.scheduler.step()
@@ -108,8 +118,7 @@ class Worker:
         if "mail" in message:
             self._stored.ring()
         if "filed" in message:
-            self._ticked.ring()
-            self._spoken.ring()
+            self._follow()
         if "how" in message:
             self._now.agree(clock.belief_of(message["how"]).at)
             self._channel.say(state=self._state(), facts=self._news(), belief=clock.written(self._now.belief()))

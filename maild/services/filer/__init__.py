@@ -95,6 +95,7 @@ class Filer:
         languages: Iterable[str] = ("en",),
     ) -> None:
         self.overseer: Overseer | None = None
+        self.crowded = False  # the last group was as large as may be: more waits
         self._database = database
         self._now = now
         self._senders = senders
@@ -109,6 +110,7 @@ class Filer:
         if self.overseer is not None:
             self.overseer.claims(now + LEASE)
         claim = queues.claim(self._database, MailRow, now, LEASE, GROUP)
+        self.crowded = len(claim.ids) == GROUP
         if not claim:
             return self._idle_s()
         for part in self._portions(claim):
@@ -227,8 +229,9 @@ class Filer:
                 queues.hold(connection, claim.only([filing.mail.id for filing in filings]))
                 guard_again(connection, filings)
                 self._writer.write(connection, filings, now, foresight)
+        said = log.bind()  # once: each line would do it anew
         for filing in filings:
-            log.info(
+            said.info(
                 filing.route.action.value,
                 mail=filing.mail.id,
                 ticket=filing.ticket if isinstance(filing.ticket, int) else "-",

@@ -74,7 +74,7 @@ class Writer:
             filing.language = language.detect(filing.reading.message, filing.reply.text, self._languages)
         if len(opening) < PREPARED_FROM:
             return None
-        with database.write() as connection:
+        with database.write(synced=False) as connection:  # the group's own commit comes after it
             self._begin(connection, filings, now)
             numbers = tickets.reserve(connection, len(opening))
         happenings = []
