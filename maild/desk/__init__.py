@@ -59,19 +59,22 @@ class Desk:
         return self._settings.policy_of(found, requester)
 
     def prepare(self, connection: Connection, happenings: Sequence[Happening], now: datetime) -> Foresight:
-        """Return what can be known of `happenings`, by each of which a ticket is opened; nothing is written.
+        """Return what can be known of `happenings` before they happen; nothing is written.
 
-        Each has a number that was reserved for it, and everybody in it is written down.
+        Each ticket that they open has a number that was reserved for it, and everybody in them is written down.
         """
         foresight = Foresight()
-        batch = Batch(connection, self.policy, (), Rota(self._settings, connection, lock=False))
+        tickets = [each.ticket for each in happenings if isinstance(each.ticket, int)]
+        rota = Rota(self._settings, connection, lock=False)
+        batch = Batch(connection, self.policy, tickets, rota, lock=False)
         for happening in happenings:
             begin = len(batch.posts)
             card, faults = batch.happen(happening)
             if not faults and is_certain(happening) and not self._gives_by_turn(card.state.department):
                 foresight.decided[id(happening)] = Decided(happening, card, tuple(batch.posts[begin:]))
         for card in batch.cards():
-            number(card)
+            if card.opening is not None:
+                number(card)
         for each in foresight.decided.values():
             make_ready(connection, each.card)
         foresight.letters = self._outbox.prepare(connection, batch.posts, now)

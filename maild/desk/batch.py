@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from operator import attrgetter
 from typing import Final
 
@@ -76,13 +77,19 @@ class Batch:
         ticket_ids: Sequence[int],
         rota: Rota,
         decided: Mapping[int, Decided] = _NOTHING,
+        *,
+        lock: bool = True,
     ) -> None:
-        """Read the tickets of `ticket_ids`; `policy` is that of a department for a requester, `rota` gives tickets."""
+        """Read the tickets of `ticket_ids`; `policy` is that of a department for a requester, `rota` gives tickets.
+
+        Without `lock` it is only seen what is likely to become of them.
+        """
         self._decided = decided
         self._connection = connection
         self._rota = rota
         self._policy = policy
-        self._by_id = load(connection, ticket_ids)
+        self._load = partial(load, connection, lock=lock)
+        self._by_id = self._load(ticket_ids)
         self._opened: dict[int, Card] = {}  # by identity of the Opening
         self._followers: dict[int, Card] = {}  # by id of the closed ticket
         self.posts: list[Post] = []
@@ -164,7 +171,7 @@ class Batch:
         if not isinstance(event, Merge):
             return None
         if event.into not in self._by_id:
-            self._by_id |= load(self._connection, [event.into])
+            self._by_id |= self._load([event.into])
         target = self._by_id.get(event.into)
         if target is None:
             raise Refused(No.NO_SUCH_TICKET, number=event.into)
@@ -180,7 +187,7 @@ class Batch:
         Raises:
             Refused: there is none of that number, or it is the ticket itself.
         """
-        self._by_id |= load(self._connection, [each for each in event.tickets if each not in self._by_id])
+        self._by_id |= self._load([each for each in event.tickets if each not in self._by_id])
         if missing := event.tickets - self._by_id.keys():
             raise Refused(No.NO_SUCH_TICKET, number=min(missing))
         if card.thread.ticket_id in event.tickets:
@@ -303,7 +310,7 @@ class Batch:
             target = card.state.merged_into
             seen.add(target)
             if target not in self._by_id:
-                self._by_id |= load(self._connection, [target])
+                self._by_id |= self._load([target])
             card = self._by_id[target]
         return card
 
@@ -317,7 +324,7 @@ class Batch:
         if found is None:
             return None
         if found not in self._by_id:
-            self._by_id |= load(self._connection, [found])
+            self._by_id |= self._load([found])
         return self._by_id[found]
 
 

@@ -40,7 +40,7 @@ _NEWS: Final = frozenset(RECORDED)
 _NEWS_OF_OPENED: Final = _NEWS.difference(_OF_OPENING)
 
 # Built once: building a statement anew costs more than executing it.
-_LOCK: Final = (
+_READ: Final = (
     select(
         TicketRow.id,
         TicketRow.requester_id,
@@ -50,8 +50,8 @@ _LOCK: Final = (
     )
     .where(TicketRow.id.in_(bindparam("ids", expanding=True)))
     .order_by(TicketRow.id)
-    .with_for_update()
 )
+_LOCK: Final = _READ.with_for_update()
 _JOINED: Final = select(ParticipantRow.ticket_id, ParticipantRow.address_id, ParticipantRow.left_at).where(
     ParticipantRow.ticket_id.in_(bindparam("ids", expanding=True))
 )
@@ -100,12 +100,12 @@ class Card:
     threads: list[Thread] = field(default_factory=list)  # as it was before, to which mails may have been asked for
 
 
-def load(connection: Connection, ticket_ids: Sequence[int]) -> dict[int, Card]:
+def load(connection: Connection, ticket_ids: Sequence[int], *, lock: bool = True) -> dict[int, Card]:
     """Read tickets and lock them, in the order of their ids, so that two nodes never wait for each other."""
     ids = sorted(set(ticket_ids))
     if not ids:
         return {}
-    rows = connection.execute(_LOCK, {"ids": ids}).all()
+    rows = connection.execute(_LOCK if lock else _READ, {"ids": ids}).all()
     joined = connection.execute(_JOINED, {"ids": ids}).all()
     everybody = people.by_id(connection, {row.requester_id for row in rows} | {row.address_id for row in joined})
     joined_to: defaultdict[int, list[Any]] = defaultdict(list)

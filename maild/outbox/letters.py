@@ -11,7 +11,7 @@ from maild.message.parse import Message
 from maild.message.reply import Reply
 from maild.people import Person
 from maild.rules.tickets import Tell, Ticket
-from maild.store.conversations import UNPROVEN_ACKNOWLEDGEMENT, Newer
+from maild.store.conversations import UNPROVEN_ACKNOWLEDGEMENT, Newer, Said
 from maild.store.driver import Ready
 from maild.store.threads import Whole
 from maild.templates.pieces import Change, Deed
@@ -146,6 +146,7 @@ class Letter:
     to: tuple[Person, ...] = ()
     cc: tuple[Person, ...] = ()
     agent: Agent | None = None  # who gets it, if it is for an agent
+    said: tuple[Said, ...] = ()  # on its ticket before, newest first
     message_id: str = ""
     speaker: str = ""  # who says it: an agent, or the department
     references: tuple[str, ...] = ()  # oldest first

@@ -13,7 +13,7 @@ MOST_BYTES: Final = 16 << 20  # of letters that are made beforehand
 
 
 class Letters:
-    """Letters that are made and not written, of tickets on which nothing had been said."""
+    """Letters that are made and not written."""
 
     def __init__(self, at: datetime | None = None) -> None:
         self._at = at
@@ -38,4 +38,4 @@ def _key(letter: Letter) -> tuple[int, str, str]:
 
 def _given(letter: Letter) -> tuple[object, ...]:
     """Return what a letter is made of."""
-    return letter.post, letter.department, letter.language, letter.to, letter.cc, letter.agent
+    return letter.post, letter.department, letter.language, letter.to, letter.cc, letter.agent, letter.said

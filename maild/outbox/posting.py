@@ -81,17 +81,19 @@ class Outbox:
     def prepare(self, connection: Connection, posts: Sequence[Post], now: datetime) -> Letters:
         """Return the mails of `posts` as they will be if nothing comes between; nothing is written.
 
-        All are about tickets that are about to be opened, and have the numbers that are reserved for them.
+        Those about tickets that are about to be opened have the numbers that are reserved for them.
         """
         made = Letters(now)
-        letters = self._addressed(connection, posts, now)
+        letters = self._addressed(connection, [each for each in posts if each.thread.ticket_id], now)
         known = people.known(connection, (each.address for each in _agents(letters)))
         if any(normalise(each.address) not in known for each in _agents(letters)):
             return made  # an agent is written to for the first time
         self._enrol_agents(letters, known)
         sharing = Sharing(self._templates)
-        for letter in self._permitted(connection, letters, now)[0] if letters else ():
-            self._make(letter, (), now, sharing)
+        kept = self._permitted(connection, letters, now)[0] if letters else []
+        self._remind(connection, kept)
+        for letter in kept:
+            self._make(letter, now, sharing)
             letter.ready = rows.ready(connection.dialect, letter, now)
             if not made.keep(letter):
                 break
@@ -210,16 +212,15 @@ class Outbox:
     def _write(self, connection: Connection, letters: Sequence[Letter], now: datetime, ready: Letters) -> None:
         if not letters:
             return
-        said = conversations.latest(connection, {letter.post.thread.ticket_id for letter in letters})
+        self._remind(connection, letters)
         sharing = Sharing(self._templates)
         made: list[Letter] = []
         waiting_bytes = 0
         for letter in letters:
-            before = said.get(letter.post.thread.ticket_id, ())
-            one = None if before else ready.take(letter, now)
+            one = ready.take(letter, now)
             if one is None:
                 one = letter
-                self._make(one, before, now, sharing)
+                self._make(one, now, sharing)
             made.append(one)
             waiting_bytes += len(one.raw)
             if waiting_bytes >= WAITING_BYTES:  # a file for twenty agents is not in memory twenty times
@@ -228,7 +229,13 @@ class Outbox:
         if made:
             rows.write(connection, made, now)
 
-    def _make(self, letter: Letter, said: Sequence[conversations.Said], now: datetime, sharing: Sharing) -> None:
+    def _remind(self, connection: Connection, letters: Sequence[Letter]) -> None:
+        """Note with letters what was said on their tickets before."""
+        said = conversations.latest(connection, {letter.post.thread.ticket_id for letter in letters})
+        for letter in letters:
+            letter.said = said.get(letter.post.thread.ticket_id, ())
+
+    def _make(self, letter: Letter, now: datetime, sharing: Sharing) -> None:
         """Address, word and compose a letter whose ticket has its number."""
         ticket_id = letter.post.thread.ticket_id
         role = Role.AGENT if letter.agent else Role.CUSTOMER
@@ -236,9 +243,9 @@ class Outbox:
         letter.leave = {each.address_id: self._signed(letter, Role.LEAVE, each) for each in letter.cc}
         domain = letter.department.address.rpartition("@")[2]
         letter.message_id = message_id(self._keys, ticket_id, self._nonce(), domain)
-        letter.references = self._references(letter, said, domain)
+        letter.references = self._references(letter, domain)
         reference = sign(self._keys, Token(ticket_id, Role.THREAD, 0))
-        words = self._words.of(letter, said, reference, now)
+        words = self._words.of(letter, letter.said, reference, now)
         rendered = sharing.render(letter.post, words, letter.language)
         letter.subject = rendered.subject
         letter.text = getattr(words, "text", "") if letter.post.tell is Tell.ANSWER else ""
@@ -263,7 +270,7 @@ class Outbox:
         )
         letter.raw = compose(draft)
 
-    def _references(self, letter: Letter, said: Sequence[conversations.Said], domain: str) -> tuple[str, ...]:
+    def _references(self, letter: Letter, domain: str) -> tuple[str, ...]:
         """Return what the mail refers to, so that its reader's client keeps it in the conversation that he knows."""
         if letter.agent:
             return (message_id(self._keys, letter.post.thread.ticket_id, AGENTS_THREAD, domain),)
@@ -271,7 +278,7 @@ class Outbox:
         if isinstance(about, FiledMail) and letter.post.tell in _REPLIES:  # else it may be an agent's
             message = about.message
             return _thread((*message.references, *message.in_reply_to[:1], message.message_id))
-        heard = next((each for each in said if each.with_customer and each.message_id), None)
+        heard = next((each for each in letter.said if each.with_customer and each.message_id), None)
         if heard is None or heard.message_id is None:
             return ()
         return _thread((*reversed(heard.references), heard.message_id))

@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from maild.desk import Happening
 from maild.outbox import made
+from maild.rules.events import Retitle
 from maild.services.filer import writing
 from maild.store import agents, tickets
 from maild.store.engine import Database
@@ -123,6 +125,88 @@ def test_what_comes_otherwise_is_made_within_the_transaction(desk: Desk, monkeyp
 
     notified = [to for _, purpose, to, _ in told(desk)[before:] if purpose == "notification"]
     assert notified == [BERT] * 5
+
+
+def conversations(desk: Desk) -> None:
+    """Let six customers open tickets, and everybody read his mail."""
+    store(desk, 6)
+    desk.work()
+
+
+def write_again(desk: Desk) -> None:
+    for number in range(6):
+        name = f"c{number}@customer.example"
+        [acknowledged] = desk.mails_to(name)
+        desk.mail(f"Customer {number} <{name}>", "Re: my request", "And it smokes.", answers=acknowledged, work=False)
+
+
+def test_letters_that_follow_from_answers_are_made_before_the_transaction(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversations(desk)
+    desk.mails_to(ANNA)
+    write_again(desk)
+
+    with watched(desk, monkeypatch) as within:
+        desk.works.filer.step()
+    desk.work()
+
+    news = desk.mails_to(ANNA)
+    assert (len(within), any(within)) == (6, False)
+    assert all("And it smokes." in each.text for each in news)
+
+    for each in news:
+        desk.mail(ANNA, "Re: my request", "Pull the plug.", answers=each, work=False)
+    with watched(desk, monkeypatch) as within:
+        desk.works.filer.step()
+    desk.work()
+
+    assert (len(within), any(within)) == (6, False)
+    assert all("Pull the plug." in desk.mails_to(f"c{number}@customer.example")[0].text for number in range(6))
+
+
+def test_what_happens_to_a_ticket_meanwhile_is_in_the_letters(
+    desk: Desk, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversations(desk)
+    write_again(desk)
+    desk.mails_to(ANNA)
+    prepare = writing.Writer.prepare
+
+    def prepare_and_rename(self, database, filings, now):
+        foresight = prepare(self, database, filings, now)
+        with database.write() as connection:
+            desk.works.desk.handle(connection, [Happening(2, Retitle(clock(), "Smoke"), "operator")], clock())
+        return foresight
+
+    monkeypatch.setattr(writing.Writer, "prepare", prepare_and_rename)
+    with watched(desk, monkeypatch) as within:
+        desk.works.filer.step()
+    desk.work()
+
+    assert within.count(True) == 1
+    assert [each.subject for each in desk.mails_to(ANNA) if each.subject.startswith("[#2]")] == ["[#2] Smoke"]
+
+
+def test_what_is_said_on_a_ticket_meanwhile_is_in_the_letters(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    conversations(desk)
+    write_again(desk)
+    desk.mails_to(ANNA)
+    prepare = writing.Writer.prepare
+
+    def prepare_and_say(self, database, filings, now):
+        foresight = prepare(self, database, filings, now)
+        with database.write() as connection:
+            connection.execute(update(MailRow).where(MailRow.id == 3).values(text="What was said just now."))
+        return foresight
+
+    monkeypatch.setattr(writing.Writer, "prepare", prepare_and_say)
+    with watched(desk, monkeypatch) as within:
+        desk.works.filer.step()
+    desk.work()
+
+    assert within.count(True) == 1
+    assert sum("What was said just now." in each.text for each in desk.mails_to(ANNA)) == 1
 
 
 def test_a_letter_that_cannot_be_made_costs_only_its_own_mail(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,7 +89,7 @@ class Filing:
     signed: Reply | None = None  # an agent's answer with his signature, where his department sends it along
     language: str | None = None  # in which a new request is written
     read: tuple[Route, driver.Ready] | None = None  # what the mail's row says of it, and the route by which it does
-    happening: Happening | None = None  # what it does to the ticket that it opens, once that is prepared
+    happening: tuple[Route, Happening | None] | None = None  # what it does to its ticket, once prepared; by which route
 
 
 _FETCH: Final = (

@@ -46,7 +46,8 @@ from maild.store.models import HistoryRow
 
 log = structlog.get_logger("maild.filer")
 
-PREPARED_FROM: Final = 4  # tickets in a group: a further transaction costs as much as making the letters of one
+PREPARED_FROM: Final = 4  # mails of a group: a further transaction costs as much as making the letters of one
+_TOLD: Final = (Action.OPEN, Action.CUSTOMER, Action.PROBLEM, Action.RATING, Action.ANSWER)  # letters may follow
 
 
 class Writer:
@@ -62,28 +63,31 @@ class Writer:
         self._languages = tuple(languages)
 
     def prepare(self, database: Database, filings: Sequence[Filing], now: datetime) -> Foresight | None:
-        """Do what can be done before `filings` are written, where many open tickets; None where few do.
+        """Do what can be done before `filings` are written, where many lead to letters; None where few do.
 
-        Most of the work of a new ticket is its letters, and they bear its number. So the numbers are reserved, and who
-        writes is written down, in a short transaction of their own; what is not used of it is a gap in the numbers.
+        Most of the work of a mail is the letters that follow, and they bear the number of its ticket. So numbers are
+        reserved, and who writes is written down, in a short transaction of their own; what is not used of it is a gap
+        in the numbers.
         """
         for filing in filings:
             filing.read = filing.route, columns.ready(database.dialect, filing)
         opening = [filing for filing in filings if filing.route.action is Action.OPEN]
         for filing in opening:
             filing.language = language.detect(filing.reading.message, filing.reply.text, self._languages)
-        if len(opening) < PREPARED_FROM:
+        if sum(filing.route.action in _TOLD for filing in filings) < PREPARED_FROM:
             return None
         with database.write(synced=False) as connection:  # the group's own commit comes after it
             self._begin(connection, filings, now)
-            numbers = tickets.reserve(connection, len(opening))
-        happenings = []
+            numbers = tickets.reserve(connection, len(opening)) if opening else []
         for filing, number in zip(opening, numbers, strict=True):
             if isinstance(filing.ticket, Opening):
                 filing.ticket.number = number
-            filing.happening = self._happening(filing, now)
-            if filing.happening is not None:
-                happenings.append(filing.happening)
+        happenings = []
+        for filing in filings:
+            happening = self._happening(filing, now)
+            filing.happening = filing.route, happening
+            if happening is not None:
+                happenings.append(happening)
         with database.read() as connection:
             return self._desk.prepare(connection, happenings, now)
 
@@ -118,7 +122,9 @@ class Writer:
         delaying.foresee(self._desk, connection, filings)
         happenings, owners = [], []
         for filing in filings:
-            happening = filing.happening or self._happening(filing, now)
+            route, happening = filing.happening or (None, None)
+            if route is not filing.route:  # the guard has seen something newer since
+                happening = self._happening(filing, now)
             if happening is not None:
                 happenings.append(happening)
                 owners.append(filing)
