@@ -231,7 +231,7 @@ class Outbox:
 
     def _remind(self, connection: Connection, letters: Sequence[Letter]) -> None:
         """Note with letters what was said on their tickets before."""
-        said = conversations.latest(connection, {letter.post.thread.ticket_id for letter in letters})
+        said = conversations.latest(connection, {letter.post.thread.ticket_id for letter in letters}, merged=True)
         for letter in letters:
             letter.said = said.get(letter.post.thread.ticket_id, ())
 
@@ -278,7 +278,8 @@ class Outbox:
         if isinstance(about, FiledMail) and letter.post.tell in _REPLIES:  # else it may be an agent's
             message = about.message
             return _thread((*message.references, *message.in_reply_to[:1], message.message_id))
-        heard = next((each for each in letter.said if each.with_customer and each.message_id), None)
+        own = (each for each in letter.said if each.ticket_id == letter.post.thread.ticket_id)  # not what was merged
+        heard = next((each for each in own if each.with_customer and each.message_id), None)
         if heard is None or heard.message_id is None:
             return ()
         return _thread((*reversed(heard.references), heard.message_id))

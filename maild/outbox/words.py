@@ -1,5 +1,6 @@
 """What each letter's template is told: from tickets and mails to the plain values of `templates.mails`."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -7,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from maild.config.desks import Department
 from maild.message import commands, filename, rating
-from maild.message.address import Address, normalise
+from maild.message.address import Address, normalise, valid
 from maild.message.subject import base_subject
 from maild.message.tokens import Role
 from maild.outbox.facts import OLDER, OLDER_CHARACTERS, Facts, newest
@@ -119,6 +120,7 @@ class Words:
             brought_by=brought_by.name if brought_by else "",
             noted=about.noted,
             split_from=about.split_from,
+            admits=_admitted(about),
         )
 
     def _waiting(self, letter: Letter, said: Sequence[Said], common: dict[str, Any], now: datetime) -> Mail:
@@ -264,6 +266,7 @@ class Words:
         about = letter.post.about
         if not isinstance(about, Undelivered):
             raise TypeError("a failure needs the answer that did not arrive")
+        said = [replace(each, text=None) if each.text == about.text else each for each in said]
         return mails.Undelivered(
             **common,
             **self.facts.of(letter, said, now),
@@ -293,6 +296,7 @@ def told(fault: commands.Fault, line: str) -> Fault:
     return Fault(fault.line or line, why, fault.suggestion, dict(fault.values))
 
 
+_ODD: Final = re.compile(r"[^\w.+=&'@-]")  # in an address: nothing that a line of words could be read otherwise by
 _PROOFS: Final[dict[str, pieces.Proof]] = {"pass": "proven", "fail": "failed"}
 
 
@@ -317,6 +321,13 @@ def _who(address: Address) -> Who:
 def _names(thread: Thread) -> dict[str, str]:
     """Return how those who take part call themselves, by their normalised addresses."""
     return {each.normal: each.name for each in (thread.requester, *thread.participants)}
+
+
+def _admitted(about: FiledMail) -> str:
+    """Return the address of a third party whom a word can let in, "" if it is nobody's or cannot be written there."""
+    address = about.author.address
+    fits = about.third_party and about.trust != "fail" and valid(address) and not _ODD.search(address)
+    return address if fits else ""
 
 
 def _role(about: FiledMail, thread: Thread) -> pieces.Role:

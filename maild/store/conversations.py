@@ -12,7 +12,7 @@ from sqlalchemy import Connection, and_, bindparam, func, or_, select
 
 from maild.rules.routing import Action
 from maild.rules.tickets import Tell
-from maild.store.models import Direction, MailRow
+from maild.store.models import Direction, MailRow, TicketRow
 
 UNPROVEN_ACKNOWLEDGEMENT: Final = "acknowledgement_unproven"  # the purpose of one to an address that is not proven
 LATEST: Final = 8  # mails of a ticket that are quoted, referred to and recognised in answers
@@ -60,6 +60,9 @@ _LATEST: Final = (
     .join(_RANKED, _RANKED.c.id == MailRow.id)
     .where(_RANKED.c.rank <= LATEST)
     .order_by(_RANKED.c.rank)
+)
+_ALIASES: Final = select(TicketRow.id, TicketRow.merged_into).where(
+    TicketRow.merged_into.in_(bindparam("tickets", expanding=True))
 )
 _SENT: Final = select(MailRow.message_id, MailRow.id, MailRow.stored_at, MailRow.purpose, MailRow.about_id).where(
     MailRow.message_id.in_(bindparam("ids", expanding=True)),
@@ -139,17 +142,32 @@ class Sent:
     about_id: int | None  # the mail that it tells of
 
 
-def latest(connection: Connection, ticket_ids: Collection[int]) -> dict[int, tuple[Said, ...]]:
-    """Return the latest mails of tickets, newest first."""
+def latest(connection: Connection, ticket_ids: Collection[int], *, merged: bool = False) -> dict[int, tuple[Said, ...]]:
+    """Return the latest mails of tickets, newest first; if `merged`, those of what was merged into them among them."""
     if not ticket_ids:
         return {}
-    rows = connection.execute(_LATEST, {"tickets": list(ticket_ids)})
+    into = aliases(connection, ticket_ids) if merged else {}
+    rows = connection.execute(_LATEST, {"tickets": [*ticket_ids, *into]})
     gathered: dict[int, list[Said]] = {}
     for ticket_id, direction, purpose, message_id, references, *rest in rows:
         if ticket_id is not None:
             said = Said(ticket_id, direction, purpose, message_id, references or (), *rest)
-            gathered.setdefault(ticket_id, []).append(said)
+            gathered.setdefault(into.get(ticket_id, ticket_id), []).append(said)
+    for ticket_id in set(into.values()) & gathered.keys():
+        gathered[ticket_id] = sorted(gathered[ticket_id], key=lambda each: -each.id)[:LATEST]
     return {ticket_id: tuple(each) for ticket_id, each in gathered.items()}
+
+
+def aliases(connection: Connection, ticket_ids: Collection[int]) -> dict[int, int]:
+    """Return which tickets were merged into these, each with the one of them into which it was, in the end."""
+    into: dict[int, int] = {}
+    wanted = list(ticket_ids)
+    while wanted:
+        rows = connection.execute(_ALIASES, {"tickets": wanted}).all()
+        found = {row.id: into.get(row.merged_into, row.merged_into) for row in rows if row.id not in into}
+        into |= found
+        wanted = list(found)
+    return into
 
 
 def spoken(connection: Connection, ticket_ids: Collection[int], since: datetime) -> dict[int, list[Newer]]:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, or_, select
 from maild.rules.routing import Action
 from maild.rules.tickets import Tell
 from maild.store import raw
+from maild.store.conversations import aliases
 from maild.store.models import Direction, MailRow, MailState
 
 MOST_MAILS: Final = 50
@@ -43,7 +44,7 @@ def whole(connection: Connection, ticket_id: int) -> tuple[list[Whole], int]:
         select(
             MailRow.id, MailRow.size_bytes, MailRow.stored_at, MailRow.from_name, MailRow.from_address, MailRow.subject
         )
-        .where(MailRow.ticket_id == ticket_id, _SHOWN)
+        .where(MailRow.ticket_id.in_([ticket_id, *aliases(connection, [ticket_id])]), _SHOWN)
         .order_by(MailRow.id.desc())
     ).all()
     taken = list(_fitting([row.size_bytes for row in rows]))

@@ -128,6 +128,7 @@ class Notification(ToAgent):
     brought_by: str = ""  # name of the agent who passed it on, or made a ticket of its own of it
     noted: str = ""  # what he wrote above it, among agents
     split_from: int | None = None  # the ticket that it was on
+    admits: str = ""  # the address of a third party, as words take it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -229,6 +229,9 @@ def _notifications() -> Iterator[Mail]:
     yield Notification(**passed, brought_by="Bert", split_from=977)
     stranger = Who("", "charles@elsewhere.example")
     yield Notification(**_FULL, author=stranger, role="third-party", proof="failed", at=_AT, text=_TEXT)
+    yield Notification(
+        **_FULL, author=stranger, role="third-party", proof="proven", at=_AT, text=_TEXT, admits=stranger.address
+    )
     yield Notification(**_FULL, author=stranger, role="participant", proof="proven", at=_AT, text="")
     yield Notification(
         **_FULL, author=_ANNA, role="agent", proof="proven", at=_AT, text="Same batch again.", internal=True

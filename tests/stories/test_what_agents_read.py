@@ -13,7 +13,7 @@ from maild.templates import Templates, samples
 from maild.templates.mails import Shown
 from maild.templates.pieces import Change
 from tests.clock import NOON, FakeClock
-from tests.stories.driver import ADA, ANNA, BEN, BERT, CONFIG, Desk, Received
+from tests.stories.driver import ADA, ANNA, BEN, BERT, CONFIG, Desk, Received, opened
 
 TEMPLATES = Templates()
 
@@ -360,3 +360,43 @@ def test_of_a_ticket_that_was_split_off_all_are_told_and_also_that_it_is_gone(de
     desk.mail(ANNA, "", f"{body}\r\n", to=address)
     [gone] = desk.mails_to(BERT)
     assert "Anna took it back." in gone.text
+
+
+def test_whoever_does_not_take_part_is_let_in_by_a_link(desk: Desk) -> None:
+    told = opened(desk)
+    desk.mail(ANNA, told.subject, "Pull the plug.\r\n", answers=told)
+    [got] = desk.mails_to(ADA)
+    desk.mail("Cara <cara@else.example>", "Re: Printer", "I am her sister.\r\n", answers=got, proven=True)
+    [stranger] = desk.mails_to(ANNA)
+
+    address, words = stranger.click("#cc cara@else.example")
+    desk.mail(ANNA, "", words, to=address)
+    desk.mail(ANNA, stranger.subject, "Hello both.\r\n", answers=stranger)
+
+    assert stranger.click("#alias cara@else.example")[0] == address
+    assert "Hello both." in desk.mails_to("cara@else.example")[0].text
+
+
+def test_who_only_uses_a_name_is_let_in_by_no_link(desk: Desk) -> None:
+    told = opened(desk)
+    desk.mail(ANNA, told.subject, "Pull the plug.\r\n", answers=told)
+    [got] = desk.mails_to(ADA)
+    failed = "Authentication-Results: mx.acme.example; dmarc=fail header.from=else.example"
+    desk.mail("Cara <cara@else.example>", "Re: Printer", "I am her sister.\r\n", answers=got, headers=failed)
+
+    [stranger] = desk.mails_to(ANNA)
+
+    assert "CAUTION" in stranger.text
+    assert "take part</a>" not in stranger.raw.decode()
+    assert "%23cc" not in stranger.text
+
+
+def test_an_answer_that_did_not_arrive_is_told_once_with_the_servers_words(desk: Desk) -> None:
+    told = opened(desk)
+    desk.post_office.refusals[ADA] = "550 5.1.1 User unknown"
+
+    desk.mail(ANNA, told.subject, "Pull the plug.\r\n", answers=told)
+
+    [undelivered] = desk.mails_to(ANNA)
+    assert undelivered.text.count("Pull the plug.") == 1
+    assert "ada@customer.example: 550 5.1.1 User unknown" in undelivered.text

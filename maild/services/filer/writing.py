@@ -335,5 +335,13 @@ def _failed_for_good(each: Reading) -> bool:
 
 def _server_words(each: Reading) -> str:
     failed = each.bounce.failed if each.bounce else ()
-    said = next((f"{one.status} {one.diagnostic}".strip() for one in failed if one.permanent), "")
+    said = next((_words(one.status, one.diagnostic) for one in failed if one.permanent), "")
     return said or "the mail could not be delivered"
+
+
+def _words(status: str, diagnostic: str) -> str:
+    """Return what a server said, with the status of its report unless it says it itself."""
+    plain = diagnostic.strip()
+    if plain.lower().startswith("smtp;"):  # the type of what follows, RFC 3464 2.3.6
+        plain = plain[5:].strip()
+    return plain if status and status in plain else f"{status} {plain}".strip()
