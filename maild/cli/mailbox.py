@@ -132,10 +132,14 @@ def login(config: Path | None, name: str) -> int:
         try:
             _log_in(settings, tokens, application, user)
         except NoToken as error:
-            raise Failure(_sentence(f"{user}: {error}", error.fix.replace("NAME", name)), FAILED) from error
+            fix = "try again in a while" if error.passing else error.fix_for(name)
+            raise Failure(_sentence(f"{user}: {error}", fix), FAILED) from error
         except NoPassword as error:
             raise Failure(f"[oauth.{application}]: {error}", CONFIGURATION) from error
         output.say(f"{user}: logged in; tokens are kept in the database and renewed")
+        relay = settings.relay
+        ours = (relay.oauth, relay.user) == (application, user)
+        refusal = _relay_refusal(settings, tokens) if ours else None
         probes = [
             (box, _probe(database, settings, box))
             for box in settings.mailboxes
@@ -143,7 +147,22 @@ def login(config: Path | None, name: str) -> int:
         ]
     for box, probe in probes:
         _print(box, probe)
-    return OK if all(probe.ok for _, probe in probes) else UNAVAILABLE
+    if ours:
+        output.line(f"relay: {relay.host}:{relay.port}")
+        went = f"FAIL  logging in: {refusal}" if refusal else f"ok    logging in: as {user}"
+        output.line(output.printable(f"  {went}"))
+    return OK if refusal is None and all(probe.ok for _, probe in probes) else UNAVAILABLE
+
+
+def _relay_refusal(settings: "Settings", tokens: "Tokens") -> str | None:
+    """Return why the relay cannot be used, None if it can."""
+    from maild.services.sender import Relay, RelayTrouble
+
+    try:
+        Relay(settings.relay, settings.maild.hostname, tokens).probe()
+    except RelayTrouble as trouble:
+        return str(trouble)
+    return None
 
 
 def _log_in(settings: "Settings", tokens: "Tokens", application: str, user: str) -> None:
@@ -171,7 +190,7 @@ def _log_in(settings: "Settings", tokens: "Tokens", application: str, user: str)
 def _account(settings: "Settings", name: str) -> tuple[str, str]:
     """Return the application and the user of a mailbox, or of the relay."""
     named = {each.name for each in settings.mailboxes}
-    server = settings.relay if name == "relay" and name not in named else _mailbox(settings, name)
+    server = settings.relay if name == "relay" and name not in named else _mailbox(settings, name, also=", and relay")
     if server.oauth is None or server.user is None:
         raise Failure(
             f"{name} logs in with a password, there is nothing to do; to use OAuth2 set `oauth` in the configuration",
@@ -180,11 +199,11 @@ def _account(settings: "Settings", name: str) -> tuple[str, str]:
     return server.oauth, server.user
 
 
-def _mailbox(settings: "Settings", name: str) -> "Mailbox":
+def _mailbox(settings: "Settings", name: str, also: str = "") -> "Mailbox":
     found = next((each for each in settings.mailboxes if each.name == name), None)
     if found is None:
         names = ", ".join(each.name for each in settings.mailboxes) or "none"
-        raise Failure(f"there is no mailbox {name!r} in the configuration; there is: {names}", CONFIGURATION)
+        raise Failure(f"there is no mailbox {name!r} in the configuration; there is: {names}{also}", CONFIGURATION)
     return found
 
 

@@ -70,7 +70,13 @@ def finish_device(known: OAuth, device: Device, wait: Callable[[float], object],
     while waited_s < device.lasts_s:
         wait(interval_s)
         waited_s += interval_s
-        answer = post(known.token_url, form)
+        try:
+            answer = post(known.token_url, form)
+        except NoToken as error:
+            if not error.passing:
+                raise
+            interval_s *= 2  # RFC 8628 3.5: the person may be typing all the same
+            continue
         match answer.get("error"):
             case "authorization_pending":
                 continue

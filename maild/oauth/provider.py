@@ -14,18 +14,23 @@ from maild.message.compose import clean
 
 ANSWER_S: Final = 30.0  # of a provider, in all
 ANSWER_BYTES: Final = 1 << 20
-LOG_IN: Final = "run: maild mailbox login NAME"
+LOG_IN: Final = "run: maild mailbox login NAME"  # of a mailbox, or "relay": see `NoToken.fix_for`
 
 Post = Callable[[str, Mapping[str, str]], dict[str, Any]]
 
 
 class NoToken(Exception):  # noqa: N818 - a state that the caller reports, with its reason as a sentence
-    """No token can be had now; the text says why in the provider's words, `fix` what helps."""
+    """No token can be had now; the text says why in the provider's words, `fix_for` what helps."""
 
-    def __init__(self, words: str, fix: str = "", *, code: str = "") -> None:
+    def __init__(self, words: str, fix: str = "", *, code: str = "", passing: bool = False) -> None:
         super().__init__(words)
-        self.fix = fix
+        self._fix = fix
         self.code = code  # "invalid_grant" and so on (RFC 6749 5.2)
+        self.passing = passing  # the provider cannot be reached, or gives no answer of its own
+
+    def fix_for(self, name: str) -> str:
+        """Return what helps with the mailbox of this name, or with "relay"; "" if nobody knows."""
+        return "maild asks again by itself" if self.passing else self._fix.replace("NAME", name)
 
 
 def post(url: str, form: Mapping[str, str]) -> dict[str, Any]:
@@ -48,15 +53,17 @@ def post(url: str, form: Mapping[str, str]) -> dict[str, Any]:
     try:
         found = answer.get(timeout=ANSWER_S)
     except queue.Empty:
-        raise NoToken(f"{host} does not answer", "maild asks again by itself") from None
+        raise NoToken(f"{host} does not answer", passing=True) from None
     if isinstance(found, dict):
         return found
+    if isinstance(found, urllib.error.HTTPError) and found.code >= 500:
+        raise NoToken(f"{host} answers {found.code}", passing=True) from None
     if isinstance(found, urllib.error.HTTPError):
         raise NoToken(f"{host} answers {found.code} without a reason", "check the URLs in [oauth.NAME]") from None
     if isinstance(found, ValueError):
         raise NoToken(f"{host} answers something that is not JSON", "check the URLs in [oauth.NAME]") from None
     reason = getattr(found, "reason", found)
-    raise NoToken(f"{host}: {clean(str(reason), 200)}", "maild asks again by itself") from None
+    raise NoToken(f"{host}: {clean(str(reason), 200)}", passing=True) from None
 
 
 def _ask(url: str, form: Mapping[str, str]) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class Tokens:
             if found is not None:
                 return found
             if now >= give_up_at:
-                raise NoToken("another process renews the token, and does not get done", "maild tries again by itself")
+                raise NoToken("another process renews the token, and does not get done", passing=True)
             pause.wait(LOOK_AGAIN_S)
 
     def refused(self, application: str, user: str, token: str) -> None:

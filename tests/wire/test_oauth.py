@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -116,7 +117,7 @@ def test_a_refusal_is_told_in_the_providers_words_with_what_helps(
     with pytest.raises(NoToken) as caught:
         tokens.access_token("office", USER)
     assert str(caught.value) == "invalid_grant: AADSTS70043: The refresh token has expired"
-    assert "maild mailbox login" in caught.value.fix
+    assert "maild mailbox login inbox" in caught.value.fix_for("inbox")
 
     with database.read() as connection:
         row = connection.execute(select(TokenRow.__table__)).one()
@@ -183,7 +184,7 @@ def test_nobody_logged_in_yet_is_said(database: Database, provider: Provider, cl
     with pytest.raises(NoToken, match="nobody has logged in") as caught:
         Tokens(database, settings_of(provider), clock).access_token("office", USER)
 
-    assert "maild mailbox login" in caught.value.fix
+    assert "maild mailbox login inbox" in caught.value.fix_for("inbox")
 
 
 def test_a_device_code_is_waited_for_as_the_provider_says(provider: Provider) -> None:
@@ -207,6 +208,17 @@ def test_a_device_code_that_nobody_types_in_ends(provider: Provider) -> None:
         finish_device(known, device, lambda _seconds: None)
 
     assert len(provider.forms) == 61
+
+
+def test_a_provider_that_hiccups_while_a_person_types_is_asked_again_later(provider: Provider) -> None:
+    known = settings_of(provider).oauth["office"]
+    device = begin_device(known)
+    provider.answers += [(503, b"<html>"), (500, b"")]
+    waits: list[float] = []
+    answer = finish_device(known, device, waits.append)
+
+    assert answer["access_token"] == "access-1"
+    assert waits == [1, 2, 4]
 
 
 def test_a_pasted_address_is_checked_and_exchanged(provider: Provider) -> None:
@@ -263,6 +275,64 @@ def test_a_mailbox_whose_consent_was_withdrawn_says_what_helps(
 
         assert "nobody has logged in" in reading.row.error
         reading.close()
+
+
+def test_what_helps_names_what_it_is_about(
+    provider: Provider, sqlite_database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str], clock: FakeClock
+) -> None:
+    with serving(Imap(tokens=provider.access_tokens)) as server, sink() as smarthost:
+        config = written(tmp_path, provider, server.port, smarthost.port)
+        commands(["mailbox", "test", "inbox", "-c", config])
+        tested = capsys.readouterr()
+        commands(["mailbox", "login", "relais", "-c", config])
+        misspelt = capsys.readouterr()
+        where = {"host": "localhost", "port": smarthost.port, "security": "none", "user": USER, "oauth": "office"}
+        nobody = Tokens(sqlite_database, settings_of(provider), clock)
+        with pytest.raises(RelayTrouble, match="nobody has logged in yet; run: maild mailbox login relay"):
+            Relay(RelaySettings.model_validate(where), "desk.acme.example", nobody).probe()
+
+    assert "fix: run: maild mailbox login inbox\n" in tested.out
+    assert "there is: inbox, and relay" in misspelt.err
+
+
+@pytest.mark.parametrize(("answer", "said"), [("235 2.7.0 welcome", "ok    logging in"), ("535 5.7.3 no", "5.7.3 no")])
+def test_a_login_for_the_relay_is_tried_at_the_relay(
+    provider: Provider, tmp_path: Path, capsys: pytest.CaptureFixture[str], answer: str, said: str
+) -> None:
+    with sink() as smarthost:
+        smarthost.users = {"x": "y"}
+        smarthost.on("AUTH", answer, about="XOAUTH2")
+        config = written(tmp_path, provider, None, smarthost.port)
+        status = commands(["mailbox", "login", "relay", "-c", config])
+        told = capsys.readouterr()
+
+    assert said in told.out, told
+    assert (status == 0) is answer.startswith("2")
+
+
+def test_who_logs_in_while_the_provider_is_away_is_told_to_try_again(
+    provider: Provider, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    provider.answers.append((503, b""))
+    status = commands(["mailbox", "login", "inbox", "-c", written(tmp_path, provider, 1, 1)])
+
+    assert status == 1
+    said = capsys.readouterr().err
+    assert "answers 503" in said
+    assert "try again" in said
+    assert "by itself" not in said
+
+
+def written(folder: Path, provider: Provider, imap_port: int | None, smtp_port: int) -> str:
+    """Write a configuration whose relay, and mailbox if there is one, log in by tokens; return where it is."""
+    login = f'host = "127.0.0.1"\nuser = "{USER}"\nsecurity = "none"\noauth = "office"\n'
+    box = (
+        f'[[mailbox]]\nname = "inbox"\n{login}port = {imap_port}\n' if imap_port else '[smtp]\nlisten = "127.0.0.1:0"\n'
+    )
+    config = folder / "config.toml"
+    desk = DESK.replace("[maild]", '[maild]\ndatabase = "desk.db"')
+    config.write_text(f"{desk}{box}[relay]\n{login}port = {smtp_port}\n{application(provider)}")
+    return str(config)
 
 
 def test_the_relay_is_logged_in_to_with_the_same_token(tokens: Tokens, provider: Provider) -> None:

@@ -14,22 +14,22 @@ def log_in(connection: Connection, mailbox: Mailbox, tokens: Tokens) -> None:
     Raises:
         Trouble: password or token cannot be had, or the server does not take it.
     """
-    user = mailbox.user or ""
     if mailbox.oauth is not None:
-        _by_token(connection, mailbox.oauth, user, tokens)
+        _by_token(connection, mailbox, mailbox.oauth, tokens)
         return
     try:
         password = mailbox.password()
     except NoPassword as error:
         raise Trouble(Step.PASSWORD, str(error), "see [[mailbox]] in the configuration") from error
-    connection.log_in(user, password.get_secret_value() if password else "")
+    connection.log_in(mailbox.user or "", password.get_secret_value() if password else "")
 
 
-def _by_token(connection: Connection, application: str, user: str, tokens: Tokens) -> None:
+def _by_token(connection: Connection, mailbox: Mailbox, application: str, tokens: Tokens) -> None:
+    user = mailbox.user or ""
     try:
         token = tokens.access_token(application, user)
     except NoToken as error:
-        raise Trouble(Step.PASSWORD, str(error), error.fix) from error
+        raise Trouble(Step.PASSWORD, str(error), error.fix_for(mailbox.name)) from error
     try:
         connection.log_in_by_token(user, token)
     except Trouble as trouble:

@@ -369,6 +369,10 @@ def _words(code: int, words: bytes) -> str:
 
 def _reason(error: BaseException) -> str:
     """Return why the relay could not be spoken to, in words for operators."""
+    if isinstance(error, NoToken):
+        return clean("; ".join(filter(None, (str(error), error.fix_for("relay")))), WORDS_LIMIT)
+    if isinstance(error, NoPassword):
+        return clean(str(error), WORDS_LIMIT)
     if isinstance(error, ssl.SSLCertVerificationError):
         return clean(f"its certificate cannot be trusted: {error.verify_message}", WORDS_LIMIT)
     if isinstance(error, ssl.SSLError) and error.reason in {"WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL"}:
