@@ -43,9 +43,9 @@ def _may_be_a_note(connection: Connection, filing: Filing) -> bool:
     mail, message, orders = filing.mail, filing.reading.message, filing.orders
     if mail.released_by or mail.login or mail.old_since or filing.passed or orders.words or orders.faults:
         return False
-    if message.attachments or not absence.said(filing.reply.text):
+    if message.attachments or _QUOTES.search(message.text) or _QUOTES.search(message.html or ""):
         return False
-    if _QUOTES.search(message.text) or _QUOTES.search(message.html or ""):
+    if not absence.said(filing.reply.text):
         return False
     names = [addressed(connection, filing.ticket).name] if isinstance(filing.ticket, int) else []
     if names and not absence.said(filing.reply.text, names):
