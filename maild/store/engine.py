@@ -84,6 +84,7 @@ class Database:
         self.url: Final[URL] = make_url(url if "://" in url else f"sqlite:///{url}")
         self.is_sqlite: Final = self.url.get_backend_name() == "sqlite"
         self.journal: Journal | None = None
+        self.writes = 0  # transactions of this process that wrote, or tried to
         self._turn: Final = Turn(self._let_others_write)
         self._write_lock: FairLock | None = None
         self._daemon_lock: FileLock | None = None
@@ -153,6 +154,7 @@ class Database:
         Raises:
             sqlalchemy.exc.OperationalError: the database is away, full or busy; nothing was written.
         """
+        self.writes += 1
         with self._alone(LOCK_WAIT_S, urgent=urgent) as connection:
             lax = not synced and self.journal is not None and self.journal.mode == "WAL"  # else it could be damaged
             if lax:

@@ -81,16 +81,19 @@ def claim(
     limit: int,
     *,
     only: ColumnElement[bool] | None = None,
+    synced: bool = False,
 ) -> Claim:
     """Claim up to `limit` rows of `table`, those due longest first, `only` some of them; an empty claim if none is due.
 
+    If `synced`, all that was written until then has survived a power cut when the work begins; the claim itself need
+    not, since a row without its lease is due again, that is all.
     On SQLite a look that finds nothing takes no lock; on PostgreSQL rows that another node is claiming are skipped.
     """
     with database.read() as connection:
         if not is_due(connection, table, now):
             return Claim(table, (), {}, now)
     until = now + lease
-    with database.write(synced=False) as connection:  # without its lease a row is due again, that is all
+    with database.write(synced=synced) as connection:
         chosen = _lock_due(table) if only is None else _lock_due(table).where(only)
         ids = connection.scalars(chosen, {"now": now, "most": limit}).all()
         if not ids:

@@ -1,7 +1,7 @@
 """How a desk stands: what waits and for how long, what failed, when something last happened.
 
 Whether that is well is said by `rules.troubles`. Counts of what a desk has in the end (filed mails, closed tickets)
-cost time in proportion to it, so they are for people; whoever asks every minute leaves them out.
+cost time in proportion to it, so they are for people; whoever asks again and again leaves them out.
 """
 
 import fcntl

@@ -88,8 +88,10 @@ class Worker:
             self._spoken.ring()
 
     def _tick(self) -> float:
+        before = self._works.database.writes
         idle_s = self._works.scheduler.step()
-        self._tell(did="ticked")
+        if self._works.database.writes != before:  # else nothing can have been posted
+            self._tell(did="ticked")
         return idle_s
 
     def run(self) -> int:

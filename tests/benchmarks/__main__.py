@@ -5,6 +5,7 @@
     imap         a mailbox's backlog, the wait for one new mail, and memory, against a bare imapclient
     sending      a queue of deliveries that leaves through the smarthost, against smtplib
     memory       of one large mail, against the same
+    idle         what a daemon with a mailbox costs while nothing happens, over two minutes
     start        time to serve, and what an idle daemon costs
     search       by the index of words, against comparing texts; what the index costs a mail
     scheduler    a look and a tick, with few tickets and with many
@@ -21,7 +22,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.benchmarks import imap, intake, memory, packing, processing, scheduler, search, sending, start
+from tests.benchmarks import idle, imap, intake, memory, packing, processing, scheduler, search, sending, start
 from tests.benchmarks.figures import Figure, table
 
 SHORT_INTAKE = ((4_096, 1, 200), (4_096, 10, 600), (4_096, 100, 900), (40_960, 10, 200))
@@ -40,6 +41,7 @@ BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
     "imap": imap.measure,
     "sending": sending.measure,
     "memory": memory.measure,
+    "idle": idle.measure,
     "start": lambda: start.measure(rounds=3, idle_s=5.0),
     "search": lambda: search.measure(sizes=(20_000,)),
     "scheduler": lambda: scheduler.measure(sizes=(1_000, 20_000)),

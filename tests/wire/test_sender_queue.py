@@ -1,13 +1,16 @@
 """What is due leaves once, in order, and is never forgotten, whatever the smarthost and the database do."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from maild.message.tokens import read_bounce_address
 from maild.rules.tickets import Status, Tell
 from maild.services.sender import sending
+from maild.store.engine import Database
 from maild.store.models import DeliveryState, TicketRow
 from tests.wire.outgoing import ADA, BOB, Queue, subjects
 from tests.wire.sink import DROP, Sink
@@ -29,6 +32,26 @@ def test_what_is_due_is_sent_once_to_each_with_his_own_reply_address(queue: Queu
     for row in map(queue.row, deliveries):
         assert (row.state, row.due_at, row.ended_at, row.attempts) == (DeliveryState.SENT, None, queue.clock(), 1)
         assert row.reply.startswith("250 2.0.0 kept")
+
+
+def test_nothing_leaves_that_a_power_cut_could_still_take_back(
+    queue: Queue, smarthost: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue.post(ADA)
+    commits: list[tuple[bool, int]] = []  # whether it is synced, and how much had left by then
+    write = Database.write
+
+    @contextmanager
+    def watched(database: Database, *, urgent: bool = False, synced: bool = True) -> Iterator[Connection]:
+        with write(database, urgent=urgent, synced=synced) as connection:
+            yield connection
+        commits.append((synced, len(smarthost.mails)))
+
+    monkeypatch.setattr(Database, "write", watched)
+    queue.work()
+
+    assert len(smarthost.mails) == 1
+    assert (True, 0) in commits
 
 
 def test_a_bounce_of_a_persons_mail_comes_back_to_its_delivery(queue: Queue, smarthost: Sink) -> None:

@@ -9,7 +9,9 @@ one by one, so that a poisoned mail costs only itself; a mail that fails three t
 sees it (`maild mail list --state failed`) and can have it tried again.
 
 Nothing here talks to the network but `resolver`, which is asked before any transaction. A crash anywhere rolls back;
-the lease ends and the mail is filed again from its bytes. What becomes of a mail is said in `rules.routing`.
+the lease ends and the mail is filed again from its bytes. So is one whose filing a power cut takes back: a group is not
+synced by itself, but by whoever sends the first mail that it made, before that leaves (`services.sender`). What becomes
+of a mail is said in `rules.routing`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -223,7 +225,7 @@ class Filer:
             filings, later = _independent(self.examine(connection, mails, readings, now))
         filings, waiting = _in_order(filings, elsewhere, now)
         foresight = self._writer.prepare(self._database, filings, now)
-        with self._database.write() as connection:
+        with self._database.write(synced=False) as connection:  # a power cut has them filed again; see the docstring
             _give_back(connection, claim, waiting)
             if filings:
                 queues.hold(connection, claim.only([filing.mail.id for filing in filings]))

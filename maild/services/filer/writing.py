@@ -76,7 +76,7 @@ class Writer:
             filing.language = language.detect(filing.reading.message, filing.reply.text, self._languages)
         if sum(filing.route.action in _TOLD for filing in filings) < PREPARED_FROM:
             return None
-        with database.write(synced=False) as connection:  # the group's own commit comes after it
+        with database.write(synced=False) as connection:  # as the group itself: `maild.services.filer`
             self._begin(connection, filings, now)
             numbers = tickets.reserve(connection, len(opening)) if opening else []
         for filing, number in zip(opening, numbers, strict=True):

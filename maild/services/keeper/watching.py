@@ -22,11 +22,12 @@ from maild.store.models import TroubleRow
 
 log = structlog.get_logger("maild.keeper")
 
-PERIOD: Final = timedelta(minutes=1)
+PERIOD: Final = timedelta(minutes=3)  # between two looks ...
+CLOSELY: Final = timedelta(minutes=1)  # ... and as long as something is wrong; must be shorter than QUIET
 
 
 class Watching:
-    """Looks at the desk every minute; its mark is not used."""
+    """Looks at the desk every few minutes; its mark is not used."""
 
     name = "watch"
 
@@ -41,8 +42,8 @@ class Watching:
         found = standing.standing(self._database, now, counted=False)
         seen = {each.name: each for each in troubles.found(found) if each.told_after is not None}
         with self._database.write() as connection:
-            jobs.done(connection, job, now + PERIOD, now)
             known = {row.name: row for row in connection.execute(select(TroubleRow.__table__))}
+            jobs.done(connection, job, now + (CLOSELY if seen or known else PERIOD), now)
             for name, trouble in seen.items():
                 row = known.get(name)
                 since, told_at = (row.since, row.told_at) if row else (now, None)

@@ -41,6 +41,7 @@ log = structlog.get_logger("maild.scheduler")
 SPREAD_S: Final = 10.0  # between looks while something that is due has to wait: `rules.pace.STEPS` a minute
 REVIEW_EVERY_S: Final = 86_400  # and at the start, and when the configuration was read anew
 LONGEST_SLEEP_S: Final = 60.0
+CLOCK_EVERY_S: Final = 30  # whether the wall clock is believed
 CLOCK_STEP_S: Final = 5.0  # a wall clock that lost more than this against the monotonic one was set back
 
 
@@ -65,7 +66,7 @@ class Scheduler:
         self._left = False  # something that is due has to wait
         self.every(REVIEW_EVERY_S, "review", self._ticker.review)
         self.every(60, "tick", self._tick)
-        self.every(15, "clock", self._watch.clock)
+        self.every(CLOCK_EVERY_S, "clock", self._watch.clock)
         self.every(SEEN_EVERY_S, "seen", self._watch.see)
 
     def every(self, seconds: int, name: str, work: Callable[[], None]) -> None:
@@ -87,10 +88,12 @@ class Scheduler:
         self._watch.notice_gap()
         self._left = False
         self._metronome.run_pending()
-        if not self._left and self._is_due():
+        due_at = self._next_due()
+        if not self._left and due_at is not None and due_at <= self._now():
             self._tick()
+            due_at = self._next_due()
         self._watch.looked()
-        return self._sleep_s()
+        return self._sleep_s(due_at)
 
     def _notice_clock_steps(self) -> None:
         wall_s, monotonic_s = time.time(), time.monotonic()
@@ -101,19 +104,16 @@ class Scheduler:
             for job in self._metronome.jobs:
                 job.next_run = datetime.min  # noqa: DTZ901 - as above; due now rather than after the lost time
 
-    def _is_due(self) -> bool:
+    def _next_due(self) -> datetime | None:
         with self._database.read() as connection:
-            due_at = queues.next_due(connection, TicketRow)
-        return due_at is not None and due_at <= self._now()
+            return queues.next_due(connection, TicketRow)
 
     def _tick(self) -> None:
         self._left = self._ticker.tick(self._watch)
 
-    def _sleep_s(self) -> float:
+    def _sleep_s(self, due_at: datetime | None) -> float:
         if self._left:
             return SPREAD_S
-        with self._database.read() as connection:
-            due_at = queues.next_due(connection, TicketRow)
         idle_s = min(self._metronome.idle_seconds or LONGEST_SLEEP_S, LONGEST_SLEEP_S)
         if due_at is not None:
             idle_s = min(idle_s, (due_at - self._now()).total_seconds())

@@ -115,7 +115,8 @@ class Sender:
             if self._stopping.is_set():
                 worker.relay.close()
                 return LONGEST_SLEEP_S
-            claim = queues.claim(self._database, DeliveryRow, self._now(), LEASE, worker.batch)
+            # Whatever made these mails is durable before anybody gets one: filing is not synced by itself.
+            claim = queues.claim(self._database, DeliveryRow, self._now(), LEASE, worker.batch, synced=True)
             if not claim:
                 return self._sleep_s(connected=worker.relay.close_if_idle())
             try:
