@@ -125,6 +125,6 @@ def _valid(address: str) -> bool:
         return False
     if _DOT_ATOM.fullmatch(local) is None:
         return False
-    if any(unicodedata.category(char)[0] in "CZ" for char in address):
+    if " " in address or not address.isprintable():
         return False
     return all(_LABEL.fullmatch(label) for label in ascii_domain(domain).split(".")) and not domain.endswith(".")

@@ -7,7 +7,7 @@ a Dutch mail is not German because Dutch was not among the choices.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from maild.message.parse import Message
@@ -39,10 +39,17 @@ _SCRIPT_SHARE: Final = {
     "zh": 0.3,
 }  # Japanese is written with Chinese characters, and with few kana in names
 
-_OWNERS: Final[dict[str, tuple[str, ...]]] = {}
-for _language, _words in SMALL_WORDS.items():
-    for _word in set(_words.split()):
-        _OWNERS[_word] = (*_OWNERS.get(_word, ()), _language)
+
+def _owners() -> dict[str, tuple[tuple[str, ...], float]]:
+    """Return the languages of each small word, and what it counts for each of them."""
+    found: dict[str, tuple[str, ...]] = {}
+    for language, words in SMALL_WORDS.items():
+        for word in set(words.split()):
+            found[word] = (*found.get(word, ()), language)
+    return {word: (languages, 1 / len(languages) ** 0.5) for word, languages in found.items()}
+
+
+_OWNERS: Final = _owners()
 _KNOWN: Final = frozenset(_OWNERS)
 _LETTER_OWNERS: Final = {letter: language for language, letters in LETTERS.items() for letter in letters}
 _KNOWN_LETTERS: Final = frozenset(_LETTER_OWNERS)
@@ -89,7 +96,7 @@ def guess(text: str) -> str | None:
         prose = _NOT_PROSE.sub(" ", prose)
     prose = prose[:_TEXT_CHARACTERS].lower()
     if prose.isascii():
-        return _by_words(_ascii_words(prose)) if _FOUR_LETTERS.search(prose) else None
+        return _by_words(_ascii_words(prose), ()) if _FOUR_LETTERS.search(prose) else None
     letters = sum(map(str.isalpha, prose))
     if letters < 4:
         return None
@@ -97,36 +104,37 @@ def guess(text: str) -> str | None:
         share = len(pattern.findall(prose)) / letters
         if share >= _SCRIPT_SHARE.get(language, 0.5):
             return "fa" if language == "ar" and any(letter in prose for letter in LETTERS["fa"]) else language
-    return _by_words(set(_WORDS.findall(prose)))
+    words = set(_WORDS.findall(prose))
+    return _by_words(words, [word for word in words if not word.isascii()])
 
 
 def _ascii_words(prose: str) -> set[str]:
     """Return what `_WORDS` finds in ASCII, each once, several times faster."""
     found = set(prose.translate(_ASCII_SPACES).split())
-    for word in [each for each in found if "'" in each]:
+    for word in [each for each in found if "'" in each] if "'" in prose else ():
         found.remove(word)
         found.update(_WORDS.findall(word))
     return found
 
 
-def _by_words(words: set[str]) -> str | None:
-    """Return the clear winner among the languages of `words`, each given once: what a program prints repeats itself."""
-    strange = [word for word in words if not word.isascii()]
+def _by_words(words: set[str], strange: Sequence[str]) -> str | None:
+    """Return the clear winner among the languages of `words`, each given once: what a program prints repeats itself.
+
+    `strange` are those of them that have letters beyond ASCII.
+    """
     hits = [*_KNOWN.intersection(words)]
     hits += _KNOWN.intersection(word.replace("’", "'") for word in strange if "’" in word)
     scores: dict[str, float] = {}
     for word in hits:
-        owners = _OWNERS[word]
+        owners, weight = _OWNERS[word]
         for language in owners:
-            scores[language] = scores.get(language, 0.0) + 1 / len(owners) ** 0.5
+            scores[language] = scores.get(language, 0.0) + weight
     for letter in [letter for word in strange for letter in _KNOWN_LETTERS.intersection(word)]:
         language = _LETTER_OWNERS[letter]
         scores[language] = scores.get(language, 0.0) + 0.5
     if not scores:
         return None
-    ranked = sorted(scores.items(), key=lambda one: -one[1])
-    best, score = ranked[0]
-    second = ranked[1][1] if len(ranked) > 1 else 0.0
+    second, score = sorted((0.0, *scores.values()))[-2:]
     if score < _LEAST_SCORE or score < _MARGIN * second or len(hits) / len(words) < _LEAST_SHARE:
         return None
-    return best
+    return max(scores, key=lambda language: scores[language])

@@ -52,6 +52,7 @@ _ROLE_MARKS = tuple(
     # An "=" that ends a line belongs to the break; without saying so each of many would look through all behind it.
     for letter, first, others in ((".", r"\.", ""), ("%", "%", "2e"), ("=", r"=(?!\r?\n)", "2e"))
 )
+_BEFORE_ROLE = 16  # characters of a token: its letter and the number of the ticket
 _MAC_CHARS = 27  # key id and MAC
 _MAC_REACH = 120  # the same with the line ends and quote marks that clients put among them
 _AMONG = re.compile(r"=\r?\n|&gt;|<wbr>|[\s>|\u00ad\u200b]")
@@ -184,12 +185,14 @@ class _Search:
         seen: set[str] = set()
         for text in (message.text, message.html):
             body = text[:MOST_BODY_CHARS]
-            if not any(letter in body and role.search(body) for letter, role in _ROLE_MARKS):
+            roles = [role.search(body) for letter, role in _ROLE_MARKS if letter in body]
+            first = min((role.start() for role in roles if role), default=-1)
+            if first < 0:
                 continue
-            body = body.lower()
-            found = self._proven(_tokens(body), seen)
+            lower = body.lower()  # of a few letters it makes two
+            found = self._proven(_tokens(lower, first - _BEFORE_ROLE if len(lower) == len(body) else 0), seen)
             if not found:
-                found = self._proven(_tokens(_LINE_END.sub("", body)), seen)  # wrapped before its MAC
+                found = self._proven(_tokens(_LINE_END.sub("", lower)), seen)  # wrapped before its MAC
             yield from (Signed(Kind.BODY_TOKEN, token.ticket_id, "signed token in the body") for token in found)
 
     def _proven(self, tokens: Iterable[str], seen: set[str]) -> list[Token]:
@@ -252,9 +255,9 @@ def maybe_signed(message: Message, recipients: Sequence[str]) -> list[tuple[str,
     return [(where, address) for where, address in everybody[:MOST_RECIPIENTS] if may_be_signed(address)]
 
 
-def _tokens(body: str) -> Iterator[str]:
-    """Yield what looks like a token in the lower-case `body`, its MAC joined where quoting broke it."""
-    for found in islice(_BODY_TOKEN.finditer(body), MOST_BODY_TOKENS):
+def _tokens(body: str, start: int = 0) -> Iterator[str]:
+    """Yield what looks like a token in the lower-case `body` from `start` on, its MAC joined where quoting broke it."""
+    for found in islice(_BODY_TOKEN.finditer(body, max(0, start)), MOST_BODY_TOKENS):
         rest = _AMONG.sub("", body[found.end() : found.end() + _MAC_REACH])[:_MAC_CHARS]
         if len(rest) == _MAC_CHARS:
             yield f"t{found[1]}.{found[2]}{found[3]}.{rest}"
