@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser
 
 #: Without one of these an HTML body holds no quote and no signature that could be told by its structure.
+_QUOTING_TAG = re.compile(rb"<(?:blockquote|hr)")
 _MAY_QUOTE = (
-    "<blockquote", "divrplyfwdmsg", "border-top", "stopspelling", "zwchr", "signature", "editor-reference", "moz-cite",
-    "<hr",
+    b"divrplyfwdmsg", b"border-top", b"stopspelling", b"zwchr", b"signature", b"editor-reference", b"moz-cite",
 )  # fmt: skip
-_MAY_QUOTE_BY_UNDERSCORE = ("gmail_", "_quote", "olk_src_body", "zmail_extra")  # one character tells that none is there
+# One character tells that none of these is there.
+_MAY_QUOTE_BY_UNDERSCORE = (b"gmail_", b"_quote", b"olk_src_body", b"zmail_extra")
 _TAGS = re.compile(r"^(?:\s?\[[^\[\]]{1,60}\])+\s?")
 _TAIL_LINES = 80  # of a text that quotes nothing: a signature is never longer
 
@@ -152,10 +153,10 @@ def _outlined(
 
 
 def _may_quote(source: str) -> bool:
-    lower = source.lower()
-    if "_" in lower and any(tell in lower for tell in _MAY_QUOTE_BY_UNDERSCORE):
+    lower = source.encode("utf-8", "replace").lower()  # of bytes only ASCII is lowered, which is what is looked for
+    if b"_" in lower and any(tell in lower for tell in _MAY_QUOTE_BY_UNDERSCORE):
         return True
-    return any(tell in lower for tell in _MAY_QUOTE)
+    return _QUOTING_TAG.search(lower) is not None or any(tell in lower for tell in _MAY_QUOTE)
 
 
 def is_answer(message: Message) -> bool:
