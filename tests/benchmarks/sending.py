@@ -4,8 +4,9 @@
 
 Mails are filed, so that acknowledgements and notifications wait as they do at a desk: rendered, with a reply address
 for each recipient. The sender then empties that queue into a sink that throws everything away, with one thread and with
-as many as the daemon has; each delivery is recorded before the next batch is claimed. The control sends the same bytes
-to the same sink with smtplib over one connection, and knows of no queue.
+as many as the daemon has; each delivery is recorded before the next batch is claimed. One sink answers at once, so that
+what is measured is computing, which threads of one process cannot do together; the other one answers 5 ms later. The
+control sends the same bytes to the same sinks with smtplib over one connection, and knows of no queue.
 """
 
 import argparse
@@ -13,6 +14,8 @@ import smtplib
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -36,31 +39,47 @@ PATIENCE_S = 120.0
 
 def measure(rounds: int = 3, mails: int = 300, folder: str | None = None) -> list[Figure]:
     """Empty the same queue again and again, and send the same bytes by smtplib in turn."""
-    with tempfile.TemporaryDirectory(dir=folder) as made, servers.relay("sink") as port:
+    with tempfile.TemporaryDirectory(dir=folder) as made, Database(f"sqlite:///{made}/maild.db") as database:
         path = Path(made)
-        with (path / "maild.log").open("w") as log:
+        schema.upgrade(database)
+        rate: dict[str, list[float]] = {
+            name: [] for name in ("smtplib", "one", "all", "distant smtplib", "distant all")
+        }
+        cpu_ms: list[float] = []
+        with (path / "maild.log").open("w") as log, _sending(path, database, "sink") as (port, works):
             logs.configure(log)
-            url = f"sqlite:///{made}/maild.db"
-            with Database(url) as database:
-                schema.upgrade(database)
-                works = assemble(config.load(servers.configuration(path, url, 0, port)), database, _now)
-                _file(works, mails)
-                letters = _letters(database)
-                rate: dict[str, list[float]] = {"smtplib": [], "one": [], "all": []}
-                cpu_ms: list[float] = []
-                for _ in range(rounds):
-                    rate["smtplib"].append(_sent_by_smtplib(port, letters))
-                    before_s = time.process_time()
-                    rate["one"].append(_sent(works, 1))
-                    cpu_ms.append((time.process_time() - before_s) / len(letters) * 1e3)
-                    rate["all"].append(_sent(works, SENDERS))
-                works.sender.close()
-    control = median(rate["smtplib"])
+            _file(works, mails)
+            letters = _letters(database)
+            for _ in range(rounds):
+                rate["smtplib"].append(_sent_by_smtplib(port, letters))
+                before_s = time.process_time()
+                rate["one"].append(_sent(works, 1))
+                cpu_ms.append((time.process_time() - before_s) / len(letters) * 1e3)
+                rate["all"].append(_sent(works, SENDERS))
+            with _sending(path, database, "distant") as (far, distant):
+                rate["distant smtplib"].append(_sent_by_smtplib(far, letters))
+                rate["distant all"].append(_sent(distant, SENDERS))
+    found = {name: median(each) for name, each in rate.items()}
+    by_all, control = f"sent by {SENDERS} threads", found["smtplib"]
+    far_control = found["distant smtplib"]
     return [
-        Figure("sent by one thread", median(rate["one"]), "mails/s", "smtplib", control, goal=">= 0.8x"),
-        Figure(f"sent by {SENDERS} threads", median(rate["all"]), "mails/s", "smtplib", control, goal=">= 1.6x"),
+        Figure("sent by one thread", found["one"], "mails/s", "smtplib", control, goal=">= 0.8x"),
+        Figure(by_all, found["all"], "mails/s", "smtplib", control, goal=">= 0.8x"),
+        Figure(f"{by_all}, relay 5 ms away", found["distant all"], "mails/s", "smtplib", far_control, goal=">= 2x"),
         Figure("sent by one thread, CPU", median(cpu_ms), "ms a mail"),
     ]
+
+
+@contextmanager
+def _sending(folder: Path, database: Database, kind: str) -> Iterator[tuple[int, Works]]:
+    """Give a relay's port, and a desk that sends through it."""
+    with servers.relay(kind) as port:
+        file = servers.configuration(folder, str(database.url), 0, port)
+        works = assemble(config.load(file), database, _now)
+        try:
+            yield port, works
+        finally:
+            works.sender.close()
 
 
 def _now() -> datetime:

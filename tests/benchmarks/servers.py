@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -160,10 +161,11 @@ def relay(kind: str) -> Iterator[int]:
     """Give the port of a smarthost of `kind`.
 
     "silent" takes connections and never greets, so that nothing is sent meanwhile and what is measured ends with the
-    queue; at "closed" nobody listens, and each delivery is put back; "sink" takes every mail and throws it away.
+    queue; at "closed" nobody listens, and each delivery is put back; "sink" takes every mail and throws it away,
+    "distant" says so 5 ms later.
     """
-    if kind == "sink":
-        with _child("tests.benchmarks.servers", "sink") as server:
+    if kind in ("sink", "distant"):
+        with _child("tests.benchmarks.servers", kind) as server:
             yield server.address[1]
         return
     if kind == "closed":
@@ -215,8 +217,8 @@ def lift_brakes() -> None:
     limits.PER_UNPROVEN_DOMAIN = ((limits.DAY, 1 << 40),)
 
 
-def _sink() -> None:
-    """Be a smarthost that throws away what it takes."""
+def _sink(delay_s: float = 0.0) -> None:
+    """Be a smarthost that throws away what it takes, and answers after `delay_s`."""
     import asyncio
 
     class Sink(asyncio.Protocol):
@@ -226,7 +228,8 @@ def _sink() -> None:
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             assert isinstance(transport, asyncio.Transport)
-            self._write = transport.write
+            loop = asyncio.get_running_loop()
+            self._write = partial(loop.call_later, delay_s, transport.write) if delay_s else transport.write
             self._close = transport.close
             self._write(b"220 sink.example ESMTP\r\n")
 
@@ -260,6 +263,8 @@ def _sink() -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "sink":
         _sink()
+    elif sys.argv[1] == "distant":
+        _sink(0.005)
     elif sys.argv[1] == "fork-server":
         sys.exit(_unbraked_fork_server())
     else:

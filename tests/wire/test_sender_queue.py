@@ -1,6 +1,7 @@
 """What is due leaves once, in order, and is never forgotten, whatever the smarthost and the database do."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -238,3 +239,51 @@ def test_what_waited_for_a_failed_mail_goes_at_once(queue: Queue, smarthost: Sin
     queue.work()
 
     assert queue.row(second).state is DeliveryState.SENT
+
+
+def test_where_one_thread_is_as_quick_as_several_the_others_stand_aside(
+    queue: Queue, smarthost: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "QUICK_S", 60.0)
+    monkeypatch.setattr(sending, "PAUSE_S", 60.0)
+    queue.post(ADA)
+    queue.sender.step()
+    queue.post(ADA)
+
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(queue.sender.step).result() == sending.STAND_ASIDE_S
+        assert subjects(smarthost) == ["mail 1"]
+
+        monkeypatch.setattr(sending, "PAUSE_S", 0.0)  # the quick one is held up
+        assert other.submit(queue.sender.step).result() == 0
+        assert subjects(smarthost) == ["mail 1", "mail 2"]
+
+
+def test_against_a_relay_that_lets_them_wait_all_threads_send(
+    queue: Queue, smarthost: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "QUICK_S", 0.0)
+    queue.post(ADA)
+    queue.sender.step()
+    queue.post(ADA)
+
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(queue.sender.step).result() == 0
+
+    assert subjects(smarthost) == ["mail 1", "mail 2"]
+
+
+def test_who_finds_nothing_to_send_lets_the_others_look(
+    queue: Queue, smarthost: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "QUICK_S", 60.0)
+    monkeypatch.setattr(sending, "PAUSE_S", 60.0)
+    queue.post(ADA)
+    queue.sender.step()
+    queue.sender.step()
+    queue.post(ADA)
+
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(queue.sender.step).result() == 0
+
+    assert subjects(smarthost) == ["mail 1", "mail 2"]

@@ -323,13 +323,14 @@ def _ask(smtp: smtplib.SMTP, command: str) -> _Reply:
 
 def _ask_all(smtp: smtplib.SMTP, commands: Sequence[str]) -> list[_Reply]:
     """Send commands at one go and return the answers."""
-    if any(each in command for command in commands for each in "\r\n"):
+    lines = "\r\n".join(commands) + "\r\n"
+    if lines.count("\r") != len(commands) or lines.count("\n") != len(commands):
         raise ValueError("a command is one line")
     replies: list[_Reply] = []
     for command in commands:
         try:
             if not replies:
-                smtp.send("".join(f"{each}\r\n" for each in commands))
+                smtp.send(lines)
             code, words = smtp.getreply()
         except (smtplib.SMTPException, OSError) as error:
             raise _Lost(f"the connection ended after {command.split(':', maxsplit=1)[0]}: {_reason(error)}") from error
@@ -353,9 +354,8 @@ def _with_lawful_lines(raw: bytes) -> bytes:
         raw = _LINE_END.sub(b"\r\n", raw)
     if not raw.endswith(b"\r\n"):
         raw += b"\r\n"
-    if raw[:1] == b"." or b"\n." in raw:
-        raw = b"." * (raw[:1] == b".") + raw.replace(b"\n.", b"\n..")
-    return raw
+    raw = raw.replace(b"\n.", b"\n..")
+    return b"." + raw if raw[:1] == b"." else raw
 
 
 def _result(code: int, words: bytes) -> Result:

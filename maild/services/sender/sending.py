@@ -7,6 +7,9 @@ next step. A delivery that a crash leaves unrecorded is sent again when its leas
 A delivery waits for an older one of its ticket to the same address, so that a conversation arrives in order. It is
 parked until that one's next try, and made due as soon as that one has ended.
 
+Several threads help against a relay that lets them wait. Where one needs less than QUICK_S for a mail, what it does is
+computing, which threads do in turn: then the others stand aside until it pauses.
+
 Automatic mail to customers leaves from <>, everything else from an address that says which delivery a bounce is about.
 """
 
@@ -43,6 +46,9 @@ LEASE: Final = timedelta(minutes=10)  # must exceed STEP_S + relay.MAIL_S
 STEP_S: Final = 20.0  # no mail is begun later in a step: the rest of the batch is given back
 SMALL_BYTES: Final = 256 << 10  # mails up to this size are fetched together
 RECORD_AFTER_S: Final = 0.25
+QUICK_S: Final = 0.001  # of a mail: as little as this is spent on computing, not on waiting
+PAUSE_S: Final = 1.0  # after a mail: who was quick is held up
+STAND_ASIDE_S: Final = 0.1
 LONGEST_SLEEP_S: Final = 60.0
 BUSY: Final = timedelta(seconds=1)  # another worker has what is due
 LOOK_AGAIN: Final = timedelta(minutes=1)  # at what waits for another delivery
@@ -79,6 +85,7 @@ class _Worker:
     at_work: threading.Lock = field(default_factory=threading.Lock)
     unrecorded: list[tuple[queues.Claim, Done]] = field(default_factory=list)
     batch: int = BATCH
+    sent_at_s: float = 0.0  # monotonic; when its last mail was over
 
 
 class Sender:
@@ -103,6 +110,7 @@ class Sender:
         self._tokens = Tokens(database, settings, now)
         self._mine = threading.local()
         self._workers: list[_Worker] = []
+        self._quick: _Worker | None = None  # who sends so quickly that others would only be in his way
         self._stopping = threading.Event()
         self._trouble = True  # a start is a recovery: what an earlier run could not send may go now
 
@@ -115,9 +123,13 @@ class Sender:
             if self._stopping.is_set():
                 worker.relay.close()
                 return LONGEST_SLEEP_S
+            if self._stands_aside(worker):
+                worker.relay.close_if_idle()
+                return STAND_ASIDE_S
             # Whatever made these mails is durable before anybody gets one: filing is not synced by itself.
             claim = queues.claim(self._database, DeliveryRow, self._now(), LEASE, worker.batch, synced=True)
             if not claim:
+                self._yield_quick(worker)
                 return self._sleep_s(connected=worker.relay.close_if_idle())
             try:
                 self._send_all(worker, claim)
@@ -149,6 +161,15 @@ class Sender:
             self._workers.append(worker)
         return worker
 
+    def _stands_aside(self, worker: _Worker) -> bool:
+        """Return whether another thread sends so quickly that this one would only take its time away."""
+        quick = self._quick
+        return quick is not None and quick is not worker and time.monotonic() - quick.sent_at_s < PAUSE_S
+
+    def _yield_quick(self, worker: _Worker) -> None:
+        if self._quick is worker:
+            self._quick = None
+
     def _send_all(self, worker: _Worker, claim: queues.Claim) -> None:
         letters, parked = self._take(claim)
         begun_s = recorded_s = time.monotonic()
@@ -171,6 +192,7 @@ class Sender:
                 except RelayTrouble as found:
                     self._trouble, trouble = True, found
                     log.warning("relay cannot be used", why=str(found), deliveries=len(letters) - place)
+                worker.sent_at_s = time.monotonic()
             if trouble is not None:
                 result = Result(Outcome.LATER, f"{TROUBLE}{trouble}")
             done = self._judge(letter, result)
@@ -180,8 +202,13 @@ class Sender:
             if time.monotonic() - recorded_s > RECORD_AFTER_S:
                 self._record(worker)
                 recorded_s = time.monotonic()
-        is_quick = len(letters) == worker.batch and time.monotonic() - begun_s < RECORD_AFTER_S
-        worker.batch = min(2 * worker.batch, LARGEST_BATCH) if is_quick else BATCH
+        took_s = time.monotonic() - begun_s
+        is_short = len(letters) == worker.batch and took_s < RECORD_AFTER_S
+        worker.batch = min(2 * worker.batch, LARGEST_BATCH) if is_short else BATCH
+        if trouble is None and took_s < QUICK_S * len(letters):
+            self._quick = worker
+        else:
+            self._yield_quick(worker)
         self._park(claim, parked)
 
     def _take(self, claim: queues.Claim) -> tuple[list[Letter], dict[int, datetime]]:
