@@ -131,7 +131,7 @@ def sqlite_file(settings: "Settings") -> Path | None:
 
     written = settings.maild.database
     url = make_url(written if "://" in written else f"sqlite:///{written}")
-    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+    return Path(url.database).resolve() if url.get_backend_name() == "sqlite" and url.database else None
 
 
 def shown_url(settings: "Settings") -> str:

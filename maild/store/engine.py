@@ -21,12 +21,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
+import structlog
 from sqlalchemy import Connection, Dialect, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 from maild.store.locks import WRITE_LOCKS, FairLock, FileLock, Turn
+
+log = structlog.get_logger("maild.store")
 
 LOCK_WAIT_S: Final = 5.0  # how long a writer waits for another; then the sender of a mail hears 451
 MIGRATION_WAIT_S: Final = 120.0  # another process may be migrating
@@ -100,10 +103,10 @@ class Database:
 
     @property
     def path(self) -> Path:
-        """The file of a SQLite database."""
+        """The file of a SQLite database, by its true name: links lead to one file, which is to have one lock."""
         if not self.url.database:
             raise ValueError("an SQLite database needs a file: sqlite:////var/lib/maild/maild.db")
-        return Path(self.url.database)
+        return Path(self.url.database).resolve()
 
     def _open_sqlite(self) -> tuple[Engine, Engine]:
         path = self.path
@@ -239,6 +242,8 @@ class Database:
             lock.close()
             raise AlreadyRunning(f"another maild serves {self.path} ({lock.note() or 'unknown process'})")
         self._daemon_lock = lock
+        if self.path.exists() and self.path.stat().st_nlink > 1:
+            log.warning("the file of the database has a second name", path=str(self.path))
 
     def __enter__(self) -> Self:
         return self

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import delete, func, insert, make_url, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 
 from maild.store import engine
@@ -246,6 +246,27 @@ class TestSQLite:
         processes.kill(first)
         database.claim_for_daemon("process 1")
         database.close()
+
+    def test_a_link_to_the_file_has_its_locks(self, sqlite_url: str, tmp_path: Path) -> None:
+        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / "elsewhere" / "desk.db").symlink_to(make_url(sqlite_url).database)
+        first, second = Database(sqlite_url), Database(f"sqlite:///{tmp_path / 'elsewhere' / 'desk.db'}")
+        first.claim_for_daemon("process 1")
+
+        with pytest.raises(AlreadyRunning, match=r"maild\.db \(process 1\)"):
+            second.claim_for_daemon("process 2")
+        assert [each.name for each in (tmp_path / "elsewhere").iterdir()] == ["desk.db"]
+        first.close()
+        second.close()
+
+    def test_a_second_name_of_the_file_is_warned_of(
+        self, sqlite_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "twin.db").hardlink_to(make_url(sqlite_url).database)
+        with Database(sqlite_url) as database:
+            database.claim_for_daemon("process 1")
+
+        assert "has a second name" in capsys.readouterr().out
 
     def test_a_daemon_that_ended_leaves_the_file_to_the_next(self, sqlite_url: str) -> None:
         first, second = Database(sqlite_url), Database(sqlite_url)
