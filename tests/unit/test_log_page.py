@@ -12,7 +12,7 @@ LEVELS = {"debug", "info", "warning", "error", "exception"}
 
 
 def is_log(node: ast.expr) -> bool:
-    return (isinstance(node, ast.Name) and node.id == "log") or (
+    return (isinstance(node, ast.Name) and node.id in ("log", "said")) or (
         isinstance(node, ast.Attribute) and node.attr in ("log", "_log")
     )
 
