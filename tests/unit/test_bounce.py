@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maild.message.bounce import Bounce, Failure, read
+from maild.message.bounce import Bounce, Failure, may_report, read
 from maild.message.parse import parse
 from tests.unit.reading import mail, report
 
@@ -223,6 +223,28 @@ def test_a_broken_report_is_read_as_far_as_it_goes(text: str) -> None:
     found = read(report(text))
 
     assert found is None or all(one.recipient for one in found.failed)
+
+
+_HEADS = (
+    "From: MAILER-DAEMON@x.example\n", "From: postmaster@x.example\n", "From: Ada <ada@x.example>\n", "From: <>\n",
+    "Subject: Undelivered mail\n", "Subject: Printer\n", "Return-Path: <>\n", "Return-Path: <ada@x.example>\n",
+    "X-Failed-Recipients: bob@x.example\n", "In-Reply-To: <1@x.example>\n", "Auto-Submitted: auto-replied\n",
+    'Content-Type: multipart/report; boundary="b"\n', 'Content-Type: multipart/mixed; boundary="b"\n',
+)  # fmt: skip
+_BODIES = (
+    EXIM, QMAIL, status(FAILED), "Hello\n",
+    f"--b\nContent-Type: text/plain\n\nHello\n--b\nContent-Type: message/delivery-status\n\n{FAILED}\n--b--\n",
+    ("--b\nContent-Type: message/disposition-notification\n\nFinal-Recipient: rfc822; bob@x.example\n"
+    "Disposition: automatic-action/MDN-sent-automatically; deleted\n\n--b--\n"),
+    f"Content-Type: message/delivery-status\n\n{FAILED}\n",
+)  # fmt: skip
+
+
+@given(st.sets(st.sampled_from(_HEADS)).map("".join), st.sampled_from(_BODIES))
+def test_whatever_is_read_as_a_report_could_be_told_beforehand(heads: str, body: str) -> None:
+    message = parse(f"{heads}{'' if body.startswith('Content-Type') else chr(10)}{body}".encode())
+
+    assert may_report(message) or read(message) is None
 
 
 def test_a_postmaster_is_a_person_until_he_sends_a_report() -> None:

@@ -115,6 +115,15 @@ def test_our_message_id_is_found_in_damaged_references(name: str, header: str) -
     assert found.reasons == ("our own Message-ID among its references: ticket 1042",)
 
 
+@pytest.mark.parametrize("name", ["In_Reply_To", "References", "X_Forwarded_Message_Id"])
+def test_our_message_id_is_found_wherever_it_was_folded(name: str) -> None:
+    whole = own_id()
+    for at in range(1, len(whole)):
+        found = verdict(clues(**{name: f"<first@customer.example>\r\n <{whole[:at]}\r\n {whole[at:]}>"}))
+
+        assert (found.ticket_id, found.proof) == (1042, "signed"), at
+
+
 def test_our_message_id_is_believed_without_its_domain_which_was_cut_off() -> None:
     found = verdict(clues(References=f"<first@customer.example> <{own_id().partition('@')[0]}"))
 
