@@ -104,7 +104,7 @@ def rederiver(settings: Settings, database: Database, now: datetime) -> Rederive
 
 def load() -> None:
     """Load what each desk needs, whatever its configuration, so that the next is put together within milliseconds."""
-    _packed_templates()
+    _packed_templates().warm()
     _organisation()
     _dns()
 

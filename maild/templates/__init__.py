@@ -80,6 +80,7 @@ __all__ = [
 LINE_LIMIT: Final = 400  # characters of a value that is one line; `compose` cuts subjects there too
 _LONG: Final = frozenset({"text", "html", "words", "noted"})  # values that keep their lines
 _SIMPLE: Final = frozenset({int, bool, type(None), datetime, date, timedelta, ZoneInfo})
+_MOST: Final = frozenset({Purpose.ACKNOWLEDGEMENT, Purpose.NOTIFICATION, Purpose.ANSWER})
 _SUFFIXES: Final = (".txt", ".html")
 # Known to every template besides the fields of its mail, and besides what Jinja2 itself gives.
 _GLOBALS: Final = frozenset(
@@ -144,6 +145,13 @@ class Templates:
         if subject is None:
             raise BrokenTemplatesError([f"{template.filename}: {language}: there is no block 'subject'"])
         return Rendered(clean(subject), text.strip("\n") + "\n", html.strip("\n") + "\n")
+
+    def warm(self) -> None:
+        """Compile what most mails lead to, so that the first letter is rendered as quickly as any other."""
+        for mail in samples():
+            if mail.purpose in _MOST:
+                for language in self.languages:
+                    self.render(mail, language)
 
     def check(self) -> list[str]:
         """Return what is wrong: every template is rendered in every language with sample values."""

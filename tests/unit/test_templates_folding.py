@@ -119,3 +119,13 @@ def test_a_value_that_is_many_is_told_one_by_one() -> None:
     told = _told(replace(NOTIFICATION, attachments=(Listed("a\nb", 1),), text="a\r\nb"))
 
     assert (told["attachments"], told["text"]) == (({"name": "a b", "size_bytes": 1},), "a\nb")
+
+
+def test_what_most_mails_lead_to_is_compiled_before_the_first_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    templates = Templates()
+    templates.warm()
+    monkeypatch.setattr(Environment, "compile", lambda *_: pytest.fail("a template is compiled"))
+
+    for language in templates.languages:
+        templates.render(ACKNOWLEDGEMENT, language)
+        templates.render(NOTIFICATION, language)
