@@ -28,7 +28,7 @@ from jinja2.nodes import Import
 
 from maild import resources
 from maild.message.compose import clean
-from maild.templates import catalogues, folding, style
+from maild.templates import catalogues, folding, outdated, style
 from maild.templates.catalogues import Words
 from maild.templates.mails import (
     Acknowledgement,
@@ -158,6 +158,8 @@ class Templates:
         faults = [self._about_stray(path) for path in self._strays]
         faults += self._unknown_variables()
         faults += self.prepared.faults
+        if pieces := list(self._outdated()):
+            return [*faults, *pieces]  # else every mail that uses one is told of, too
         for language in self.languages:
             for mail in samples():
                 try:
@@ -239,6 +241,16 @@ class Templates:
     def _about_stray(self, path: Path) -> str:
         near = get_close_matches(path.name, [name for name in self._paths if name != path.name], 1)
         return f"{path}: no mail has this name" + (f"; did you mean {near[0]}?" if near else "")
+
+    def _outdated(self) -> Iterator[str]:
+        """Yield what is wrong with the operator's own pieces that mails share."""
+        packed = self._folders[0]
+        for name, path in self._paths.items():
+            if path.parent != packed and path.stem not in set(Purpose) and path not in self._strays:
+                shipped = packed / name
+                lacks = outdated.lacking(_environment(), self._sources[name], shipped.read_text(encoding="utf-8"))
+                if lacks:
+                    yield outdated.fault(path, shipped, lacks)
 
     def _unknown_variables(self) -> list[str]:
         by_purpose = {mail.purpose: set(_told(mail)) for mail in samples()}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from maild.resources import resource
 from maild.templates import BrokenTemplatesError, Templates
 from tests.unit.mails import ACKNOWLEDGEMENT, NOTIFICATION, TEMPLATES
 
@@ -107,3 +108,23 @@ def test_a_fault_in_a_catalogue_is_refused_with_its_line(tmp_path: Path, content
 
     with pytest.raises(BrokenTemplatesError, match=re.escape(fault)):
         Templates(tmp_path)
+
+
+def test_pieces_of_an_older_maild_are_named_with_what_they_lack(tmp_path: Path) -> None:
+    shipped = resource("templates") / "parts.txt"
+    older = (
+        shipped.read_text().replace("macro replies(status)", "macro answers(status)").replace("(file)", "(file, side)")
+    )
+
+    faults = Templates(own(tmp_path, **{"parts.txt": older})).check()
+
+    [fault] = faults
+    assert fault.startswith(f"{tmp_path / 'parts.txt'}: made for another version of maild: the mails need ")
+    assert "replies" in fault
+    assert f"as {shipped} has them" in fault
+
+
+def test_pieces_of_the_operators_own_may_offer_more(tmp_path: Path) -> None:
+    parts = (resource("templates") / "parts.txt").read_text() + "{% macro mine(word) %}{{ word }}{% endmacro %}\n"
+
+    assert Templates(own(tmp_path, **{"parts.txt": parts})).check() == []
