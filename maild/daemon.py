@@ -14,6 +14,7 @@ finished, every thread ends after its present step. SIGHUP: a valid configuratio
 and told, and the old one goes on.
 """
 
+import gc
 import logging
 import os
 import select
@@ -271,6 +272,8 @@ class Daemon:
             self._poller.start(settings)
             if settings.metrics != old.metrics:
                 self._show_figures()
+            gc.unfreeze()
+            gc.collect()  # the old settings
             settle()
             self._text = text
             log.info("reloaded", configuration=str(self._path))

@@ -52,9 +52,8 @@ class Child:
         """Whether there is no more to be heard of it."""
         return self.silent_since_s is not None and (self.exit_status is not None or self.orphaned)
 
-    def note(self, message: Mapping[str, Any]) -> None:
+    def note(self, message: Mapping[str, Any], now_s: float) -> None:
         """Note what the worker told of its work."""
-        now_s = time.monotonic()
         if "claims" in message:
             self.fence, self.begun = datetime.fromisoformat(message["claims"]), ()
             if self.idle_since_s is not None:
@@ -73,11 +72,10 @@ class Child:
         """Return how its loops are doing."""
         return [ServiceState(name, failing is None, steps) for name, steps, _, failing in self.state]
 
-    def hangs(self) -> str | None:
+    def hangs(self, now_s: float) -> str | None:
         """Return what it hangs in, None if it turns."""
         if self.unanswered > MOST_UNANSWERED:
             return "does not answer"
-        now_s = time.monotonic()
         if self.silent_since_s is not None and now_s - self.silent_since_s > ENDING_S:
             return "does not end"
         for name, steps, working, _ in self.state:

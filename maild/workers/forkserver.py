@@ -118,10 +118,8 @@ def main(control: socket.socket) -> int:
         os.dup2(nothing.fileno(), 0)  # was the way to the daemon, which must end when it ends
     show("fork-server")
     works.load()
-    gc.collect()
-    gc.freeze()
+    gc.freeze()  # the collector would write to what is shared
     born = ForkServer(control).serve()
     if born is None:
         return 0
-    gc.enable()
     return worker.main(born.given, born.channel)

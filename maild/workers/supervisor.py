@@ -96,7 +96,7 @@ class Supervisor(threading.Thread):
 
         def go() -> None:
             self._database = database
-            self._most = staffing.most_filers(is_sqlite=database.is_sqlite)
+            self._most = staffing.most_filers()
             for child in self._children:
                 self._let_go(child)
 
@@ -237,7 +237,7 @@ class Supervisor(threading.Thread):
             self._bury(child)
 
     def _note(self, child: Child, message: Mapping[str, Any]) -> None:
-        child.note(message)
+        child.note(message, time.monotonic())
         if "did" in message and message["did"] != "idle":
             self._posted()
             if child.name != FIRST:
@@ -342,7 +342,7 @@ class Supervisor(threading.Thread):
     def _look_after(self) -> None:
         now_s = time.monotonic()
         for child in tuple(self._children):
-            if why := child.hangs():
+            if why := child.hangs(now_s):
                 log.error("worker hangs, it is ended", worker=child.name, pid=child.pid, why=why)
                 child.unanswered = 0
                 if child.pid is None:
@@ -354,19 +354,19 @@ class Supervisor(threading.Thread):
             for child in self._children:
                 child.unanswered += 1
                 child.channel.mention(how=clock.written(self._now.belief()))
-        self._staff()
+        self._staff(now_s)
 
-    def _staff(self) -> None:
+    def _staff(self, now_s: float) -> None:
         """Begin whom we need, and let go whom we do not."""
         if self._fork_server.pid is None and self._pauses.is_over(FORK_SERVER):
             self._begin_fork_server()
         here = {child.name for child in self._children if not child.leaving}
         if FIRST not in here and self._pauses.is_over(FIRST):
             self._begin(FIRST)
-        further = staffing.further(self._children, self._most)
+        further = staffing.further(self._children, self._most, now_s)
         if further is not None and self._pauses.is_over(further):
             self._begin(further)
-        for child in staffing.superfluous(self._children):
+        for child in staffing.superfluous(self._children, now_s):
             self._dismiss(child)
 
     def _begin(self, name: str, configuration: str | None = None) -> None:

@@ -4,7 +4,6 @@ Loops are those of a daemon; the channel tells what to do. When that ends, or SI
 present step. A configuration or a template that cannot be used is told to the daemon before anything is begun.
 """
 
-import gc
 import os
 import signal
 import time
@@ -19,7 +18,7 @@ import structlog
 
 from maild import clock, config, logs
 from maild.services import mornings
-from maild.services.loop import Bell, Loop
+from maild.services.loop import Bell, Loop, settle
 from maild.store.engine import Database
 from maild.templates import BrokenTemplatesError
 from maild.workers.channel import Channel, HungUp
@@ -164,8 +163,7 @@ def _serve(given: Mapping[str, Any], channel: Channel, facts: logs.Facts) -> int
     except BrokenTemplatesError as error:
         channel.say(refused=str(error))
         return EX_CONFIG
-    gc.collect()
-    gc.freeze()
+    settle()
     worker = Worker(str(given["name"]), works, channel, facts, now)
     channel.say(ready=os.getpid())
     return worker.run()

@@ -63,6 +63,14 @@ class Server:
         """VmRSS, what is used now, or VmHWM, the most that ever was; of all processes together."""
         return sum(self.each_memory_mib(name))
 
+    def shared_memory_mib(self) -> float:
+        """What all processes use together: what several of them share counts once."""
+        kib = 0
+        for pid in self.pids():
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            kib += next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
+        return kib / 1024
+
     def each_memory_mib(self, name: str) -> list[float]:
         """The same of each process, the server itself first."""
         found = []

@@ -236,6 +236,19 @@ def test_no_python_warns_of_how_workers_are_begun(desk: DaemonProcess) -> None:
     assert not [line for line in desk.lines if "Warning" in line]
 
 
+def test_a_worker_that_hangs_is_ended_and_what_it_had_is_filed_by_another(desk: DaemonProcess) -> None:
+    desk.command = [sys.executable, "-m", "tests.system.workers", "impatient"]
+    desk.start()
+    hanging = desk.worker()
+    stop_between_two_writes(desk, hanging)
+    send(desk.port, "first")
+
+    assert desk.wait_for("open ticket=1")
+    assert any("worker hangs" in line and f"pid={hanging}" in line for line in desk.lines)
+    assert ends(hanging)
+    assert desk.stop() == 0
+
+
 def test_a_worker_that_is_told_to_end_by_hand_is_begun_anew_and_nothing_is_blamed_for_it(desk: DaemonProcess) -> None:
     desk.start()
     worker = desk.worker()

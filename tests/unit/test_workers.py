@@ -1,0 +1,154 @@
+"""What the daemon makes of what its workers tell: who hangs, and how many are wanted."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from maild.workers import staffing
+from maild.workers.channel import Channel
+from maild.workers.child import FIRST, HANG_S, LONGEST_FILING_S, MOST_UNANSWERED, Child
+
+NOW_S = 1_000.0
+
+
+def child(name: str = FIRST, *, busy_since_s: float | None = None, idle_since_s: float | None = None) -> Child:
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    made = Child(1, name, Channel(ours), "")
+    made.ready = True
+    made.busy_since_s = NOW_S if busy_since_s is None else busy_since_s
+    made.idle_since_s = idle_since_s
+    made.channel.close()
+    return made
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(["/bin/sleep", "60"]) as process:
+        yield process
+        process.kill()
+
+
+class TestHanging:
+    def test_a_worker_that_does_not_answer_hangs(self) -> None:
+        stopped = child()
+        for _ in range(MOST_UNANSWERED):
+            stopped.unanswered += 1
+            assert stopped.hangs(NOW_S) is None
+        stopped.unanswered += 1
+
+        assert stopped.hangs(NOW_S) == "does not answer"
+
+    def test_an_answer_shows_that_it_does_not(self) -> None:
+        slow = child()
+        slow.unanswered = MOST_UNANSWERED + 1
+        slow.note({"state": []}, NOW_S)
+
+        assert slow.hangs(NOW_S) is None
+
+    @pytest.mark.parametrize(("loop", "patience_s"), [("filer", LONGEST_FILING_S), ("keeper", HANG_S)])
+    def test_a_step_that_takes_too_long_hangs_though_it_answers(self, loop: str, patience_s: float) -> None:
+        endless = child()
+        endless.note({"state": [[loop, 7, True, None]]}, NOW_S)
+        assert endless.hangs(NOW_S) is None
+        assert endless.hangs(NOW_S + patience_s) is None
+
+        assert endless.hangs(NOW_S + patience_s + 1) == f"{loop} does not get on"
+
+    def test_one_that_waits_for_work_does_not_hang(self) -> None:
+        waiting = child()
+        waiting.note({"state": [["filer", 7, False, None]]}, NOW_S)
+        waiting.hangs(NOW_S)
+
+        assert waiting.hangs(NOW_S + 10 * HANG_S) is None
+
+    def test_one_that_gets_on_does_not_hang(self) -> None:
+        busy = child()
+        for steps in range(100):
+            busy.note({"state": [["filer", steps, True, None]]}, NOW_S + 60 * steps)
+
+            assert busy.hangs(NOW_S + 60 * steps) is None
+
+    def test_one_whose_channel_has_ended_is_to_end_soon(self) -> None:
+        silent = child()
+        silent.silent_since_s = NOW_S
+
+        assert silent.hangs(NOW_S + 1) is None
+        assert silent.hangs(NOW_S + 6) == "does not end"
+
+    def test_a_stopped_process_is_ended(self, sleeper: subprocess.Popen[bytes]) -> None:
+        os.kill(sleeper.pid, signal.SIGSTOP)
+        stopped = child()
+        stopped.forked(sleeper.pid, os.pidfd_open(sleeper.pid))
+        stopped.kill()
+
+        assert sleeper.wait(10) == -signal.SIGKILL
+        stopped.kill()  # it is gone; nobody else is hit
+        stopped.close()
+
+
+class TestEnds:
+    def test_a_worker_has_ended_when_all_is_heard_of_it_and_its_status_is_known(self) -> None:
+        dying = child()
+        dying.exit_status = -signal.SIGKILL
+        assert not dying.ended
+        dying.silent_since_s = time.monotonic()
+
+        assert dying.ended
+        assert dying.how() == "SIGKILL"
+
+    def test_nobody_knows_how_it_ended_if_the_fork_server_died_before_it(self) -> None:
+        orphan = child()
+        orphan.silent_since_s = NOW_S
+        orphan.orphaned = True
+
+        assert orphan.ended
+        assert orphan.how().startswith("unknown")
+
+
+class TestStaffing:
+    MOST = 3
+
+    def further(self, *children: Child) -> str | None:
+        return staffing.further(children, self.MOST, NOW_S)
+
+    def test_a_further_filer_begins_when_all_have_filed_for_long(self) -> None:
+        assert self.further(child(busy_since_s=NOW_S - 1)) == "filer-2"
+        assert self.further(child(busy_since_s=NOW_S - 1), child("filer-2", busy_since_s=NOW_S - 1)) == "filer-3"
+        assert self.further(child(busy_since_s=NOW_S - 1), child("filer-3", busy_since_s=NOW_S - 1)) == "filer-2"
+
+    def test_none_begins_while_one_has_just_begun_or_has_nothing_to_do(self) -> None:
+        assert self.further(child(busy_since_s=NOW_S - 0.01)) is None
+        assert self.further(child(idle_since_s=NOW_S - 1)) is None
+        assert self.further(child(busy_since_s=NOW_S - 1), child("filer-2", idle_since_s=NOW_S)) is None
+
+    def test_none_begins_while_another_is_not_ready(self) -> None:
+        beginning = child("filer-2", busy_since_s=NOW_S - 1)
+        beginning.ready = False
+
+        assert self.further(child(busy_since_s=NOW_S - 1), beginning) is None
+
+    def test_there_are_no_more_than_may_be(self) -> None:
+        names = [FIRST, *(f"filer-{number}" for number in range(2, self.MOST + 1))]
+
+        assert self.further(*(child(name, busy_since_s=NOW_S - 1) for name in names)) is None
+
+    def test_a_further_filer_that_has_had_nothing_to_do_for_long_goes_and_the_first_stays(self) -> None:
+        long_ago_s = NOW_S - staffing.IDLE_S - 1
+        first, second = child(idle_since_s=long_ago_s), child("filer-2", idle_since_s=long_ago_s)
+        third = child("filer-3", idle_since_s=NOW_S - 1)
+
+        assert staffing.superfluous([first, second, third], NOW_S) == [second]
+
+    def test_a_processor_is_left_to_those_that_move_bytes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        found = []
+        for count in (1, 2, 3, 4, 64):
+            monkeypatch.setattr(os, "sched_getaffinity", lambda _, count=count: set(range(count)))
+            found.append(staffing.most_filers())
+
+        assert found == [1, 1, 2, 3, 4]
