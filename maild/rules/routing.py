@@ -268,6 +268,8 @@ def _on_ticket(facts: Facts, reason: str) -> Route:
 
 def in_burst(opened: Sequence[datetime], now: datetime) -> bool:
     """Return whether a sender who opened tickets at these instants opens too many."""
+    if len(opened) < LEAST_BURST:
+        return False
     return any(sum(1 for at in opened if at > now - span) >= most for span, most in BURSTS)
 
 
