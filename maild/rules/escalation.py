@@ -9,7 +9,7 @@ other come to an end: there are no more steps in a waiting than there are rules.
 from datetime import datetime
 
 from maild.rules import promises
-from maild.rules.levels import PRIORITIES
+from maild.rules.levels import more_urgent
 from maild.rules.policy import Escalation, Policy
 from maild.rules.tickets import TO_SOLVE, Ticket
 
@@ -75,9 +75,5 @@ def _after(rule: Escalation, ticket: Ticket, policy: Policy) -> Ticket:
         escalated=ticket.escalated | {rule.name},
         department=department,
         assignee=assignee,
-        priority=_more_urgent(ticket.priority, rule.priority),
+        priority=more_urgent(ticket.priority, rule.priority),
     )
-
-
-def _more_urgent(one: str, other: str | None) -> str:
-    return min((each for each in PRIORITIES if each in (one, other)), key=PRIORITIES.index, default=one)

@@ -11,7 +11,12 @@ from typing import Final
 
 from maild.rules.working_time import ALWAYS, Calendar, Span
 
-PRIORITIES: Final = ("urgent", "high", "normal", "low")
+PRIORITIES: Final = ("urgent", "high", "normal", "low")  # in the order in which they are worked off
+
+
+def more_urgent(one: str, other: str | None) -> str:
+    """Return the more urgent one of two priorities, the known one if one is unknown; `one` if there is no other."""
+    return next((each for each in PRIORITIES if each in (one, other)), one)
 
 
 class Kind(StrEnum):

@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from maild.rules.levels import more_urgent
 from maild.rules.pattern import Pattern
-
-PRIORITIES: Final = ("low", "normal", "high", "urgent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,7 @@ class Placing:
         if assignee is not None and assignee not in self.agents.get(department, frozenset()):
             reasons.append(f"not for {assignee}, who does not work in {department}")
             assignee = None
-        if request.customer in self.vips and PRIORITIES.index(priority) < PRIORITIES.index(self.vip_priority):
+        if request.customer in self.vips and more_urgent(priority, self.vip_priority) != priority:
             priority = self.vip_priority
             reasons.append(f"{priority}, as a VIP customer's")
         spam = "spam" in said and bool(said["spam"][1])
