@@ -24,7 +24,7 @@ _ROUTE: Final = re.compile(r"@[^:<>]*:(?=[^:]*@)")
 
 # The forms in which nearly every mail has one, read without ado.
 _USUAL: Final = re.compile(
-    rb"\s*(?:\"([^\"\\=<>\r\n]*)\"|([A-Za-z0-9 .'_/-]*?)|((?:=\?[A-Za-z0-9-]+\?[BQbq]\?[A-Za-z0-9_=.+/-]*\?=\s*)+))"
+    rb"\s*(?:\"([^\"\\<>\r\n]*)\"|([A-Za-z0-9 .'_/-]*?)|((?:=\?[A-Za-z0-9-]+\?[BQbq]\?[A-Za-z0-9_=.+/-]*\?=\s*)+))"
     rb"\s*<([A-Za-z0-9._+/-]+@[A-Za-z0-9.-]+)>\s*"
     rb"|\s*([A-Za-z0-9._+/-]+@[A-Za-z0-9.-]+)\s*"
 )

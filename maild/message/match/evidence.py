@@ -39,7 +39,7 @@ _RECIPIENT_HEADERS = ("Delivered-To", "X-Original-To", "X-Forwarded-To", "Envelo
 _REFERENCE_HEADERS = ("In-Reply-To", "References", "X-Forwarded-Message-Id")
 _RECIPIENT_NAMES = frozenset(map(str.lower, _RECIPIENT_HEADERS))
 _REFERENCE_NAMES = frozenset(map(str.lower, _REFERENCE_HEADERS))
-_MAY_BE_OWN_ID = re.compile(r"[mM]\s*[0-9]")
+_MAY_HOLD_OWN_ID = re.compile(rb"[mM][\x00-\x20\x7f]*[0-9]|=\?|[\x80-\xff\x1b]")  # or hide it in an encoding
 _OWN_ID = re.compile(r"m[0-9]{1,15}\.[a-z0-9]{1,40}\.[a-z0-9]{27}(?![a-z0-9])", re.ASCII)
 _DOT = r"(?:\.|%2e|=2e)"
 _BODY_TOKEN = re.compile(rf"t([0-9]{{1,15}}){_DOT}([a-z])([0-9]{{1,15}}){_DOT}", re.ASCII)
@@ -233,9 +233,9 @@ def _damaged(message: Message) -> Iterator[str]:
     were folded in the middle.
     """
     for name in _REFERENCE_HEADERS if message.head.has_any(_REFERENCE_NAMES) else ():
-        header = message.header(name).lower()[-MOST_HEADER_CHARS:]
-        if _MAY_BE_OWN_ID.search(header) is None:
+        if _MAY_HOLD_OWN_ID.search(message.head.raw(name.lower())) is None:
             continue
+        header = message.header(name).lower()[-MOST_HEADER_CHARS:]
         for text in (header, "".join(header.split())):
             yield from reversed([found.group() for found in islice(_OWN_ID.finditer(text), MOST_IDS)])
 
