@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maild.rules.working_time import Calendar, Hours, Span
+from maild.rules.working_time import ALL_WEEK, Calendar, Hours, Span
 from tests.unit.counting import MINUTE, is_open, minutes
 
 # A zone and a minute of UTC near which its clocks change, skip a day, or never change at all.
@@ -113,6 +113,27 @@ def test_business_days_end_on_an_open_day_and_never_earlier_for_a_later_start(
     assert calendar.hours(last) or calendar.hours(last - timedelta(days=1))  # or it closes at midnight
     assert working in {days, days + 1}  # one more where the last closes at midnight, when its date is over
     assert calendar.add(start + later * MINUTE, Span(business_days=days)) >= end
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    moment=st.sampled_from(MOMENTS),
+    begins=st.timedeltas(timedelta(days=-4), timedelta(days=4)),
+    worked=st.timedeltas(timedelta(seconds=-1), timedelta(days=40)),
+)
+def test_a_calendar_around_the_clock_counts_what_one_of_two_halves_counts(
+    moment: tuple[str, str], begins: timedelta, worked: timedelta
+) -> None:
+    zone = ZoneInfo(moment[0])
+    always = Calendar(zone, ALL_WEEK)
+    halves = Calendar(zone, dict.fromkeys(range(7), ((time(0), time(12)), (time(12), time(0)))))
+    start = (datetime.fromisoformat(moment[1]).replace(tzinfo=UTC) + begins).astimezone(zone)
+    end = halves.later(start, worked)
+
+    assert always.later(start, worked) == end
+    assert always.between(start, end) == halves.between(start, end) == max(worked, timedelta())
+    assert always.next_open(start) == halves.next_open(start)
+    assert always.is_open(start)
 
 
 def _worked(calendar: Calendar, day: date) -> bool:
