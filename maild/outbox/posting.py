@@ -31,7 +31,7 @@ from maild.outbox.purposes import TO_AGENTS
 from maild.outbox.sharing import Sharing
 from maild.outbox.words import Words
 from maild.people import Person
-from maild.rules.limits import Refusal
+from maild.rules.limits import Limit, Refusal
 from maild.rules.tickets import Tell
 from maild.store import agents, conversations
 from maild.templates import Templates
@@ -136,9 +136,9 @@ class Outbox:
         """Return why nobody would read `letter`, None if its recipient has an address that can be written to."""
         recipient = letter.to[0].address
         if not valid(recipient):
-            return Refusal("there is no address to write to")
+            return Refusal(Limit.NO_ADDRESS.value)
         if self._settings.department_of(recipient) is not None:  # somebody writes in our own name
-            return Refusal("it would go to ourselves")
+            return Refusal(Limit.OURSELVES.value)
         return None
 
     def _absent(self, connection: Connection, now: datetime) -> frozenset[str]:

@@ -17,6 +17,7 @@ one group, 100 mails at most, once. What goes on is stopped by the next group.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
 
 MINUTE: Final = timedelta(minutes=1)
@@ -47,6 +48,27 @@ class Sent:
     in_domain_unproven: int = 0  # of those within a day, the ones to the domain of this address
 
 
+class Limit(StrEnum):
+    """Why a mail is not sent: every sentence, as the history has it with the first number put in."""
+
+    SILENCED = "the ticket's automatic mail is silenced: a machine may be answering it"
+    FAILED = "mail to this address failed before"
+    ASKED = "he was asked how we did within %(count)s days"
+    EXCHANGES = "four automatic mails within an hour on this ticket"
+    TICKET_AT_ONCE = "%(count)s automatic mails within 10 minutes on this ticket"
+    TICKET_HOUR = "%(count)s automatic mails within an hour on this ticket"
+    TICKET_DAY = "%(count)s automatic mails within a day on this ticket"
+    ADDRESS_HOUR = "%(count)s automatic mails within an hour acknowledged to this address"
+    ADDRESS_DAY = "%(count)s automatic mails within a day acknowledged to this address"
+    UNPROVEN_DAY = "%(count)s automatic mails within a day acknowledged to this address, which is unproven"
+    ALL = "%(count)s acknowledgements in all within an hour"
+    ALL_UNPROVEN = "%(count)s acknowledgements to unproven addresses within an hour"
+    DOMAIN = "%(count)s acknowledgements to unproven addresses of this domain within a day"
+    AGENT = "%(count)s automatic mails within an hour to this agent on this ticket"
+    NO_ADDRESS = "there is no address to write to"
+    OURSELVES = "it would go to ourselves"
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Why an automatic mail is not sent."""
@@ -67,13 +89,13 @@ def refuses(
 ) -> Refusal | None:
     """Return why one more automatic mail to a customer may not be sent now; None if it may."""
     if silenced_until is not None and now < silenced_until:
-        return Refusal("the ticket's automatic mail is silenced: a machine may be answering it")
+        return Refusal(Limit.SILENCED.value)
     if suppressed_until is not None and now < suppressed_until:
-        return Refusal("mail to this address failed before")
+        return Refusal(Limit.FAILED.value)
     if rating and sent.asked:
         return Refusal("he was asked how we did within 30 days")
     if _count(sent.on_ticket, now, HOUR) >= EXCHANGES:
-        return Refusal("four automatic mails within an hour on this ticket", now + SILENCE)
+        return Refusal(Limit.EXCHANGES.value, now + SILENCE)
     over = _over(sent.on_ticket, now, PER_TICKET)
     if over:
         return Refusal(f"{over} on this ticket")

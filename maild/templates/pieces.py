@@ -172,6 +172,8 @@ class Deed:
     old: str = ""
     new: str = ""
     at: datetime | None = None  # of an instant
+    mail: str = ""  # the purpose of one that was not sent
+    to: str = ""  # whom it was for
 
 
 @dataclass(frozen=True, slots=True)

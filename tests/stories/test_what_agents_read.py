@@ -400,3 +400,18 @@ def test_an_answer_that_did_not_arrive_is_told_once_with_the_servers_words(desk:
     [undelivered] = desk.mails_to(ANNA)
     assert undelivered.text.count("Pull the plug.") == 1
     assert "ada@customer.example: 550 5.1.1 User unknown" in undelivered.text
+
+
+def test_why_a_mail_did_not_leave_is_told_in_the_language_of_the_reader(database: Database, clock: FakeClock) -> None:
+    desk = Desk(database, clock, CONFIG.replace('name = "Anna"', 'name = "Anna"\nlanguage = "de"'))
+    for number in range(3):
+        desk.mail(f"Ada <{ADA}>", f"Printer {number}", proven=True)
+    told = desk.mails_to(ANNA)[-1]
+
+    desk.mail(ANNA, told.subject, "#why", answers=told)
+
+    [why] = desk.mails_to(ANNA)
+    line = (
+        "Nicht gesendet: Eingangsbestätigung, ada@customer.example (2 Eingangsbestätigungen an diese Adresse in einer"
+    )
+    assert line in " ".join(why.text.split())

@@ -1,11 +1,12 @@
 """How much automatic mail may leave."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maild.rules.limits import EXCHANGES, SILENCE, Refusal, Sent, refuses, refuses_agent
+from maild.rules.limits import EXCHANGES, SILENCE, Limit, Refusal, Sent, refuses, refuses_agent
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -91,3 +92,29 @@ def test_whatever_the_rhythm_no_window_holds_more_than_its_limit(gaps_s: list[in
     for at in sent:
         for within, most in ((timedelta(minutes=10), 3), (timedelta(hours=1), 4), (timedelta(days=1), 10)):
             assert sum(1 for each in sent if at - within < each <= at) <= most
+
+
+def test_every_reason_is_one_of_the_table() -> None:
+    asked = [
+        *(Sent(on_ticket=ago(*[span] * 10)) for span in (1, 40, 300)),
+        *(Sent(on_ticket=ago(*[span] * 3)) for span in (1, 40)),
+        *(Sent(acknowledged=ago(*[span] * 6)) for span in (30, 300)),
+        Sent(asked=True),
+        Sent(in_all=300),
+        Sent(in_all_unproven=100),
+        Sent(in_domain_unproven=50),
+    ]
+    found = [
+        refuses(sent, NOON, proven=proven, acknowledgement=True, rating=True)
+        for sent in asked
+        for proven in (True, False)
+    ]
+    found += [
+        refuses(Sent(), NOON, silenced_until=NOON + MINUTE),
+        refuses(Sent(), NOON, suppressed_until=NOON + MINUTE),
+        refuses_agent(ago(*[1] * 30), NOON),
+    ]
+
+    reasons = {re.sub(r"\b\d+\b", "%(count)s", each.reason, count=1) for each in found if each}
+    assert len(reasons) > 8
+    assert reasons <= {str(each) for each in Limit}

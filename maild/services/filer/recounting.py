@@ -17,6 +17,7 @@ MOST_VALUE_CHARS: Final = 200  # of a fact that is told
 _ALSO: Final = frozenset(
     {"reason", "withheld", "escalated", "rating", "follows_id", "offered_to", "told_at", "reminded_at"}
 )
+_WITHHELD: Final = re.compile(r"(\w+) to (\S*): (.+)", re.DOTALL)
 _NUMBER: Final = re.compile(r"\b\d+\b")
 
 
@@ -45,16 +46,17 @@ def _deeds(ticket_id: int, rows: Sequence[Any]) -> Iterator[pieces.Deed]:
                 rules = set(each.new.split(", ")) - set((each.old or "").split(", "))
                 yield pieces.Deed(ticket_id, each.field, "", ", ".join(sorted(rules)))
             case "reason":
-                yield _reason(ticket_id, each.new)
+                yield pieces.Deed(ticket_id, each.field, *_sentence(each.new))
+            case "withheld" if found := _WITHHELD.fullmatch(each.new):
+                yield pieces.Deed(ticket_id, each.field, *_sentence(found[3]), mail=found[1], to=found[2])
             case _:
                 yield pieces.Deed(ticket_id, each.field, "", each.new)
 
 
-def _reason(ticket_id: int, reason: str) -> pieces.Deed:
-    """Return why somebody has a ticket, as a sentence of `rules.assignment` and the number in it."""
-    found = _NUMBER.search(reason)
-    sentence = _NUMBER.sub("%(count)s", reason.replace("%", "%%"), count=1)
-    return pieces.Deed(ticket_id, "reason", found[0] if found else "", sentence)
+def _sentence(written: str) -> tuple[str, str]:
+    """Return the first number in a reason, and the sentence of `rules.assignment` or `rules.limits` around it."""
+    found = _NUMBER.search(written)
+    return found[0] if found else "", _NUMBER.sub("%(count)s", written.replace("%", "%%"), count=1)
 
 
 def _short(value: str | None) -> str | None:
