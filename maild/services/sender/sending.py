@@ -170,6 +170,17 @@ class Sender:
         if self._quick is worker:
             self._quick = None
 
+    def _pace(self, worker: _Worker, mails: int, took_s: float, *, lost: bool) -> None:
+        """Choose how much a thread takes next, and whether it does so alone, by the batch that it has sent."""
+        if took_s >= RECORD_AFTER_S:
+            worker.batch = BATCH
+        elif mails == worker.batch:
+            worker.batch = min(2 * worker.batch, LARGEST_BATCH)
+        if not lost and took_s < QUICK_S * mails:
+            self._quick = worker
+        else:
+            self._yield_quick(worker)
+
     def _send_all(self, worker: _Worker, claim: queues.Claim) -> None:
         letters, parked = self._take(claim)
         begun_s = recorded_s = time.monotonic()
@@ -202,13 +213,7 @@ class Sender:
             if time.monotonic() - recorded_s > RECORD_AFTER_S:
                 self._record(worker)
                 recorded_s = time.monotonic()
-        took_s = time.monotonic() - begun_s
-        is_short = len(letters) == worker.batch and took_s < RECORD_AFTER_S
-        worker.batch = min(2 * worker.batch, LARGEST_BATCH) if is_short else BATCH
-        if trouble is None and took_s < QUICK_S * len(letters):
-            self._quick = worker
-        else:
-            self._yield_quick(worker)
+        self._pace(worker, len(letters), time.monotonic() - begun_s, lost=trouble is not None)
         self._park(claim, parked)
 
     def _take(self, claim: queues.Claim) -> tuple[list[Letter], dict[int, datetime]]:
