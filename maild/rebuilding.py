@@ -22,7 +22,7 @@ from maild.desk.forgetting import REMOVED
 from maild.desk.rows import put_right
 from maild.message.address import Address
 from maild.rules.routing import Action
-from maild.rules.tickets import Tell
+from maild.rules.state import Tell
 from maild.services.filer.rederiving import Rederiver, derived_of_ours
 from maild.store import jobs, raw, search
 from maild.store.engine import Database

@@ -15,7 +15,7 @@ from maild.config import Settings
 from maild.message.address import normalise
 from maild.rules.figures import Answered, Clock, Fact, Figures, Opened, Period, Report, Spread, Waiting, report
 from maild.rules.levels import Kind, Outcome
-from maild.rules.tickets import Status, Tell
+from maild.rules.state import Status, Tell
 from maild.store.models import ClockRow, Direction, HistoryRow, MailRow, TicketRow
 from maild.templates.pieces import Counted, Times
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from maild.cli.answers.operator import Wish
     from maild.message.search import Query
 
-# The words of `rules.tickets.Status`, here so that help and usage errors need no rules; a test compares.
+# The words of `rules.state.Status`, here so that help and usage errors need no rules; a test compares.
 STATUSES = ("new", "open", "answered", "postponed", "resolved", "closed", "spam", "deleted", "merged")
 _INSTANT = re.compile(r"\A(\d{4}-\d\d-\d\d)T(\d\d:\d\d)[\d:.]*\+00:00\Z", re.ASCII)
 WANTED = ("open", "resolved", "closed", "spam", "deleted")
@@ -60,7 +60,7 @@ def list_(
     from:ada, subject:printer, status:closed.
     """
     from maild.cli.answers import tickets
-    from maild.rules.tickets import Status
+    from maild.rules.state import Status
 
     wanted = tuple(Status) if "all" in statuses else tuple(map(Status, statuses)) or tickets.IN_USE
     query = None if text is None else _query(text, STATUSES if "all" in statuses else statuses)

@@ -35,7 +35,7 @@ from maild.rules import promises
 from maild.rules.assignment import Mode
 from maild.rules.events import DeliveryFailed
 from maild.rules.policy import Policy
-from maild.rules.tickets import Tell
+from maild.rules.state import Tell
 from maild.store import jobs
 from maild.store.models import DeliveryRow, DeliveryState, MailRow
 

@@ -13,7 +13,7 @@ from maild.config import Settings
 from maild.message.address import normalise
 from maild.rules.assignment import Candidate, Choice, Mode, choose
 from maild.rules.events import Assign, CustomerWrote, Event, MoveTo, StillAProblem
-from maild.rules.tickets import TO_SOLVE, Ticket
+from maild.rules.state import TO_SOLVE, Ticket
 from maild.store import agents
 from maild.store.agents import Turn
 

@@ -38,8 +38,8 @@ from maild.rules.events import (
 )
 from maild.rules.policy import Policy
 from maild.rules.refusals import No, Refused
+from maild.rules.state import Decision, Status, Tell, Ticket, opened
 from maild.rules.ticket import decide, rescheduled
-from maild.rules.tickets import Decision, Status, Tell, Ticket, opened
 from maild.store.models import TicketRow
 
 PolicyOf = Callable[[str, str], Policy]  # of a department, for a requester

@@ -7,7 +7,7 @@ from maild.message.commands import Fault
 from maild.outbox.letters import About
 from maild.people import Person
 from maild.rules.events import Event
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 
 MAILD: Final = "maild"  # the actor where time alone acts
 

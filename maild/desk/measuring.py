@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam, select
 from maild.desk.rows import put_right
 from maild.rules import promises
 from maild.rules.policy import Policy
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store import jobs
 from maild.store.models import AddressRow, HistoryRow, TicketRow
 

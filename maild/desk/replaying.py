@@ -1,7 +1,7 @@
 """Tickets replayed: what a ticket is follows from its history, field by field.
 
 The history has each field that ever changed, so the last value of each is what the ticket has now. What follows from
-the rest (`rules.tickets.COMPUTED`) has no history, and is reckoned anew by the next tick.
+the rest (`rules.state.COMPUTED`) has no history, and is reckoned anew by the next tick.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any, Final, NamedTuple, get_type_hints
 
 from maild.desk.rows import OPENED, RECORDED
-from maild.rules.tickets import PEOPLE, Status, Ticket
+from maild.rules.state import PEOPLE, Status, Ticket
 
 COLUMNS: Final = tuple(name for name in RECORDED if name not in PEOPLE)
 _KINDS: Final = get_type_hints(Ticket)

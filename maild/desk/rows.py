@@ -19,7 +19,7 @@ from maild.desk.happenings import MAILD, Happening, Opening
 from maild.outbox.letters import Thread, Withheld
 from maild.rules.events import Assign, Event, KnowAs
 from maild.rules.levels import Finished
-from maild.rules.tickets import COMPUTED, FIELDS, Status, Tell, Ticket
+from maild.rules.state import COMPUTED, FIELDS, Status, Tell, Ticket
 from maild.store import driver, search
 from maild.store.models import AddressRow, ClockRow, Direction, HistoryRow, MailRow, ParticipantRow, TicketRow
 

@@ -24,8 +24,8 @@ from maild.rules.policy import Policy
 from maild.rules.promises import BEFORE_DONE
 from maild.rules.refusals import No, Refused
 from maild.rules.routing import Action
+from maild.rules.state import Status, Tell, Ticket
 from maild.rules.ticket import decide
-from maild.rules.tickets import Status, Tell, Ticket
 from maild.store.models import ClockRow, DeliveryRow, DeliveryState, Direction, HistoryRow, MailRow, TicketRow
 
 UNDONE_WITHIN: Final = timedelta(minutes=30)

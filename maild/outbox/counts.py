@@ -11,7 +11,7 @@ from maild.message.address import normalise
 from maild.outbox.letters import Letter
 from maild.rules import limits
 from maild.rules.limits import Refusal, Sent
-from maild.rules.tickets import Tell
+from maild.rules.state import Tell
 from maild.store.conversations import UNPROVEN_ACKNOWLEDGEMENT
 from maild.store.models import DeliveryRow, MailRow
 

@@ -15,7 +15,7 @@ from maild.people import Person
 from maild.rules.levels import Kind
 from maild.rules.next_step import next_step
 from maild.rules.promises import Clock, running
-from maild.rules.tickets import Status, Tell
+from maild.rules.state import Status, Tell
 from maild.store.conversations import Said
 from maild.store.models import Direction
 from maild.templates import pieces

@@ -16,7 +16,7 @@ from maild.message.tokens import Keys
 from maild.outbox.letters import Letter
 from maild.outbox.ticketless import draft, write
 from maild.outbox.words import Words
-from maild.rules.tickets import Tell
+from maild.rules.state import Tell
 from maild.templates import Templates, mails
 
 _BY_TIME: Final = frozenset({Tell.WAITING, Tell.BREACHED})

@@ -10,7 +10,7 @@ from maild.message.compose import File
 from maild.message.parse import Message
 from maild.message.reply import Reply
 from maild.people import Person
-from maild.rules.tickets import Tell, Ticket
+from maild.rules.state import Tell, Ticket
 from maild.store.conversations import UNPROVEN_ACKNOWLEDGEMENT, Newer, Said
 from maild.store.driver import Ready
 from maild.store.threads import Whole

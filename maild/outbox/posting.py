@@ -32,7 +32,7 @@ from maild.outbox.sharing import Sharing
 from maild.outbox.words import Words
 from maild.people import Person
 from maild.rules.limits import Limit, Refusal
-from maild.rules.tickets import Tell
+from maild.rules.state import Tell
 from maild.store import agents, conversations
 from maild.templates import Templates
 

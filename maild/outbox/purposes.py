@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from maild.rules.tickets import Tell
+from maild.rules.state import Tell
 
 SOURCE: Final = "maild"  # of mails that no person wrote
 TO_AGENTS: Final = frozenset(

@@ -11,7 +11,7 @@ from maild.message.address import normalise
 from maild.outbox.letters import Asked, Collision, Done, FiledMail, Letter, Post, Undelivered
 from maild.outbox.purposes import SOURCE
 from maild.people import Person
-from maild.rules.tickets import Tell
+from maild.rules.state import Tell
 from maild.store import driver, raw, search
 from maild.store.models import DeliveryRow, DeliveryState, Direction, MailRow, MailState
 

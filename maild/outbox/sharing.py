@@ -12,7 +12,7 @@ from maild.message.compose import File
 from maild.message.filename import by_type
 from maild.message.parse import Attachment
 from maild.outbox.letters import Asked, FiledMail, Letter, Post
-from maild.rules.tickets import Tell
+from maild.rules.state import Tell
 from maild.store.threads import Whole
 from maild.templates import Rendered, Templates
 from maild.templates.mails import Mail, ToAgent

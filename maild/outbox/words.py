@@ -13,7 +13,7 @@ from maild.message.subject import base_subject
 from maild.message.tokens import Role
 from maild.outbox.facts import OLDER, OLDER_CHARACTERS, Facts, newest
 from maild.outbox.letters import Asked, Collision, Done, FiledMail, Letter, Thread, Undelivered
-from maild.rules.tickets import Tell
+from maild.rules.state import Tell
 from maild.store.conversations import Said
 from maild.store.models import Direction
 from maild.templates import mails, pieces

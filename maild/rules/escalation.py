@@ -11,7 +11,7 @@ from datetime import datetime
 from maild.rules import promises
 from maild.rules.levels import more_urgent
 from maild.rules.policy import Escalation, Policy
-from maild.rules.tickets import TO_SOLVE, Ticket
+from maild.rules.state import TO_SOLVE, Ticket
 
 
 def due(ticket: Ticket, policy: Policy) -> datetime | None:

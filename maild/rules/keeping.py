@@ -9,7 +9,7 @@ from typing import Final
 
 from maild.rules import events
 from maild.rules.policy import Policy
-from maild.rules.tickets import TO_SOLVE, Ticket
+from maild.rules.state import TO_SOLVE, Ticket
 
 _DID: Final = (  # what an agent does about a ticket
     events.Admit,

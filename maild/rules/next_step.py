@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from maild.rules import escalation, keeping
 from maild.rules.policy import Escalation, Policy
-from maild.rules.tickets import TO_SOLVE, Status, Ticket
+from maild.rules.state import TO_SOLVE, Status, Ticket
 
 
 class Step(StrEnum):

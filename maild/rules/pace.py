@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from maild.rules.tickets import Status, Tell
+from maild.rules.state import Status, Tell
 
 LEASE: Final = timedelta(minutes=5)  # of a ticket that is ticked; must exceed the longest time that a batch takes
 GAP: Final = timedelta(minutes=15)

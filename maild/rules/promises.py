@@ -25,7 +25,7 @@ from typing import Final
 from maild.rules.events import AgentWrote, Event, Solved, TakeBack
 from maild.rules.levels import Finished, Kind, Outcome
 from maild.rules.policy import Policy
-from maild.rules.tickets import TELL_AGAIN, TO_SOLVE, Status, Ticket
+from maild.rules.state import TELL_AGAIN, TO_SOLVE, Status, Ticket
 from maild.rules.working_time import Calendar
 
 RUNNING: Final = TO_SOLVE | {Status.POSTPONED}

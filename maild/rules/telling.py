@@ -37,7 +37,7 @@ from maild.rules.events import (
     Tick,
     Undelete,
 )
-from maild.rules.tickets import Status, Tell, Ticket
+from maild.rules.state import Status, Tell, Ticket
 
 GOOD: Final = 3  # of a rating; agents hear of what is worse
 

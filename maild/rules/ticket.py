@@ -1,7 +1,7 @@
 """The life of a ticket: its statuses, what can happen to it, and what follows.
 
 Everything that may change a ticket is in this file and, for what time alone does, in `rules.waiting`; `rules.events`
-lists what can happen, `rules.tickets` what a ticket is. Nothing here reads a clock, a database or a mail. `decide`
+lists what can happen, `rules.state` what a ticket is. Nothing here reads a clock, a database or a mail. `decide`
 takes a ticket, one event and the policy of its department, and returns the ticket afterwards together with the mails
 that must be sent. `maild.desk` is its only caller in the daemon.
 
@@ -85,8 +85,8 @@ from maild.rules.events import (
 )
 from maild.rules.policy import Policy
 from maild.rules.refusals import No, Refused
+from maild.rules.state import MOST_PARTICIPANTS, Decision, Status, Ticket, entered, set_back
 from maild.rules.telling import tells
-from maild.rules.tickets import MOST_PARTICIPANTS, Decision, Status, Ticket, entered, set_back
 from maild.rules.waiting import asked, due, opening, tick
 
 _RETURN: Final = "return_to"

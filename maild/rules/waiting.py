@@ -9,7 +9,7 @@ from datetime import datetime
 from maild.rules import escalation, keeping, promises
 from maild.rules.events import Event, Resolve, Solved
 from maild.rules.policy import Policy
-from maild.rules.tickets import (
+from maild.rules.state import (
     AFTER_REMINDER,
     DELETED_KEPT,
     RATE_AFTER,

@@ -12,7 +12,7 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, func, or_, select, update
 
-from maild.rules.tickets import TO_SOLVE
+from maild.rules.state import TO_SOLVE
 from maild.store.models import AgentRow, DutyRow, TicketRow
 from maild.store.upsert import upsert
 

@@ -10,7 +10,7 @@ from sqlalchemy import DateTime as SqlDateTime
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 
 _Member = TypeVar("_Member", str, int)
 

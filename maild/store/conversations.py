@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import Connection, and_, bindparam, func, or_, select
 
 from maild.rules.routing import Action
-from maild.rules.tickets import Tell
+from maild.rules.state import Tell
 from maild.store.models import Direction, MailRow, TicketRow
 
 UNPROVEN_ACKNOWLEDGEMENT: Final = "acknowledgement_unproven"  # the purpose of one to an address that is not proven

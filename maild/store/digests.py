@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store.lists import LISTED, WAITING, Listed, Seen
 from maild.store.models import Direction, MailRow, MailState, TicketRow
 

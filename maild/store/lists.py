@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 
 from maild.message.search import Query
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store import search
 from maild.store.models import AddressRow, HistoryRow, PersonRow, TicketRow
 from maild.store.search import Hit

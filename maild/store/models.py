@@ -28,7 +28,7 @@ from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, Text,
 from sqlalchemy import text as sql_text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store.columns import (
     Base,
     DeliveryState,
@@ -152,7 +152,7 @@ class AddressRow(Base):
 
 
 class TicketRow(Due, Base):
-    """A request of a customer; `rules.tickets.Ticket` is what the rules see of it. Only `desk` writes here."""
+    """A request of a customer; `rules.state.Ticket` is what the rules see of it. Only `desk` writes here."""
 
     __tablename__ = "ticket"
 

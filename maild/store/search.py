@@ -38,7 +38,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import aliased
 
 from maild.message.search import MOST_CHARS, Indexed, Query, Term, snippet
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store import driver
 from maild.store.models import MailRow, TicketRow, UnindexedRow
 

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, func, select, text
 
 from maild.rules import limits
-from maild.rules.tickets import Status, Tell
+from maild.rules.state import Status, Tell
 from maild.store import queues, schedule
 from maild.store.conversations import UNPROVEN_ACKNOWLEDGEMENT
 from maild.store.engine import Database

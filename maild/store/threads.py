@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, and_, or_, select
 
 from maild.rules.routing import Action
-from maild.rules.tickets import Tell
+from maild.rules.state import Tell
 from maild.store import raw
 from maild.store.conversations import aliases
 from maild.store.models import Direction, MailRow, MailState

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, and_, bindparam, func, select, text
 
 from maild.rules.routing import Action
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store.models import AddressRow, HistoryRow, MailRow, PersonRow, TicketRow
 
 _REOPENINGS: Final = (

@@ -37,7 +37,7 @@ from maild.templates.pieces import (
 
 
 class Purpose(StrEnum):
-    """Which mail; the value is the name of its template, and of `rules.tickets.Tell` where events ask for it."""
+    """Which mail; the value is the name of its template, and of `rules.state.Tell` where events ask for it."""
 
     ACKNOWLEDGEMENT = "acknowledgement"  # to the requester: we have your mail
     NOTIFICATION = "notification"  # to an agent: somebody wrote
@@ -82,7 +82,7 @@ class ToAgent(_Mail):
     """What mails to agents about a ticket have in common."""
 
     ticket_id: int
-    status: str  # rules.tickets.Status
+    status: str  # rules.state.Status
     customer: Who
     promises: tuple[Promise, ...] = ()
     coming: Coming | None = None

@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from maild import config, logs
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.services.scheduler import Scheduler
 from maild.store import schema
 from maild.store.engine import Database

@@ -21,7 +21,7 @@ import pytest
 from sqlalchemy import Connection, bindparam, insert, text, true, update
 
 from maild.message.search import Query, query
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store import schema, search
 from maild.store.engine import Database
 from maild.store.models import AddressRow, MailRow, PersonRow, TicketRow

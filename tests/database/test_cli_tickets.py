@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from tests.clock import NOON
 from tests.database.commands import HOSTILE, OBEYED, Shell
 from tests.stories.driver import ADA, ANNA, BEN

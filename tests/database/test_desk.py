@@ -18,7 +18,7 @@ from maild.rules.events import (
     Resolve,
     Tick,
 )
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store.engine import Database
 from maild.store.models import AddressRow, HistoryRow, MailRow, ParticipantRow, TicketRow
 from tests.clock import FakeClock

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maild.importers import files
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from tests.database.commands import Shell
 from tests.stories.driver import ADA
 

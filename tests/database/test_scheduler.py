@@ -8,7 +8,7 @@ from sqlalchemy import func, select, update
 
 from maild.desk import Desk, Happening
 from maild.rules.events import CustomerWrote, Resolve, Tick
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.services import scheduler
 from maild.services.scheduler import Scheduler
 from maild.store import queues

@@ -9,7 +9,7 @@ from maild import config
 from maild.clock import Clock
 from maild.desk import Desk, Happening
 from maild.rules.events import AgentWrote, CustomerWrote, Postpone, Resolve
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.services.scheduler import SPREAD_S, Scheduler
 from maild.store import queues, schedule
 from maild.store.engine import Database

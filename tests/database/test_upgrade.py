@@ -11,7 +11,7 @@ from sqlalchemy import select, text, update
 
 from maild.rebuilding import Rebuilding
 from maild.rules import promises
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store import raw, schema
 from maild.store.engine import Database
 from maild.store.models import MailRow, TicketRow

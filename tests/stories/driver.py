@@ -18,7 +18,7 @@ from maild.admission import accepts
 from maild.config import parse as parse_settings
 from maild.message.address import normalise
 from maild.message.parse import Message, parse
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.services.filer import Ask
 from maild.services.sender import Outcome, RelayTrouble, Result, sending
 from maild.store import queues

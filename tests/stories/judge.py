@@ -10,7 +10,7 @@ from maild.rules.events import AgentWrote, CustomerWrote, DeliveryFailed, Event,
 from maild.rules.levels import Finished, Kind, Outcome
 from maild.rules.policy import Policy
 from maild.rules.promises import RUNNING
-from maild.rules.tickets import TO_SOLVE, Decision, Status, Tell, Ticket
+from maild.rules.state import TO_SOLVE, Decision, Status, Tell, Ticket
 from tests.stories.minutes import Minutes
 
 DAY = timedelta(days=1)

@@ -38,8 +38,8 @@ from maild.rules.events import (
 )
 from maild.rules.policy import Policy
 from maild.rules.refusals import Refused
+from maild.rules.state import TO_SOLVE, Decision, Status, Ticket, opened
 from maild.rules.ticket import decide, rescheduled
-from maild.rules.tickets import TO_SOLVE, Decision, Status, Ticket, opened
 from tests.stories.judge import Judge, Life
 
 BEGIN: Final = datetime(2026, 2, 16, 8, tzinfo=UTC)  # summer time begins in March, at two different weekends

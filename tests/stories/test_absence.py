@@ -2,7 +2,7 @@
 
 import pytest
 
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store.models import MailState
 from tests.stories.driver import ADA, ANNA, BERT, Desk, Received
 

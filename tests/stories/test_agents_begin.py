@@ -4,7 +4,7 @@ import pytest
 
 from maild.message.forwarded import passed_on
 from maild.message.parse import parse
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store.models import MailState
 from tests.stories.driver import ADA, ANNA, BEN, BERT, SUPPORT, Desk
 

@@ -4,7 +4,7 @@ import pytest
 
 from maild.message.commands import WORDS
 from maild.outbox.replies import PER_HOUR
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.services.filer.requests import ANSWERED
 from maild.services.filer.wishes import AVAILABLE
 from maild.store.models import MailState

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store.engine import Database
 from maild.store.models import MailState
 from tests.clock import FakeClock

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from maild.config import parse as parse_settings
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store.engine import Database
 from maild.templates import Templates
 from tests.clock import FakeClock

@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from maild.inbox import held
 from maild.rules.routing import OPERATOR
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.services import filer
 from maild.store.models import MailRow, MailState
 from tests.stories.driver import ADA, ANNA, BERT, SUPPORT, Desk, Received

@@ -2,7 +2,7 @@
 
 import pytest
 
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from tests.stories.driver import ADA, ANNA, BEN, BERT, Desk, Received
 
 CAROL = "carol@customer.example"

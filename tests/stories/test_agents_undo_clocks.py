@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from maild import reports
 from maild.rules.figures import Period
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store.engine import Database
 from maild.store.models import ClockRow
 from tests.clock import FakeClock

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store.models import MailState
 from tests.stories.driver import ADA, ANNA, BEN, BERT, Desk, Received, opened
 

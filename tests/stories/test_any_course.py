@@ -19,7 +19,7 @@ from sqlalchemy import select
 
 from maild.message.address import normalise
 from maild.rebuilding import Rebuilding
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store.engine import Database
 from maild.store.models import DeliveryRow, Direction, HistoryRow, MailRow, MailState, RawRow, TicketRow
 from maild.works import rederiver

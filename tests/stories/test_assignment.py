@@ -2,7 +2,7 @@
 
 import pytest
 
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store.engine import Database
 from tests.clock import FakeClock
 from tests.stories.driver import ADA, ANNA, BEN, BERT, CONFIG, Desk, Received

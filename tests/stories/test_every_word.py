@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from maild.message.commands import WORDS
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.services.filer.requests import ANSWERED
 from maild.services.filer.wishes import AVAILABLE
 from maild.store.engine import Database

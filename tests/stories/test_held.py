@@ -8,7 +8,7 @@ from maild import inbox
 from maild.inbox import held
 from maild.message.authentication import Trust
 from maild.rules.routing import OPERATOR
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store.models import MailState
 from tests.stories.driver import ADA, ANNA, BERT, CONFIG, MX, SUPPORT, Desk, Received
 

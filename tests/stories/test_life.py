@@ -1,7 +1,7 @@
 """The life of a ticket as customers and agents see it."""
 
 from maild.message.address import normalise
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from tests.stories.driver import ADA, ANNA, BEN, BERT, SUPPORT, Desk
 
 

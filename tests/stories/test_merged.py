@@ -1,6 +1,6 @@
 """Two tickets about one matter: who works on the one that is left sees all that was said."""
 
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from tests.stories.driver import ADA, ANNA, BERT, Desk, Received, opened
 
 

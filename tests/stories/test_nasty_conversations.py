@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store.engine import Database
 from maild.store.models import MailState
 from tests.clock import FakeClock

@@ -4,7 +4,7 @@ import pytest
 
 from maild.desk import Happening
 from maild.rules.events import Merge, Reopen, Resolve
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store.engine import Database
 from maild.store.models import MailState
 from tests.clock import FakeClock

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from maild import inbox
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from tests.stories.driver import ADA, ANNA, CONFIG, Desk
 
 LONG_AGO = datetime(2024, 5, 1, 8, tzinfo=UTC)

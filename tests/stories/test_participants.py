@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store.models import MailState
 from tests.stories.driver import ADA, ANNA, BEN, BERT, MX, SUPPORT, Desk, Received
 

@@ -11,7 +11,7 @@ from sqlalchemy import delete, select, text, update
 
 from maild.desk.replaying import COLUMNS
 from maild.rebuilding import READ_STATES, Rebuilding
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.services.filer.columns import DERIVED
 from maild.services.filer.rederiving import DERIVED_OF_OURS
 from maild.store.engine import Database

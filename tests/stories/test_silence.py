@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from maild.message.address import normalise
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from tests.clock import NOON
 from tests.stories.driver import ADA, ANNA, BERT, Desk
 

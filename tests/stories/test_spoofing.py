@@ -10,7 +10,7 @@ import pytest
 
 from maild import inbox
 from maild.admission import accepts
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.services import filer
 from maild.services.filer import authenticating
 from maild.store.engine import Database

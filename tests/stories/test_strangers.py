@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store.engine import Database
 from maild.store.models import AddressRow, ParticipantRow
 from tests.clock import FakeClock

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select
 
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store.engine import Database
 from maild.store.models import AddressRow, MailState
 from tests.clock import FakeClock

@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from maild.message.address import normalise
 from maild.rules import limits
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store.engine import Database
 from maild.store.models import AddressRow, ClockRow, DeliveryRow, HistoryRow, MailRow, TicketRow
 from tests.clock import FakeClock

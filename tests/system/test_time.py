@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store import schedule
 from maild.store.engine import Database, DatabaseBusyError
 from maild.store.models import AddressRow, HistoryRow, PersonRow, TicketRow

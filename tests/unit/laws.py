@@ -22,8 +22,8 @@ from maild.rules.events import (
     Undelete,
 )
 from maild.rules.policy import Policy
+from maild.rules.state import AFTER_REMINDER, TELL_AGAIN, TO_SOLVE, Decision, Status, Tell, Ticket
 from maild.rules.ticket import decide
-from maild.rules.tickets import AFTER_REMINDER, TELL_AGAIN, TO_SOLVE, Decision, Status, Tell, Ticket
 from tests.unit.tickets import DAY, FACTS, MAILS, MOMENT
 
 CHANGEABLE: Final = (

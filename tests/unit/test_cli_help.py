@@ -8,7 +8,7 @@ import pytest
 from maild import __version__, cli
 from maild.cli import delivery, mail, ticket
 from maild.message.classify import Kind
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 
 FIXED = {  # the operator's interface: names that stay
     "run": (),

@@ -30,8 +30,8 @@ from maild.rules.events import (
 )
 from maild.rules.levels import Finished, Kind, Level, Outcome
 from maild.rules.policy import Policy
+from maild.rules.state import Status, Tell, Ticket, opened
 from maild.rules.ticket import decide
-from maild.rules.tickets import Status, Tell, Ticket, opened
 from maild.rules.working_time import Calendar, Span
 from tests.unit.tickets import ANNA
 

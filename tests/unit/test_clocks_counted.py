@@ -32,8 +32,8 @@ from maild.rules.events import (
 from maild.rules.levels import Kind, Level, Outcome
 from maild.rules.policy import Policy
 from maild.rules.refusals import Refused
+from maild.rules.state import Status, opened
 from maild.rules.ticket import decide
-from maild.rules.tickets import Status, opened
 from maild.rules.working_time import Calendar, Span
 from tests.unit.counting import MINUTE, is_open
 from tests.unit.tickets import ANNA

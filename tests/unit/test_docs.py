@@ -14,7 +14,7 @@ from maild import cli
 from maild.message.commands.words import meant_word
 from maild.rules import clock, limits, pace
 from maild.rules.routing import Action
-from maild.rules.tickets import DELETED_KEPT, SPAM_KEPT, Status
+from maild.rules.state import DELETED_KEPT, SPAM_KEPT, Status
 from maild.services import filer
 from maild.services.filer.requests import ANSWERED
 from maild.services.filer.wishes import AVAILABLE

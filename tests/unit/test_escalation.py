@@ -12,8 +12,8 @@ from maild.config import ConfigError
 from maild.rules.events import AgentWrote, Assign, CustomerWrote, Postpone, SetPriority, Tick
 from maild.rules.levels import Kind, Level
 from maild.rules.policy import Escalation, Policy
+from maild.rules.state import Status, Tell, Ticket, opened
 from maild.rules.ticket import decide
-from maild.rules.tickets import Status, Tell, Ticket, opened
 from maild.rules.working_time import Calendar, Span
 from tests.clock import NOON
 

@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 from maild.rules.events import Assign, CustomerWrote, MachineWrote, NoteWritten, Tick
 from maild.rules.policy import Escalation, Policy
+from maild.rules.state import Tell, Ticket, opened
 from maild.rules.ticket import decide
-from maild.rules.tickets import Tell, Ticket, opened
 from maild.rules.working_time import Calendar, Span
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday

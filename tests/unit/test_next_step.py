@@ -7,8 +7,8 @@ from maild.rules.events import Tick
 from maild.rules.levels import Kind, Level
 from maild.rules.next_step import Step, next_step
 from maild.rules.policy import Escalation, Policy
+from maild.rules.state import TO_SOLVE, Decision, Status, Tell, Ticket
 from maild.rules.ticket import decide
-from maild.rules.tickets import TO_SOLVE, Decision, Status, Tell, Ticket
 from maild.rules.working_time import Span
 from tests.clock import NOON
 from tests.unit.tickets import HOUR, IN_STATUS, KINDS, POLICY, happens, outcome

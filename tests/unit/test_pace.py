@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from maild.rules import pace
 from maild.rules.pace import Bucket, Lane
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from tests.clock import NOON
 
 AGENTS = Bucket("support", Lane.AGENTS)

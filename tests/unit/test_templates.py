@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from maild.rules.tickets import Status, Tell
+from maild.rules.state import Status, Tell
 from maild.templates import Answer, Listed, Purpose, Reminder, Rendered, Waiting, samples
 from maild.templates.style import filters, mailto, paragraphs, quoted
 from tests.unit.mails import ACKNOWLEDGEMENT, ADA, BERLIN, NOON, NOTIFICATION, TEMPLATES, Outline

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from maild.rules.events import CustomerWrote, Event, StillAProblem, Tick
 from maild.rules.levels import Kind, Level
 from maild.rules.policy import Policy
+from maild.rules.state import TELL_AGAIN, TO_SOLVE, Status, Ticket, opened
 from maild.rules.ticket import decide
-from maild.rules.tickets import TELL_AGAIN, TO_SOLVE, Status, Ticket, opened
 from maild.rules.working_time import Calendar, Span
 from tests.clock import NOON
 from tests.unit.laws import LAWS, Past, Step, passed

@@ -28,8 +28,8 @@ from maild.rules.events import (
     Undelete,
 )
 from maild.rules.refusals import Refused
+from maild.rules.state import Decision, Status, Tell, Ticket
 from maild.rules.ticket import decide
-from maild.rules.tickets import Decision, Status, Tell, Ticket
 from tests.clock import NOON
 from tests.unit.tickets import ANNA, DAY, FIRST, HOUR, IN_STATUS, KINDS, MAILS, POLICY, after, happens, outcome
 

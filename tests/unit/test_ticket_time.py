@@ -26,8 +26,8 @@ from maild.rules.events import (
     Undelete,
 )
 from maild.rules.policy import Policy
+from maild.rules.state import TO_SOLVE, Decision, Status, Tell, Ticket, opened
 from maild.rules.ticket import decide
-from maild.rules.tickets import TO_SOLVE, Decision, Status, Tell, Ticket, opened
 from maild.rules.working_time import Calendar, Span
 from tests.clock import NOON
 from tests.unit.tickets import ANNA, DAY, FIRST, HOUR, IN_STATUS, MOMENT, POLICY, after, happens

@@ -35,8 +35,8 @@ from maild.rules.events import (
 )
 from maild.rules.policy import Policy
 from maild.rules.refusals import Refused
+from maild.rules.state import Decision, Status, Ticket, opened
 from maild.rules.ticket import decide
-from maild.rules.tickets import Decision, Status, Ticket, opened
 from tests.clock import NOON
 
 HOUR: Final = timedelta(hours=1)

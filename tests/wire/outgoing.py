@@ -5,7 +5,7 @@ from sqlalchemy import insert, select, update
 from maild.config import parse as parse_settings
 from maild.message.address import Address
 from maild.message.compose import Draft, compose
-from maild.rules.tickets import Status, Tell
+from maild.rules.state import Status, Tell
 from maild.services.sender import Sender
 from maild.store.engine import Database
 from maild.store.models import (

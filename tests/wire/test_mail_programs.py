@@ -15,7 +15,7 @@ from email.policy import SMTP
 import pytest
 from sqlalchemy import select
 
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store.models import TicketRow
 from tests.system.daemon import DaemonProcess
 from tests.wire.mail_programs import PDF, PNG, PROGRAMS, Program, Writing

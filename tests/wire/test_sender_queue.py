@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, select
 
 from maild.message.tokens import read_bounce_address
-from maild.rules.tickets import Status, Tell
+from maild.rules.state import Status, Tell
 from maild.services.sender import sending
 from maild.store.engine import Database
 from maild.store.models import DeliveryState, TicketRow

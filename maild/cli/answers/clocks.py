@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 
 from maild.rules import promises
 from maild.rules.policy import Policy
-from maild.rules.tickets import Ticket
+from maild.rules.state import Ticket
 from maild.store.models import ClockRow
 
 

@@ -16,7 +16,7 @@ from maild.desk import Happening
 from maild.message.commands.when import UnclearTimeError, instant
 from maild.rules.events import Close, Delete, Event, MarkSpam, Merge, NotSpam, Postpone, Reopen, Resolve, Undelete
 from maild.rules.refusals import Refused
-from maild.rules.tickets import Status, Ticket
+from maild.rules.state import Status, Ticket
 from maild.rules.working_time import Span
 from maild.store.engine import Database
 from maild.store.models import TicketRow

@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import DatabaseError
 
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store import raw, schema
 from maild.store.engine import Database
 from maild.store.models import DeliveryRow, DeliveryState, Direction, MailRow, MailState, RawRow, TicketRow

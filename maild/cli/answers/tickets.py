@@ -11,7 +11,7 @@ from maild.config import Settings
 from maild.message.address import normalise
 from maild.message.search import Query
 from maild.rules.next_step import NextStep, next_step, sentence
-from maild.rules.tickets import FIELDS, Status, Ticket
+from maild.rules.state import FIELDS, Status, Ticket
 from maild.store import lists, search
 from maild.store.models import (
     AddressRow,

@@ -20,7 +20,7 @@ from maild.desk import Desk, Happening
 from maild.outbox.letters import Done
 from maild.rules.events import AgentWrote, Offer
 from maild.rules.routing import Action
-from maild.rules.tickets import Tell
+from maild.rules.state import Tell
 from maild.services.filer.filing import Filing
 from maild.store.models import MailRow, MailState
 

@@ -5,7 +5,7 @@ from typing import TypedDict
 
 from maild.config import Settings
 from maild.message.commands import Fault, Says, fault
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.services.filer.wishes import names_of_agents, names_of_departments
 from maild.store import lists
 

@@ -26,7 +26,7 @@ from maild.rules import figures
 from maild.rules.events import Assign, Event, Offer
 from maild.rules.refusals import No, Refused
 from maild.rules.routing import Action
-from maild.rules.tickets import Status, Tell
+from maild.rules.state import Status, Tell
 from maild.services.filer import delaying, helping, narrowing, splitting
 from maild.services.filer.filing import Filing
 from maild.services.filer.recounting import recount

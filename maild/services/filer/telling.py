@@ -15,7 +15,7 @@ from maild.desk import Deed, Desk, undoing
 from maild.message.address import normalise
 from maild.outbox.letters import Done
 from maild.rules.routing import Action
-from maild.rules.tickets import Tell
+from maild.rules.state import Tell
 from maild.services.filer.filing import Filing
 from maild.store.models import DeliveryRow, MailRow
 from maild.templates import pieces

@@ -32,8 +32,8 @@ from maild.rules.events import (
     StillAProblem,
 )
 from maild.rules.routing import Action
+from maild.rules.state import Tell
 from maild.rules.telling import GOOD
-from maild.rules.tickets import Tell
 from maild.services.filer import columns, delaying
 from maild.services.filer.columns import STATES
 from maild.services.filer.filing import Filing

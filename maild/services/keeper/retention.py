@@ -1,7 +1,7 @@
 """Retention: tickets that have been closed for long enough are removed with all that hangs on them.
 
 How long that is says `[retention]`; by default they are kept for ever. With them go mails that belong to no ticket and
-are as old, and people of whom nothing is left. Spam and deleted tickets have spans of their own (`rules.tickets`) and
+are as old, and people of whom nothing is left. Spam and deleted tickets have spans of their own (`rules.state`) and
 go by the scheduler.
 """
 
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, exists, select
 from maild.config import Settings
 from maild.desk.rows import purge
 from maild.message.address import normalise
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store import jobs
 from maild.store.engine import Database
 from maild.store.models import (

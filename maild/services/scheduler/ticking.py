@@ -13,7 +13,7 @@ from maild.desk import MAILD, Desk, Happening
 from maild.rules import pace
 from maild.rules.events import Tick
 from maild.rules.pace import LANES, TOLD_BY, Bucket
-from maild.rules.tickets import Tell
+from maild.rules.state import Tell
 from maild.services.scheduler.watching import Watch
 from maild.store import queues, schedule
 from maild.store.engine import Database

@@ -9,7 +9,7 @@ from sqlalchemy import func, or_, select, update
 from maild.cli.answers.doctor.kinds import Check, Finding, Group, Need, Patient, Verdict, fault, ok, unknown, warning
 from maild.desk import MAILD, Happening
 from maild.rules.events import Tick
-from maild.rules.tickets import Status
+from maild.rules.state import Status
 from maild.store import standing
 from maild.store.models import DeliveryRow, DeliveryState, JobRow, MailboxRow, MailRow, MailState, TicketRow
 from maild.works import assemble
