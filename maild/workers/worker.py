@@ -43,6 +43,7 @@ class Worker:
         self._now = now
         self._stored, self._ticked, self._spoken = Bell(), Bell(), Bell()
         works.filer.overseer = self
+        self._rehearsed = False
         if name != FIRST:
             self._loops = [Loop(name, self._file, self._stored, rest_s=self._gathering_s)]
             return
@@ -74,6 +75,9 @@ class Worker:
         if crowded or not idle_s:
             self._follow()
         self._tell(did="idle" if idle_s else "filed")
+        if idle_s and not self._rehearsed:
+            self._rehearsed = True
+            self._works.filer.rehearse()
         return idle_s
 
     def _gathering_s(self) -> float:

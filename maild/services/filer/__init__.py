@@ -69,6 +69,9 @@ _KNOWN: Final = select(MailRow.id, MailRow.size_bytes, MailRow.deaths).where(
 )
 
 
+_REHEARSED: Final = b"From: Nobody <nobody@maild.invalid>\r\nSubject: Rehearsal\r\n\r\nThere is no such mail.\r\n"
+
+
 class Overseer(Protocol):
     """Who is told of the present step before it goes on, and so knows what a death has left behind."""
 
@@ -118,6 +121,13 @@ class Filer:
         for part in self._portions(claim):
             self._file_or_split(part)
         return 0.0
+
+    def rehearse(self) -> None:
+        """Do what is done with every mail but write it, so that no first mail waits for what is made once."""
+        now = self._now()
+        mails = [Inbound(0, None, (), now, 1, _REHEARSED)]
+        with self._database.read() as connection:
+            self.examine(connection, mails, self._examiner.read(mails, now), now)
 
     def _idle_s(self) -> float:
         """Return how long there is nothing to do: mails that wait or are to be tried again ring no bell."""
