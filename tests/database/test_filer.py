@@ -53,6 +53,15 @@ def test_a_group_becomes_tickets_in_one_go(desk: Desk) -> None:
     assert len(desk.tickets()) == 20
 
 
+def test_a_rehearsal_leaves_nothing_behind(desk: Desk) -> None:
+    desk.works.filer.rehearse()
+    desk.mail(ADA, "Printer on fire")
+
+    assert states(desk) == {"filed": 1}
+    assert len(desk.tickets()) == 1
+    assert [mail.subject for mail in desk.mails_to(ADA)] == ["We have received your message"]
+
+
 def test_a_mail_whose_bytes_are_gone_is_no_empty_ticket(desk: Desk) -> None:
     desk.mail(ADA, "Printer on fire", work=False)
     gone = desk.mail(BEN, "Door locked", work=False)

@@ -395,6 +395,25 @@ def test_a_mail_in_one_packet_with_the_answer_to_idle_is_noticed_at_once(
     reading.close()
 
 
+def test_a_path_that_dies_in_silence_is_left_and_what_came_meanwhile_is_found(
+    sqlite_database: Database, server: Imap, clock: FakeClock
+) -> None:
+    pace = Pace(operation_s=0.5, idle_s=0.1, save_s=0, first_pause_s=0.01)
+    reading = Reading(sqlite_database, settings_of(server), clock, pace)
+    reading.read()
+    dead = server.connections
+    server.fault = lambda _number, _piece: imap_server.HANG if server.connections == dead else None  # nor is it closed
+    new = mail()
+    server.add(new)
+    began_s = time.monotonic()
+    reading.read()
+
+    assert reading.raws() == {new: 1}
+    assert server.connections == dead + 1
+    assert time.monotonic() - began_s < 5
+    reading.close()
+
+
 def test_without_idle_the_folder_is_looked_at_now_and_then(reading: Reading, server: Imap) -> None:
     server.capabilities = "IMAP4rev1"
     begin_anew(reading, server, 'after = "delete"')

@@ -448,6 +448,23 @@ def test_the_operator_is_told_once_of_an_outage_and_once_that_it_is_over(reading
     assert alerts(reading) == ["Mailbox inbox cannot be read", "Mailbox inbox works again"]
 
 
+def test_an_outage_is_told_when_it_has_lasted_five_minutes_and_not_before(reading: Reading, inbox: Box) -> None:
+    reading.read()
+    reading.hire(settings_of(inbox, port=1))
+    reading.worker.step()
+    began = reading.clock()
+    assert reading.row.failing_since == began
+
+    for after, told in (
+        (timedelta(minutes=5, seconds=-1), []),
+        (timedelta(minutes=5), ["Mailbox inbox cannot be read"]),
+    ):
+        reading.clock.set(began + after)
+        reading.worker.step()
+
+        assert alerts(reading) == told
+
+
 def alerts(reading: Reading) -> list[str]:
     with reading.database.read() as connection:
         rows = connection.exec_driver_sql(
