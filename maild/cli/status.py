@@ -87,11 +87,13 @@ def _figures(found: dict[str, Any]) -> str:
 def _look(config: Path | None) -> tuple[dict[str, Any], "list[Trouble]"]:
     """Return how the desk stands, and what of it is not well, the worst first."""
     from maild import __version__
+    from maild.cli.answers.processes import processes
     from maild.rules import troubles
     from maild.store import schema, standing
 
     with desk_database(config) as (settings, database):
         found = standing.standing(database, now(database))
+        found["daemon"]["processes"] = processes(database, running=found["daemon"]["running"])
         journal = database.journal
         revision = schema.revisions(database).have
     alarms = troubles.found(found)
@@ -160,6 +162,7 @@ def _shown(found: dict[str, Any], alarms: "list[Trouble]") -> str:
                 *(("look" if each.level == 1 else "ALARM", f"{each.text}; {each.fix}") for each in alarms),
                 ("version", found["version"]),
                 ("daemon", running[found["daemon"]["running"]]),
+                ("workers", _workers(found["daemon"]["processes"])),
                 ("database", f"{found['database']['url']}, schema {found['database']['schema']}"),
                 ("journal", journal and f"{journal['mode']}, synchronous {journal['synchronous']}"),
                 ("waiting", _waiting(found["waiting"], at)),
@@ -205,6 +208,12 @@ def _tables(found: dict[str, Any], at: datetime) -> Iterator[str]:
             for each in found["domains"]
         ]
         yield output.table(("queued to", "total", "5 min", "1 hour", "1 day", "older"), rows, width=width)
+
+
+def _workers(found: list[dict[str, Any]]) -> str:
+    """Return who files just now, by name and number."""
+    shown = (f"{each['name']} {each['pid']}" for each in found if each["name"] not in ("daemon", "fork-server"))
+    return output.printable(", ".join(shown))
 
 
 def _size(disk: dict[str, Any]) -> str:

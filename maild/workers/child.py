@@ -13,6 +13,7 @@ from maild.workers.channel import Channel
 
 FIRST: Final = "worker"  # the one that is always there; it does more than file
 ENDING_S: Final = 5.0  # from the end of the channel to the end of the process
+CROWDED_S: Final = 0.05  # of filing without a break
 HANG_S: Final = 300.0  # a step of a worker that takes longer is not waited for
 LONGEST_FILING_S: Final = 150.0  # what is filed later than that is void: the lease is over
 MOST_UNANSWERED: Final = 6  # questions how it is, in a row
@@ -31,6 +32,7 @@ class Child:
         self.leaving = False  # it was told to stop
         self.fence: datetime | None = None  # of what it has claimed
         self.begun: Sequence[int] = ()  # mails that it is filing
+        self.groups = 0  # of mails that it has filed without a break
         self.useful = False  # it has filed mails since it was begun
         self.idle_since_s: float | None = None  # monotonic; None while it files
         self.busy_since_s = time.monotonic()
@@ -63,10 +65,15 @@ class Child:
         elif "did" in message and message["did"] != "ticked":
             self.fence, self.begun = None, ()
             self.useful = self.useful or message["did"] == "filed"
+            self.groups = self.groups + 1 if message["did"] == "filed" else 0
             self.idle_since_s = now_s if message["did"] == "idle" else None
         elif "state" in message:
             self.unanswered = 0
             self.state = message["state"]
+
+    def crowded(self, now_s: float) -> bool:
+        """Return whether more mails wait than it files: it begins another group, having filed without a break."""
+        return self.ready and self.groups > 0 and len(self.begun) > 0 and now_s - self.busy_since_s > CROWDED_S
 
     def services(self) -> Sequence[ServiceState]:
         """Return how its loops are doing."""

@@ -6,7 +6,6 @@ from typing import Final
 
 from maild.workers.child import FIRST, Child
 
-CROWDED_S: Final = 0.05  # filing for so long without a break means that more wait than one can file
 IDLE_S: Final = 60.0  # a further filer that has had nothing to do for so long goes
 MOST_FILERS: Final = 4  # measured: on SQLite, where one writes at a time, more would only wait for each other
 
@@ -19,8 +18,7 @@ def most_filers() -> int:
 def further(children: Sequence[Child], most: int, now_s: float) -> str | None:
     """Return the name of a filer that is to be begun, None if there are enough."""
     filers = [child for child in children if not child.leaving]
-    crowded = all(each.ready and each.idle_since_s is None and now_s - each.busy_since_s > CROWDED_S for each in filers)
-    if not filers or not crowded or len(filers) >= most:
+    if not filers or len(filers) >= most or not all(each.crowded(now_s) for each in filers):
         return None
     names = {child.name for child in filers}
     return next(f"filer-{number}" for number in range(2, most + 2) if f"filer-{number}" not in names)

@@ -202,8 +202,6 @@ class Supervisor(threading.Thread):
     def _sleep_s(self) -> float:
         """Return for how long nothing is to be done if nobody says anything."""
         wanted = list(self._pauses.ends_s())
-        if any(child.idle_since_s is None for child in self._children):
-            wanted.append(time.monotonic() + staffing.CROWDED_S)
         return max(0.01, min([self._ask_at_s, *wanted]) - time.monotonic())
 
     def _hear(self, child: Child) -> None:

@@ -37,7 +37,7 @@ CONTRACT: dict[str, tuple[str, str, str]] = {
         "status",
         "status",
         (
-            "at daemon(running) queues(mail(scheduled due oldest_due_at) ticket(scheduled due oldest_due_at) "
+            "at daemon(running processes) queues(mail(scheduled due oldest_due_at) ticket(scheduled due oldest_due_at) "
             "delivery(scheduled due oldest_due_at) mailbox(scheduled due oldest_due_at) job(scheduled due "
             "oldest_due_at)) ages(mail(5m 1h 1d older) delivery(5m 1h 1d older) waiting(5m 1h 1d older)) "
             "mails(stored filed noted held failed out) deliveries(queued sent failed cancelled) tickets(new "

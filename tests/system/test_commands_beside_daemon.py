@@ -49,6 +49,9 @@ def test_commands_see_what_the_daemon_does(daemon: DaemonProcess) -> None:
     tickets = json.loads(run(daemon, "ticket", "list", "--json").stdout)["data"]
 
     assert status["daemon"]["running"] is True
+    seen = {each["name"]: each["pid"] for each in status["daemon"]["processes"]}
+    assert seen == {"daemon": daemon.process.pid, "fork-server": daemon.fork_server(), "worker": daemon.worker()}
+    assert f"worker {daemon.worker()}" in run(daemon, "status").stdout.decode()
     assert [each["id"] for each in tickets] == [1]
 
 

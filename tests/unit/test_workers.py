@@ -23,6 +23,7 @@ def child(name: str = FIRST, *, busy_since_s: float | None = None, idle_since_s:
     made.ready = True
     made.busy_since_s = NOW_S if busy_since_s is None else busy_since_s
     made.idle_since_s = idle_since_s
+    made.groups, made.begun = 1, (7,)
     made.channel.close()
     return made
 
@@ -126,6 +127,14 @@ class TestStaffing:
         assert self.further(child(busy_since_s=NOW_S - 0.01)) is None
         assert self.further(child(idle_since_s=NOW_S - 1)) is None
         assert self.further(child(busy_since_s=NOW_S - 1), child("filer-2", idle_since_s=NOW_S)) is None
+
+    def test_none_begins_for_one_group_of_mails_however_long_it_takes(self) -> None:
+        large, last = child(busy_since_s=NOW_S - 60), child(busy_since_s=NOW_S - 60)
+        large.groups = 0
+        last.note({"did": "filed"}, NOW_S)
+
+        assert self.further(large) is None
+        assert self.further(last) is None
 
     def test_none_begins_while_another_is_not_ready(self) -> None:
         beginning = child("filer-2", busy_since_s=NOW_S - 1)
