@@ -4,7 +4,7 @@ A person may write from several addresses; an address belongs to one person. Age
 and have rows here only so that proofs can be made for them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -61,9 +61,13 @@ _ADD_PEOPLE: Final = driver.insert(PersonRow, "id", "name", "created_at")
 
 def known(connection: Connection, addresses: Iterable[str]) -> dict[str, Person]:
     """Return who is known among `addresses`, by normalised address."""
-    stored = {normal: _stored(normal) for normal in {normalise(each) for each in addresses}}
-    if not stored:
+    return _known(connection, {normalise(each) for each in addresses})
+
+
+def _known(connection: Connection, normals: Collection[str]) -> dict[str, Person]:
+    if not normals:
         return {}
+    stored = {normal: _stored(normal) for normal in normals}
     rows = connection.execute(_BY_ADDRESS, {"normals": list(set(stored.values()))})
     people = {row.normal: Person(*row) for row in rows}
     return {normal: people[as_stored] for normal, as_stored in stored.items() if as_stored in people}
@@ -91,7 +95,7 @@ def enrol(connection: Connection, mailboxes: Iterable[Address], now: datetime) -
         normal = normalise(mailbox.address)
         if normal not in wanted or (mailbox.name and not wanted[normal].name):
             wanted[normal] = mailbox
-    found = known(connection, wanted)
+    found = _known(connection, wanted)
     _learn_names(connection, wanted, found)
     _respell(connection, wanted, found)
     missing = {normal: mailbox for normal, mailbox in wanted.items() if normal not in found}
@@ -113,7 +117,7 @@ def _add(connection: Connection, missing: dict[str, Address], now: datetime) -> 
     if len(ids) < len(fresh):  # another node met the same person at the same moment
         others = [numbers[each] for each in fresh if each not in ids]
         connection.execute(delete(PersonRow).where(PersonRow.id.in_(others)))
-        return known(connection, missing)
+        return _known(connection, missing)
     found = {each: Person(numbers[each], ids[each], written[each], each, names[each]) for each in fresh}
     return {normal: found[_stored(normal)] for normal in missing}
 

@@ -1,6 +1,7 @@
 """Mails become mails on tickets, in groups; one that fails costs only itself."""
 
 import random
+import socket
 from base64 import encodebytes
 from datetime import timedelta
 
@@ -8,12 +9,17 @@ import pytest
 from sqlalchemy import delete, func, select, update
 
 from maild import inbox
+from maild.logs import Facts
 from maild.outbox import sharing
 from maild.services import filer as filing
 from maild.services.filer import examining
+from maild.services.loop import Bell
 from maild.store import queues
 from maild.store.engine import Database, DatabaseBusyError
 from maild.store.models import MailRow, MailState, RawRow, TicketRow
+from maild.workers.channel import Channel
+from maild.workers.child import FIRST
+from maild.workers.worker import Worker
 from tests.clock import FakeClock
 from tests.stories.driver import ADA, ANNA, BEN, SUPPORT, Desk
 
@@ -60,6 +66,32 @@ def test_a_rehearsal_leaves_nothing_behind(desk: Desk) -> None:
     assert states(desk) == {"filed": 1}
     assert len(desk.tickets()) == 1
     assert [mail.subject for mail in desk.mails_to(ADA)] == ["We have received your message"]
+
+
+def test_who_goes_on_from_what_is_filed_is_called_when_a_crowd_is_over(
+    desk: Desk, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filing, "GROUP", 3)
+    rung: list[Bell] = []
+
+    def ring(bell: Bell) -> None:
+        rung.append(bell)
+
+    monkeypatch.setattr(Bell, "ring", ring)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        worker = Worker(FIRST, desk.works, Channel(ours), Facts(), clock)
+        for number in range(6):
+            desk.mail(f"c{number}@customer.example", f"Request {number}", work=False)
+        rung.clear()
+
+        called = []
+        for _ in range(4):
+            worker._file()
+            called.append(len(rung))
+
+    assert states(desk) == {"filed": 6}
+    assert called == [0, 0, 2, 2]  # not while more waits, but when it turns out that nothing does
 
 
 def test_a_mail_whose_bytes_are_gone_is_no_empty_ticket(desk: Desk) -> None:

@@ -1,6 +1,6 @@
 """What becomes of mails is written: people, tickets by way of the desk, failures, and the mails' own rows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -76,9 +76,11 @@ class Writer:
             filing.language = language.detect(filing.reading.message, filing.reply.text, self._languages)
         if sum(filing.route.action in _TOLD for filing in filings) < PREPARED_FROM:
             return None
+        wanted = _wanted(filings)
         with database.write(synced=False) as connection:  # as the group itself: `maild.services.filer`
-            self._begin(connection, filings, now)
+            found = self._meet(connection, filings, wanted, now)
             numbers = tickets.reserve(connection, len(opening)) if opening else []
+        self._open(opening, found)
         for filing, number in zip(opening, numbers, strict=True):
             if isinstance(filing.ticket, Opening):
                 filing.ticket.number = number
@@ -91,9 +93,12 @@ class Writer:
         with database.read() as connection:
             return self._desk.prepare(connection, happenings, now)
 
-    def _begin(self, connection: Connection, filings: Sequence[Filing], now: datetime) -> None:
+    def _meet(
+        self, connection: Connection, filings: Sequence[Filing], wanted: Sequence[Address], now: datetime
+    ) -> Mapping[str, Person]:
+        """Write down who is met for the first time; return all who are `wanted`, by normalised address."""
         people.trust_again(connection, {each.reading.sender for each in filings if each.alive})
-        self._enrol(connection, filings, now)
+        return people.enrol(connection, wanted, now) if wanted else {}
 
     def _happening(self, filing: Filing, now: datetime) -> Happening | None:
         """Return what a mail does to its ticket, None if it does nothing."""
@@ -118,7 +123,8 @@ class Writer:
     ) -> None:
         """Write `filings`, by what was prepared; each is told the ticket on which it ended."""
         if foresight is None:
-            self._begin(connection, filings, now)
+            opening = [filing for filing in filings if filing.route.action is Action.OPEN]
+            self._open(opening, self._meet(connection, filings, _wanted(filings), now))
         delaying.foresee(self._desk, connection, filings)
         happenings, owners = [], []
         for filing in filings:
@@ -192,17 +198,14 @@ class Writer:
         department = self._settings.department(filing.department)
         return filing.route.acknowledge and (department is None or department.acknowledge)
 
-    def _enrol(self, connection: Connection, filings: Sequence[Filing], now: datetime) -> None:
-        """Write down who is met for the first time, and make the tickets that are to be opened."""
-        opening = [filing for filing in filings if filing.route.action is Action.OPEN]
-        wanted = [_customer(filing) for filing in opening]
-        wanted += [one for filing in filings for one in (*filing.joining, *filing.orders.people)]
-        found = people.enrol(connection, wanted, now) if wanted else {}
+    def _open(self, opening: Sequence[Filing], found: Mapping[str, Person]) -> None:
+        """Make the tickets that are to be opened."""
         for filing in opening:
             joining = filing.joining if filing.passed is None else ()  # whom an agent writes to is no customer
-            others = {normalise(one.address): found[normalise(one.address)] for one in joining}
-            others.pop(normalise(_customer(filing).address), None)
-            filing.ticket = self._opening(filing, found[normalise(_customer(filing).address)], tuple(others.values()))
+            customer = normalise(_customer(filing).address)
+            others = {normal: found[normal] for normal in (normalise(one.address) for one in joining)}
+            others.pop(customer, None)
+            filing.ticket = self._opening(filing, found[customer], tuple(others.values()))
 
     def _opening(self, filing: Filing, writer: Person, taking_part: tuple[Person, ...]) -> Opening:
         message = filing.reading.message
@@ -236,6 +239,12 @@ class Writer:
             brought_by=each.sender if passed else "",
             noted=passed.comment if passed else "",
         )
+
+
+def _wanted(filings: Sequence[Filing]) -> list[Address]:
+    """Return who has to be known before `filings` are written."""
+    wanted = [_customer(filing) for filing in filings if filing.route.action is Action.OPEN]
+    return wanted + [one for filing in filings for one in (*filing.joining, *filing.orders.people)]
 
 
 def _customer(filing: Filing) -> Address:
