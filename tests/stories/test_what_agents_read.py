@@ -415,3 +415,15 @@ def test_why_a_mail_did_not_leave_is_told_in_the_language_of_the_reader(database
         "Nicht gesendet: Eingangsbestätigung, ada@customer.example (2 Eingangsbestätigungen an diese Adresse in einer"
     )
     assert line in " ".join(why.text.split())
+
+
+def test_what_follows_a_closed_ticket_links_to_it(desk: Desk) -> None:
+    told = opened(desk)
+    desk.mail(ANNA, told.subject, "#close\r\n", answers=told)
+    desk.mail(f"Ada <{ADA}>", "Re: Printer", "Again.\r\n", headers="In-Reply-To: <mail-1@client.example>", proven=True)
+    [follower] = desk.mails_to(ANNA)
+
+    address, words = follower.click("get 1")
+    desk.mail(ANNA, "", words, to=address)
+
+    assert "It does not work." in desk.mails_to(ANNA)[0].text
