@@ -61,9 +61,15 @@ def test_a_mail_of_any_values_says_the_same_as_if_all_were_looked_up(
             changes[field.name] = ()
     changed = replace(mail, **changes)
 
-    rendered = TEMPLATES.render(changed, language)
+    try:
+        expected = looked_up(changed, language)
+    except Exception as error:  # noqa: BLE001 - values that no mail has together: whatever they raise, both raise it
+        with pytest.raises(type(error)):
+            TEMPLATES.render(changed, language)
+        return
 
-    assert (rendered.text, rendered.html) == looked_up(changed, language)
+    rendered = TEMPLATES.render(changed, language)
+    assert (rendered.text, rendered.html) == expected
 
 
 def said(folder: Path, source: str, *, proven: bool = True) -> str:
