@@ -63,7 +63,7 @@ def test_a_mail_of_any_values_says_the_same_as_if_all_were_looked_up(
 
     try:
         expected = looked_up(changed, language)
-    except Exception as error:  # noqa: BLE001 - values that no mail has together: whatever they raise, both raise it
+    except Exception as error:  # values that no mail has together: whatever they raise, both raise it
         with pytest.raises(type(error)):
             TEMPLATES.render(changed, language)
         return
