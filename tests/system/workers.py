@@ -2,7 +2,7 @@
 
 python -m tests.system.workers deadly CONFIG      they die of a mail with DEADLY in it, as of a parser's fault
 python -m tests.system.workers none CONFIG        there are none to be had
-python -m tests.system.workers impatient CONFIG   asked ten times a second how they are: who hangs is seen soon
+python -m tests.system.workers impatient CONFIG   asked each second how they are: who hangs is seen soon
 """
 
 import os
@@ -22,7 +22,7 @@ def daemon(kind: str, config: Path) -> int:
     from maild.workers.spawning import ForkServer
 
     logs.configure()
-    supervisor.ASKED_EVERY_S = 0.1 if kind == "impatient" else supervisor.ASKED_EVERY_S
+    supervisor.ASKED_EVERY_S = 1.0 if kind == "impatient" else supervisor.ASKED_EVERY_S
     words = {"deadly": [sys.executable, "-m", "tests.system.workers", "fork-server"], "none": ["/no/such/program"]}
     return serve(config, print, fork_server=ForkServer(words.get(kind)))
 
