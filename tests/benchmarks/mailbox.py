@@ -80,13 +80,14 @@ class Box:
 
     def put(self, mails: Iterable[bytes], folder_name: str = ".") -> None:
         """Put mails into a folder, as a delivery agent does."""
-        folder = self.account.maildir / folder_name / "new"
+        folder = self.account.maildir / folder_name
         owner = pwd.getpwnam("mail") if os.geteuid() == 0 else None
         for number, raw in enumerate(mails):
-            path = folder / f"{time.time_ns()}.{number}.bench"
+            path = folder / "tmp" / f"{time.time_ns()}.{number}.bench"
             path.write_bytes(raw)
             if owner:
                 os.chown(path, owner.pw_uid, owner.pw_gid)
+            path.rename(folder / "new" / path.name)  # whole, before anybody sees it
 
     def fetch_all(self, folder: str = "INBOX") -> float:
         """Return how many mails a second a bare client fetches."""
