@@ -6,7 +6,9 @@
 # All that is made lies in .venv and in caches beside it; `make clean` removes it.
 
 BIN := .venv/bin
-export PYTHONDONTWRITEBYTECODE = 1
+# Bytecode lies out of sight: without any, each of the many processes that tests begin would compile all anew.
+export PYTHONPYCACHEPREFIX = $(CURDIR)/.venv/pycache
+unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo 'make demo     show the life of a ticket, step by step'
