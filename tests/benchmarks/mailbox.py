@@ -120,13 +120,32 @@ class Desk:
     """The daemon, which reads a mailbox."""
 
     def __init__(
-        self, folder: Path, box: Box, relay_port: int, start: str = "now", *, imap_port: int | None = None
+        self,
+        folder: Path,
+        box: Box,
+        relay_port: int,
+        start: str = "now",
+        *,
+        imap_port: int | None = None,
+        watched: bool = True,  # False: it has no mailbox before `watch`
     ) -> None:
         self.smtp_port = free_port()
         self.url = f"sqlite:///{folder}/maild.db"
         self.log = folder / "maild.log"
         self.config = folder / "config.toml"
-        self.config.write_text(f"""
+        self._watched = watched
+        self._mailbox = f"""
+[[mailbox]]
+name = "inbox"
+host = "127.0.0.1"
+port = {imap_port or box.server.port}
+user = "{box.account.user}"
+password = "{box.account.password}"
+security = "none"
+after = "seen"
+start = "{start}"
+"""
+        self._desk = f"""
 [maild]
 database = "{self.url}"
 hostname = "desk.acme.example"
@@ -141,16 +160,8 @@ address = "support@acme.example"
 [[agent]]
 name = "Anna"
 address = "anna@acme.example"
-[[mailbox]]
-name = "inbox"
-host = "127.0.0.1"
-port = {imap_port or box.server.port}
-user = "{box.account.user}"
-password = "{box.account.password}"
-security = "none"
-after = "seen"
-start = "{start}"
-""")
+"""
+        self.config.write_text(self._desk + self._mailbox * watched)
         self.database = Database(self.url)
         schema.upgrade(self.database)
 
@@ -160,11 +171,17 @@ start = "{start}"
         command = [sys.executable, "-m", "tests.benchmarks.servers", "maild", str(self.config)]
         with self.log.open("wb") as log, subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log) as process:
             try:
-                self.wait_for("connected")
+                self.wait_for("connected" if self._watched else "ready pid")
                 yield Server(process, ("", 0))  # type: ignore[arg-type]  # its pipes are not used
             finally:
                 process.send_signal(signal.SIGTERM)
                 process.wait(30)
+
+    def watch(self, daemon: Server) -> datetime:
+        """Have the running daemon read the mailbox, too; return when it has connected."""
+        self.config.write_text(self._desk + self._mailbox)
+        daemon.process.send_signal(signal.SIGHUP)
+        return self.wait_for("connected")
 
     def wait_for(self, words: str) -> datetime:
         """Return when the log said so."""
