@@ -255,8 +255,8 @@ class Supervisor(threading.Thread):
             return
         self._configuration = str(child.settings)
         for other in tuple(self._children):
-            if other is not child:
-                self._dismiss(other)  # it is of another configuration
+            if other is not child and (other.name == FIRST or other.settings is not child.settings):
+                self._dismiss(other)  # it is of another reading of the configuration, whose templates may differ, too
         self._decide(None)
 
     def _decide(self, refused: str | None, trouble: str = "") -> None:
@@ -284,18 +284,19 @@ class Supervisor(threading.Thread):
         how = child.how()
         if child.name == FIRST and not child.ready:
             self._decide(child.refused, f"the worker died: {how}")
-        if (
-            child.leaving
-            or child.exit_status == 0
-            or any(each.name == child.name and each.ready for each in self._children)
-        ):
+        if child.exit_status == 0 or (child.leaving and child.fence is None):
             return
+        wanted = not child.leaving and not any(each.name == child.name and each.ready for each in self._children)
         if child.refused is not None:
-            log.error("worker refuses its configuration", worker=child.name, faults=child.refused)
+            if wanted:  # else whoever tried it is told
+                log.error("worker refuses its configuration", worker=child.name, faults=child.refused)
+        elif child.leaving and child.exit_status == -signal.SIGKILL:
+            child.begun = ()  # no mail did it: it did not end in time
         else:
             log.error("worker died", worker=child.name, pid=child.pid, how=how, filing=len(child.begun))
         self._free(child)
-        self._pauses.begin(child.name, anew=child.useful)
+        if wanted:
+            self._pauses.begin(child.name, anew=child.useful)
 
     def _forget(self, child: Child, why: str | None = None) -> None:
         """Give up a worker that has not been begun, because of `why` or because it is not wanted any more."""

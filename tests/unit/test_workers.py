@@ -1,19 +1,29 @@
 """What the daemon makes of what its workers tell: who hangs, and how many are wanted."""
 
+import logging
 import os
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
 
 import pytest
 
+from maild.clock import Clock
+from maild.store.engine import Database
 from maild.workers import staffing
+from maild.workers import supervisor as supervising
 from maild.workers.channel import Channel
 from maild.workers.child import FIRST, HANG_S, LONGEST_FILING_S, MOST_UNANSWERED, Child
+from maild.workers.spawning import ForkServer
+from maild.workers.supervisor import Supervisor
 
 NOW_S = 1_000.0
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 def child(name: str = FIRST, *, busy_since_s: float | None = None, idle_since_s: float | None = None) -> Child:
@@ -110,6 +120,61 @@ class TestEnds:
 
         assert orphan.ended
         assert orphan.how().startswith("unknown")
+
+
+class TestReplacing:
+    """Who goes when a first worker is ready, and what becomes of the mails of one that dies."""
+
+    CONFIGURATION = "one reading of the file"
+
+    @pytest.fixture
+    def supervisor(self) -> Iterator[Supervisor]:
+        made = Supervisor(Path("maild.toml"), Clock(), logging.INFO, ForkServer(), posted=lambda: None)
+        yield made
+        for each in (made._selector, made._asleep, made._awake, *(one.channel for one in made._children)):
+            each.close()
+
+    def begun(self, supervisor: Supervisor, name: str, settings: str = CONFIGURATION) -> Child:
+        ours, theirs = socket.socketpair()
+        theirs.close()
+        made = Child(len(supervisor._children) + 1, name, Channel(ours), settings)
+        made.pid, made.ready = os.getpid(), True
+        supervisor._children.append(made)
+        return made
+
+    def test_one_in_the_place_of_a_dead_one_leaves_the_other_filers_alone(self, supervisor: Supervisor) -> None:
+        other, anew = self.begun(supervisor, "filer-2"), self.begun(supervisor, FIRST)
+        supervisor._welcome(anew)
+
+        assert not other.leaving
+
+    def test_one_of_another_reading_has_all_others_go_even_if_the_words_are_the_same(
+        self, supervisor: Supervisor
+    ) -> None:
+        old = [self.begun(supervisor, FIRST), self.begun(supervisor, "filer-2")]
+        supervisor._welcome(self.begun(supervisor, FIRST, "".join(self.CONFIGURATION)))  # equal, and read anew
+
+        assert all(each.leaving for each in old)
+
+    @pytest.mark.parametrize(
+        ("status", "begun"),
+        [
+            (-signal.SIGSEGV, [7]),
+            (-signal.SIGKILL, []),  # we did, since it did not end in time
+        ],
+    )
+    def test_what_one_had_that_dies_while_it_leaves_is_free(
+        self, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch, status: int, begun: list[int]
+    ) -> None:
+        freed: list[tuple[datetime, list[int]]] = []
+        monkeypatch.setattr(supervising, "free", lambda _, fence, mails: freed.append((fence, list(mails))))
+        supervisor._database = cast("Database", object())
+        leaving = self.begun(supervisor, "filer-2")
+        leaving.leaving, leaving.fence, leaving.begun = True, NOW, [7]
+        leaving.silent_since_s, leaving.exit_status = NOW_S, status
+        supervisor._bury(leaving)
+
+        assert freed == [(NOW, begun)]
 
 
 class TestStaffing:
