@@ -2,15 +2,18 @@
 
 import ctypes
 import os
+import secrets
 import shutil
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, NoReturn
 
 import pytest
 
 _PR_SET_PDEATHSIG: Final = 1  # prctl(2)
+_NOT_EPHEMERAL: Final = range(10_000, 32_768)  # ip_local_port_range of Linux begins behind it
 _LIBC: Final = ctypes.CDLL(None)
 
 
@@ -32,11 +35,12 @@ def program(name: str, packages: str, folders: tuple[str, ...] = ("/usr/sbin", "
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of loopback that nobody listens on now, and that nobody is given who asks for any port."""
+    while True:
+        port = secrets.choice(_NOT_EPHEMERAL)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def die_with_parent(how: signal.Signals) -> Callable[[], None]:

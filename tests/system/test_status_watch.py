@@ -19,12 +19,18 @@ from tests.database.commands import write_config
 from tests.system.commands import run
 
 
+def _heeding_ctrl_c() -> None:
+    """Undo what a shell does to a test run in the background, whose children would ignore it, too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def begin(config: Path, *words: str, stdout: int) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         [sys.executable, "-m", "maild", "status", "--watch", *words, "-c", str(config)],
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=subprocess.PIPE,
+        preexec_fn=_heeding_ctrl_c,  # noqa: PLW1509 - one system call; nothing that locks
         env={name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")} | {"TERM": "xterm"},
     )
 
