@@ -11,7 +11,7 @@ ticket's history. An agent's answer is never asked for: a person wrote it.
 
 The counts are asked for within the transaction that sends. On SQLite one connection writes, so they are exact. Of
 several nodes on PostgreSQL none sees what another is about to commit: each may go beyond a limit by what it sends in
-one group, 100 mails at most, once. What goes on is stopped by the next group.
+one group, 200 mails at most, once. What goes on is stopped by the next group.
 """
 
 from collections.abc import Sequence

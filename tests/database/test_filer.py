@@ -285,6 +285,27 @@ def test_a_worker_asleep_beyond_its_lease_files_nothing(
     assert desk.tickets() == [1]
 
 
+def test_what_is_left_of_a_claim_is_given_back_before_the_lease_is_over(
+    desk: Desk, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filing, "GROUP_BYTES", 1)  # so that each mail is filed by itself
+    mails = [desk.mail(f"c{number}@customer.example", f"Request {number}", work=False) for number in range(5)]
+    examine = filing.Filer.examine
+
+    def slowly(self, *arguments):
+        clock.advance(filing.FILED_WITHIN * 2 / 3)
+        return examine(self, *arguments)
+
+    monkeypatch.setattr(filing.Filer, "examine", slowly)
+    filed = []
+    for _ in range(3):
+        desk.works.filer.step()
+        filed.append([mail_id for mail_id in mails if desk.filed(mail_id).state is MailState.FILED])
+
+    assert filed == [mails[:2], mails[:4], mails]
+    assert {desk.filed(mail_id).attempts for mail_id in mails} == {1}
+
+
 def test_the_same_mail_to_two_departments_is_one_ticket(desk: Desk, clock: FakeClock) -> None:
     raw = b"From: ada@customer.example\r\nSubject: Hello\r\nMessage-ID: <one@client.example>\r\n\r\nHello\r\n"
 

@@ -48,9 +48,10 @@ __all__ = ["Ask", "Authenticator", "Filer", "Filing", "Inbound", "evidence", "fe
 
 log = structlog.get_logger("maild.filer")
 
-GROUP: Final = 100  # mails
+GROUP: Final = 200  # mails
 GROUP_BYTES: Final = 8 << 20
-LEASE: Final = timedelta(minutes=2)  # must exceed the longest time that a group takes
+LEASE: Final = timedelta(minutes=2)  # must exceed the longest time that GROUP_BYTES of mails take ...
+FILED_WITHIN: Final = LEASE / 2  # ... which are begun within so long; what is left of the claim is given back
 IDLE_S: Final = 30.0  # the bell makes it prompt, this makes it sure
 SHORTEST_S: Final = 0.05  # what is due and cannot be claimed is in other hands
 PUT_OFF: Final = timedelta(minutes=1)  # of what met a database in trouble
@@ -118,8 +119,11 @@ class Filer:
         self.crowded = len(claim.ids) == GROUP
         if not claim:
             return self._idle_s()
-        for part in self._portions(claim):
-            self._file_or_split(part)
+        portions = self._portions(claim)
+        while portions and self._now() < now + FILED_WITHIN:
+            self._file_or_split(portions.pop(0))
+        if portions:
+            self._give_back_rest(claim, portions, now)
         return 0.0
 
     def rehearse(self) -> None:
@@ -201,6 +205,13 @@ class Filer:
             log.exception("group failed, its mails are filed one by one", mails=len(claim.ids))
             for mail_id in claim.ids:
                 self._file_or_split(claim.only([mail_id]))
+
+    def _give_back_rest(self, claim: queues.Claim, portions: Sequence[queues.Claim], due_at: datetime) -> None:
+        """Let others file what is left of a claim, before the lease runs out."""
+        rest = [mail_id for part in portions for mail_id in part.ids]
+        with self._database.write() as connection:
+            _give_back(connection, claim, dict.fromkeys(rest, due_at))
+        log.warning("mails take long to file, the rest is given back", mails=len(rest))
 
     def _put_off(self, claim: queues.Claim) -> None:
         """Have mails tried again soon, uncounted: what stood in the way is no fault of theirs."""
