@@ -143,7 +143,9 @@ def _wait_until_filed(database: Database, seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     unfiled = MailRow.state == MailState.STORED
     with database.write() as connection:
-        connection.execute(update(MailRow).where(unfiled, MailRow.attempts > 0).values(due_at=MailRow.stored_at))
+        # The dead lock nothing; to wait for what the other node is writing could be to wait for each other.
+        leased = select(MailRow.id).where(unfiled, MailRow.attempts > 0).with_for_update(skip_locked=True)
+        connection.execute(update(MailRow).where(MailRow.id.in_(leased)).values(due_at=MailRow.stored_at))
     while time.monotonic() < deadline:
         with database.read() as connection:
             if not connection.scalar(select(func.count()).where(unfiled)):
