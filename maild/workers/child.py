@@ -22,11 +22,11 @@ MOST_UNANSWERED: Final = 6  # questions how it is, in a row
 class Child:
     """One process that works for the daemon."""
 
-    def __init__(self, number: int, name: str, channel: Channel, settings: object) -> None:
+    def __init__(self, number: int, name: str, channel: Channel, configuration: str) -> None:
         self.number = number  # by which the fork server knows it
         self.name = name
         self.channel = channel
-        self.settings = settings  # for which configuration it was begun
+        self.configuration = configuration  # for which it was begun, as it was read
         self.ready = False
         self.refused: str | None = None
         self.leaving = False  # it was told to stop
@@ -48,6 +48,10 @@ class Child:
     def forked(self, pid: int, process: int) -> None:
         """Note as which process it was begun."""
         self.pid, self._process = pid, process
+
+    def is_alike(self, other: "Child") -> bool:
+        """Return whether both are of one reading of the configuration: at each the templates are read anew, too."""
+        return self.configuration is other.configuration
 
     @property
     def ended(self) -> bool:

@@ -15,6 +15,16 @@ def most_filers() -> int:
     return max(1, min(MOST_FILERS, len(os.sched_getaffinity(0)) - 1))
 
 
+def lacks_first(children: Sequence[Child], *, has_fork_server: bool) -> bool:
+    """Return whether the one that is always there is to be begun.
+
+    Who has lost its fork server works on, but another is begun in its place: how it ends nobody would be told.
+    """
+    return not any(
+        child.name == FIRST and not child.leaving and not (child.orphaned and has_fork_server) for child in children
+    )
+
+
 def further(children: Sequence[Child], most: int, now_s: float) -> str | None:
     """Return the name of a filer that is to be begun, None if there are enough."""
     filers = [child for child in children if not child.leaving]

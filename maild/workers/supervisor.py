@@ -1,9 +1,9 @@
 """The thread of the daemon that has the workers: begins them, hears them, begins them again.
 
-A fork server begins them and tells how they ended; where it dies another is begun, and the workers go on. One worker is
-always wanted; more filers while mails wait that it cannot file at once, at most as many as `staffing` says. A worker
-that dies is begun again: at once if it had filed anything, else after a pause that doubles (`pauses`). One that hangs
-is ended first.
+A fork server begins them and tells how they ended; where it dies another is begun, and the workers go on until that has
+begun others. One worker is always wanted; more filers while mails wait that it cannot file at once, at most as many as
+`staffing` says. A worker that dies is begun again: at once if it had filed anything, else after a pause that doubles
+(`pauses`). One that hangs is ended first.
 
 A changed configuration is tried by a new worker: if it is ready it takes the place of the old one, whose present step
 ends meanwhile; if it refuses, the old one goes on.
@@ -253,10 +253,10 @@ class Supervisor(threading.Thread):
         log.info("worker ready", worker=child.name, pid=child.pid)
         if child.name != FIRST:
             return
-        self._configuration = str(child.settings)
+        self._configuration = child.configuration
         for other in tuple(self._children):
-            if other is not child and (other.name == FIRST or other.settings is not child.settings):
-                self._dismiss(other)  # it is of another reading of the configuration, whose templates may differ, too
+            if other is not child and (other.name == FIRST or other.orphaned or not other.is_alike(child)):
+                self._dismiss(other)
         self._decide(None)
 
     def _decide(self, refused: str | None, trouble: str = "") -> None:
@@ -286,7 +286,8 @@ class Supervisor(threading.Thread):
             self._decide(child.refused, f"the worker died: {how}")
         if child.exit_status == 0 or (child.leaving and child.fence is None):
             return
-        wanted = not child.leaving and not any(each.name == child.name and each.ready for each in self._children)
+        heirs = {each.name for each in self._children if each.ready and not each.orphaned}
+        wanted = not child.leaving and child.name not in heirs
         if child.refused is not None:
             if wanted:  # else whoever tried it is told
                 log.error("worker refuses its configuration", worker=child.name, faults=child.refused)
@@ -359,8 +360,8 @@ class Supervisor(threading.Thread):
         """Begin whom we need, and let go whom we do not."""
         if self._fork_server.pid is None and self._pauses.is_over(FORK_SERVER):
             self._begin_fork_server()
-        here = {child.name for child in self._children if not child.leaving}
-        if FIRST not in here and self._pauses.is_over(FIRST):
+        has_fork_server = self._fork_server.pid is not None
+        if staffing.lacks_first(self._children, has_fork_server=has_fork_server) and self._pauses.is_over(FIRST):
             self._begin(FIRST)
         further = staffing.further(self._children, self._most, now_s)
         if further is not None and self._pauses.is_over(further):

@@ -190,21 +190,33 @@ def test_a_worker_ends_when_the_daemon_is_gone(desk: DaemonProcess) -> None:
     assert ends(worker)
 
 
-def test_a_fork_server_that_dies_is_begun_again_and_its_workers_go_on(desk: DaemonProcess) -> None:
+def test_the_workers_of_a_dead_fork_server_go_on_until_the_next_has_begun_others(desk: DaemonProcess) -> None:
     desk.start()
     worker, forking = desk.worker(), desk.fork_server()
     os.kill(forking, signal.SIGKILL)
     assert desk.wait_for("fork server died")
     send(desk.port, "first")
     assert desk.wait_for("open ticket=1")
-    assert not ends(worker, 0.0)
 
-    os.kill(worker, signal.SIGKILL)
     assert desk.wait_for_times("worker ready worker=worker", 2)
+    assert ends(worker)
     send(desk.port, "second")
     assert desk.wait_for("open ticket=2")
     assert any("fork server died" in line and f"pid={forking} how=SIGKILL" in line for line in desk.lines)
     assert desk.fork_server() != forking
+    assert desk.worker() != worker  # a child of the new one, so `maild status` and `ps` show it
+    assert not any("worker died" in line for line in desk.lines)
+    assert desk.stop() == 0
+
+
+def test_a_worker_that_dies_after_its_fork_server_is_begun_by_the_next(desk: DaemonProcess) -> None:
+    desk.start()
+    worker, forking = desk.worker(), desk.fork_server()
+    os.kill(forking, signal.SIGKILL)
+    os.kill(worker, signal.SIGKILL)
+    assert desk.wait_for_times("worker ready worker=worker", 2)
+    send(desk.port, "first")
+    assert desk.wait_for("open ticket=1")
     assert desk.stop() == 0
 
 

@@ -134,10 +134,10 @@ class TestReplacing:
         for each in (made._selector, made._asleep, made._awake, *(one.channel for one in made._children)):
             each.close()
 
-    def begun(self, supervisor: Supervisor, name: str, settings: str = CONFIGURATION) -> Child:
+    def begun(self, supervisor: Supervisor, name: str, configuration: str = CONFIGURATION) -> Child:
         ours, theirs = socket.socketpair()
         theirs.close()
-        made = Child(len(supervisor._children) + 1, name, Channel(ours), settings)
+        made = Child(len(supervisor._children) + 1, name, Channel(ours), configuration)
         made.pid, made.ready = os.getpid(), True
         supervisor._children.append(made)
         return made
@@ -153,6 +153,14 @@ class TestReplacing:
     ) -> None:
         old = [self.begun(supervisor, FIRST), self.begun(supervisor, "filer-2")]
         supervisor._welcome(self.begun(supervisor, FIRST, "".join(self.CONFIGURATION)))  # equal, and read anew
+
+        assert all(each.leaving for each in old)
+
+    def test_who_has_lost_the_fork_server_goes_when_another_is_ready(self, supervisor: Supervisor) -> None:
+        old = [self.begun(supervisor, FIRST), self.begun(supervisor, "filer-2")]
+        for each in old:
+            each.orphaned = True
+        supervisor._welcome(self.begun(supervisor, FIRST))
 
         assert all(each.leaving for each in old)
 
@@ -182,6 +190,15 @@ class TestStaffing:
 
     def further(self, *children: Child) -> str | None:
         return staffing.further(children, self.MOST, NOW_S)
+
+    def test_the_first_is_begun_anew_beside_one_that_has_lost_its_fork_server_when_there_is_another(self) -> None:
+        orphan, leaving = child(), child()
+        orphan.orphaned = leaving.leaving = True
+
+        assert not staffing.lacks_first([child()], has_fork_server=True)
+        assert not staffing.lacks_first([orphan], has_fork_server=False)
+        assert staffing.lacks_first([orphan], has_fork_server=True)
+        assert staffing.lacks_first([leaving], has_fork_server=True)
 
     def test_a_further_filer_begins_when_all_have_filed_for_long(self) -> None:
         assert self.further(child(busy_since_s=NOW_S - 1)) == "filer-2"

@@ -57,9 +57,7 @@ SHORTEST_S: Final = 0.05  # what is due and cannot be claimed is in other hands
 PUT_OFF: Final = timedelta(minutes=1)  # of what met a database in trouble
 LOOK_AGAIN: Final = timedelta(seconds=1)  # at a mail that waits for another one
 MOST_DEATHS: Final = 4  # of a process, one among others and three alone with it: that is no chance
-MOST_BEGUN: Final = (
-    30  # times, of a mail that is there when the whole daemon dies; many kills in a row are no fault of it
-)
+MOST_BEGUN: Final = 30  # times, of a mail that is there when the whole daemon dies: many kills are no fault of it
 MOST_UNFILED: Final = 500  # of mails that others are filing, looked through for the ones that are answered ...
 AWAITED: Final = timedelta(minutes=5)  # ... and where there are more, an answer so young waits until there are fewer
 MOST_OPENED: Final = routing.BURSTS[0][1]  # tickets of one sender in one transaction
